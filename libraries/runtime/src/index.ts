@@ -1,0 +1,16 @@
+export { type BackoffOptions, backoffMs } from "./backoff.ts";
+export { type Clock, delay, systemClock, type Timer } from "./clock.ts";
+export { type Environment, EnvironmentReader, parseDurationMs } from "./config.ts";
+export { describeError, type ErrorCode, MeshError } from "./errors.ts";
+export {
+  createLogger,
+  formatLine,
+  isLogLevel,
+  type LogFields,
+  LogFilter,
+  type LogFormat,
+  type Logger,
+  type LogLevel,
+  type LogSink,
+} from "./log.ts";
+export { unreachable } from "./unreachable.ts";

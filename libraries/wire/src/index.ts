@@ -1,0 +1,5 @@
+export * as authorization from "./generated/authorization_pb.js";
+export * as ca from "./generated/ca_pb.js";
+export * as discovery from "./generated/discovery_pb.js";
+export * as workload from "./generated/workload_pb.js";
+export * as zds from "./generated/zds_pb.js";
