@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Manifest } from "./objects.ts";
+import { renderComponents } from "./render.ts";
+import { readInstallValues, type Tree } from "./values.ts";
+
+function render(tree: Tree): readonly Manifest[] {
+  const result = readInstallValues([tree]);
+  assert.equal(result.kind, "ok", JSON.stringify(result));
+  return result.kind === "ok" ? renderComponents(result.values, []).flatMap((c) => c.objects) : [];
+}
+const names = (objects: readonly Manifest[]): string[] => objects.map((o) => `${o.kind}/${o.metadata.name}`);
+
+test("ambient renders the objects that users and tools look for", () => {
+  const all = names(render({ profile: "ambient" }));
+  for (const name of [
+    "Namespace/istio-system",
+    "Deployment/istiod",
+    "Service/istiod",
+    "ConfigMap/istio",
+    "DaemonSet/istio-cni-node",
+    "DaemonSet/ztunnel",
+  ]) {
+    assert.ok(all.includes(name), `${name} in ${all.join(" ")}`);
+  }
+});
+
+test("no object is rendered twice", () => {
+  const all = names(render({ profile: "ambient" }));
+  assert.equal(new Set(all).size, all.length);
+});
+
+test("a revision suffixes the control plane and is what ztunnel calls", () => {
+  const objects = render({ profile: "ambient", revision: "canary" });
+  assert.ok(names(objects).includes("Deployment/istiod-canary"));
+  assert.match(
+    JSON.stringify(objects.find((o) => o.metadata.name === "ztunnel" && o.kind === "DaemonSet")),
+    /istiod-canary\.istio-system\.svc:15012/,
+  );
+});
+
+test("every object but the namespace carries the owner label by which uninstall finds it", () => {
+  for (const object of render({ profile: "ambient" })) {
+    if (object.kind === "Namespace") continue;
+    assert.equal(object.metadata.labels?.["install.operator.istio.io/owning-resource"], "installed-state");
+  }
+});
+
+test("the empty profile renders nothing", () => assert.deepEqual(names(render({ profile: "empty" })), []));
