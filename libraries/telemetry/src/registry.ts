@@ -1,0 +1,99 @@
+/** The metrics of one process and their OpenMetrics text (reference: protocol §7.1). */
+
+import { MeshError } from "@meltemi/runtime";
+import {
+  type Counter,
+  checkDefinition,
+  createCounterFamily,
+  createGaugeFamily,
+  createHistogramFamily,
+  type Family,
+  type FamilyBase,
+  type Gauge,
+  type Histogram,
+  type MetricOptions,
+  type ReadableFamily,
+} from "./family.ts";
+
+export interface Exposition {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export interface Registry {
+  counter<L extends string = never>(options: MetricOptions<L>): Family<L, Counter>;
+  gauge<L extends string = never>(options: MetricOptions<L>): Family<L, Gauge>;
+  /** `buckets`: upper bounds, without +Inf. */
+  histogram<L extends string = never>(
+    options: MetricOptions<L> & { readonly buckets: readonly number[] },
+  ): Family<L, Histogram>;
+  /** Runs `collect` before every exposition: for values that are read rather than counted (open descriptors). */
+  onCollect(collect: () => void): void;
+  /** Text of all families that have samples. `accept` is the request's Accept header; it chooses only the content type. */
+  exposition(accept: string | undefined): Exposition;
+}
+
+export function createRegistry(): Registry {
+  const families = new Map<string, ReadableFamily>();
+  const collectors: (() => void)[] = [];
+
+  const register = <F extends ReadableFamily>(
+    options: MetricOptions<string>,
+    make: (base: FamilyBase) => F,
+  ): F => {
+    checkDefinition(options);
+    const family = make({ onOverflow: () => overflow.labels({ family: family.name }).inc() });
+    if (families.has(family.name))
+      throw new MeshError("CONFLICT", `define metric ${family.name}: it is defined already`);
+    families.set(family.name, family);
+    return family;
+  };
+
+  // Made first, so that every other family can count into it. It is bounded by the number of families.
+  const overflow: Family<"family", Counter> = register(OVERFLOW, (base) =>
+    createCounterFamily(OVERFLOW, base),
+  );
+
+  return {
+    counter: (options) => register(options, (base) => createCounterFamily(options, base)),
+    gauge: (options) => register(options, (base) => createGaugeFamily(options, base)),
+    histogram: (options) => register(options, (base) => createHistogramFamily(options, base)),
+    onCollect: (collect) => collectors.push(collect),
+    exposition(accept) {
+      for (const collect of collectors) collect();
+      return { contentType: metricsContentType(accept), body: encodeFamilies(families.values()) };
+    },
+  };
+}
+
+const OVERFLOW: MetricOptions<"family"> = {
+  name: "meltemi_metrics_label_sets_refused",
+  help: "Look-ups of label sets that were not kept because the family was full",
+  labels: ["family"],
+};
+
+/** The body is OpenMetrics in either case; only who asks for that type is told so. */
+export function metricsContentType(accept: string | undefined): string {
+  const types = (accept ?? "").split(",").map((part) => part.split(";")[0]?.trim().toLowerCase());
+  return types.includes("application/openmetrics-text")
+    ? "application/openmetrics-text;charset=utf-8;version=1.0.0"
+    : "text/plain; charset=utf-8";
+}
+
+function encodeFamilies(families: Iterable<ReadableFamily>): string {
+  const lines: string[] = [];
+  for (const family of families) {
+    const samples: string[] = [];
+    family.appendSamples(samples);
+    if (samples.length === 0) continue;
+    lines.push(`# HELP ${family.name} ${escapeHelp(family.help)}`, `# TYPE ${family.name} ${family.type}`);
+    // A loop, not a spread: a family may hold more samples than a call takes arguments.
+    for (const sample of samples) lines.push(sample);
+  }
+  lines.push("# EOF", "");
+  return lines.join("\n");
+}
+
+function escapeHelp(help: string): string {
+  return help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
+}
