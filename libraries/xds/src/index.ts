@@ -1,6 +1,5 @@
 export type { TerminationReason } from "./client/connection.ts";
 export type {
-  JsonValue,
   XdsClient,
   XdsClientDependencies,
   XdsClientMetrics,

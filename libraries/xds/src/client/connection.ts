@@ -16,13 +16,11 @@ export type ConnectionState =
 
 export type StreamEnd =
   /** No connection came about. */
-  | { readonly kind: "connectionFailed" }
+  | { readonly kind: "connectionFailed"; readonly message: string }
   /** The server ended the stream in good order. */
   | { readonly kind: "completed" }
-  | { readonly kind: "failed"; readonly code: GrpcCode; readonly message: string };
-
-/** Status numbers of gRPC. */
-export type GrpcCode = number;
+  /** `code` is a status number of gRPC. */
+  | { readonly kind: "failed"; readonly code: number; readonly message: string };
 
 export type ConnectionEvent =
   | { readonly kind: "start" }
@@ -97,7 +95,7 @@ function terminationReason(end: StreamEnd): TerminationReason {
 }
 
 /** Ends that a healthy server causes too (restart, connection age): they do not lengthen the wait. */
-function isOrdinaryEnd(code: GrpcCode, message: string): boolean {
+function isOrdinaryEnd(code: number, message: string): boolean {
   if (code === UNKNOWN || code === CANCELLED || code === DEADLINE_EXCEEDED) return true;
   return (
     code === UNAVAILABLE &&

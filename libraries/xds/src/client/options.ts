@@ -1,22 +1,15 @@
 /** What a delta client needs, and what it offers. */
 
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { Clock, Logger } from "@meltemi/runtime";
 import type { RejectedResource, XdsTypeUrl, XdsUpdate } from "../types.ts";
 import type { TerminationReason } from "./connection.ts";
 
-/** A JSON value, as node metadata carries it (`google.protobuf.Struct`). */
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
-
 export interface XdsNode {
   /** `ztunnel~<ip>~<pod>.<namespace>~<namespace>.svc.cluster.local` */
   readonly id: string;
-  readonly metadata: { readonly [key: string]: JsonValue };
+  /** `NAME`, `NAMESPACE`, `NODE_NAME`, `CLUSTER_ID`, … (`google.protobuf.Struct`). */
+  readonly metadata: JsonObject;
 }
 
 export interface XdsClientOptions {

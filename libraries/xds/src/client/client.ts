@@ -1,0 +1,161 @@
+/** The driver of the delta client: performs what connection.ts and ledger.ts decide. Runs until disposed, whatever the server does. */
+
+import { describeError, MeshError, type Timer, unreachable } from "@meltemi/runtime";
+import type { discovery } from "@meltemi/wire";
+import {
+  ADDRESS_TYPE_URL,
+  AUTHORIZATION_TYPE_URL,
+  type RejectedResource,
+  type XdsTypeUrl,
+  type XdsUpdate,
+} from "../types.ts";
+import { readResponse } from "./apply.ts";
+import {
+  type ConnectionEffect,
+  type ConnectionEvent,
+  type ConnectionState,
+  INITIAL_CONNECTION,
+  type StreamEnd,
+  stepConnection,
+} from "./connection.ts";
+import { createLedger, type DeltaRequest, type Ledger } from "./ledger.ts";
+import type { XdsClient, XdsClientDependencies, XdsClientOptions } from "./options.ts";
+import { type DeltaStream, openDeltaStream } from "./stream.ts";
+import { createWaiters } from "./waiters.ts";
+
+/** Makes a client; nothing happens before {@link XdsClient.start}. */
+export function createXdsClient(options: XdsClientOptions, deps: XdsClientDependencies): XdsClient {
+  const ledgers = new Map<XdsTypeUrl, Ledger>([
+    [ADDRESS_TYPE_URL, createLedger(ADDRESS_TYPE_URL, options.onDemand ?? false)],
+    [AUTHORIZATION_TYPE_URL, createLedger(AUTHORIZATION_TYPE_URL, false)],
+  ]);
+  const addresses = requireLedger(ledgers, ADDRESS_TYPE_URL);
+  const waiters = createWaiters();
+  const synced = Promise.withResolvers<void>();
+  let connection: ConnectionState = INITIAL_CONNECTION;
+  let stream: DeltaStream | undefined;
+  let retry: Timer | undefined;
+
+  const dispatch = (event: ConnectionEvent): void => {
+    const step = stepConnection(connection, event);
+    connection = step.state;
+    for (const effect of step.effects) perform(effect);
+  };
+  const perform = (effect: ConnectionEffect): void => {
+    switch (effect.kind) {
+      case "openStream":
+        connect().catch((error: unknown) =>
+          ended({ kind: "connectionFailed", message: describeError(error) }),
+        );
+        return;
+      case "retryAfter":
+        retry = deps.clock.after(effect.delayMs, () => dispatch({ kind: "retryDue" }));
+        return;
+      case "closeStream":
+        retry?.cancel();
+        stream?.close();
+        stream = undefined;
+        return;
+      case "count":
+        deps.metrics?.terminated(effect.reason);
+        return;
+      default:
+        unreachable(effect);
+    }
+  };
+  const ended = (end: StreamEnd): void => {
+    stream = undefined;
+    if (connection.kind === "stopped") return;
+    if (end.kind === "completed") deps.logger.info("stream completed", { server: options.address });
+    else deps.logger.warn("stream ended", { server: options.address, reason: end.message });
+    dispatch({ kind: "ended", end, random: deps.random() });
+  };
+  const connect = async (): Promise<void> => {
+    const [token, rootCertificates] = await Promise.all([deps.token(), deps.rootCertificates()]);
+    if (connection.kind !== "streaming") return;
+    const headers = new Map(options.headers);
+    headers.set("clusterid", options.clusterId);
+    if (token !== undefined) headers.set("authorization", `Bearer ${token.trim()}`);
+    const { address, alternateHostname } = options;
+    const opened = openDeltaStream(
+      { address, headers, rootCertificates, ...(alternateHostname !== undefined && { alternateHostname }) },
+      { onResponse: receive, onEnd: ended },
+      deps.clock,
+    );
+    stream = opened;
+    for (const ledger of ledgers.values()) opened.send({ ...ledger.open(), node: options.node });
+  };
+  const receive = (response: discovery.DeltaDiscoveryResponse, bytes: number): void => {
+    if (connection.kind !== "streaming") return;
+    deps.metrics?.message(response.typeUrl, bytes);
+    const answer = settle(response);
+    if (answer !== undefined) stream?.send(answer);
+    if ([...ledgers.values()].every((ledger) => ledger.answered)) synced.resolve();
+  };
+  const settle = (response: discovery.DeltaDiscoveryResponse): DeltaRequest | undefined => {
+    const { update, rejected: unreadable } = readResponse(response);
+    const rejected = [...unreadable, ...(update === undefined ? [] : applyUpdate(update))];
+    for (const { name, reason } of rejected.slice(0, MAX_LOGGED_REJECTS))
+      deps.logger.warn("resource refused", { type: response.typeUrl, name, reason });
+    const refused = new Set(rejected.map(({ name }) => name));
+    const accepted = response.resources.filter(({ name }) => !refused.has(name));
+    const ledger =
+      update && requireLedger(ledgers, update.kind === "address" ? ADDRESS_TYPE_URL : AUTHORIZATION_TYPE_URL);
+    const answer = ledger?.settle({
+      nonce: response.nonce,
+      accepted,
+      rejected,
+      removedNames: response.removedResources,
+    });
+    if (ledger === addresses) waiters.wake((name) => addresses.knows(name) || refused.has(name));
+    return answer;
+  };
+  const applyUpdate = (update: XdsUpdate): readonly RejectedResource[] => {
+    try {
+      return deps.onUpdate(update);
+    } catch (error) {
+      deps.logger.error("update not applied", { type: update.kind, reason: describeError(error) });
+      return update.upserts.map(({ name }) => ({ name, reason: "not applied: internal error" }));
+    }
+  };
+  const fetchName = async (name: string, signal?: AbortSignal): Promise<void> => {
+    if (options.onDemand !== true)
+      throw new MeshError(
+        "UNSUPPORTED",
+        `fetch ${name}: the client is not on demand, it holds all addresses`,
+      );
+    signal?.throwIfAborted();
+    if (addresses.knows(name)) return;
+    const request = addresses.subscribe(name);
+    if (request !== undefined) stream?.send(request);
+    await waiters.wait(name, signal);
+  };
+
+  return {
+    start: () => dispatch({ kind: "start" }),
+    synced: synced.promise,
+    get connected() {
+      return stream !== undefined && connection.kind === "streaming";
+    },
+    fetch: fetchName,
+    release(name) {
+      const request = addresses.unsubscribe(name);
+      if (request !== undefined) stream?.send(request);
+    },
+    heldCount: (typeUrl) => requireLedger(ledgers, typeUrl).heldCount,
+    async [Symbol.asyncDispose]() {
+      dispatch({ kind: "stop" });
+      waiters.abandon(new MeshError("ABORTED", "fetch from control plane: the client was stopped"));
+    },
+  };
+}
+
+/** Refused resources logged per response; the rest is in the NACK's count. */
+const MAX_LOGGED_REJECTS = 10;
+
+function requireLedger(ledgers: ReadonlyMap<XdsTypeUrl, Ledger>, typeUrl: XdsTypeUrl): Ledger {
+  const ledger = ledgers.get(typeUrl);
+  if (ledger === undefined)
+    throw new MeshError("NOT_FOUND", `ledger of ${typeUrl}: not a type of this client`);
+  return ledger;
+}
