@@ -1,0 +1,52 @@
+/** How to reach an API server and as whom. */
+
+import type { Clock } from "@meltemi/runtime";
+
+/** Gives the bearer token of the moment. `refused` says that the server did not take the last one. */
+export interface TokenSource {
+  token(): Promise<string>;
+  refused(): void;
+}
+
+export interface ClusterAccess {
+  /** `https://…`; plain `http://` only to a loopback address (`kubectl proxy`). */
+  readonly server: URL;
+  /** PEM bundle. Without one the machine's own roots are trusted. */
+  readonly certificateAuthority?: string;
+  /** PEM. */
+  readonly clientCertificate?: { readonly certificate: string; readonly key: string };
+  readonly token?: TokenSource;
+  /** Name to verify in the server's certificate instead of the URL's host. */
+  readonly serverName?: string;
+  /** True only when the kubeconfig says so. */
+  readonly insecureSkipTlsVerify?: boolean;
+  /** Namespace to use when none is named. */
+  readonly defaultNamespace: string;
+}
+
+/** A token that never changes. */
+export function staticToken(token: string): TokenSource {
+  return { token: () => Promise.resolve(token), refused: () => {} };
+}
+
+/** The kubelet rotates a projected token at 80 % of its life, an hour at the least: a minute of staleness is safe. */
+const TOKEN_FILE_REREAD_MS = 60_000;
+
+/** A token in a file that is replaced from time to time (projected service account token): read again every minute, and after a refusal. */
+export function fileToken(
+  path: string,
+  deps: { readonly clock: Clock; readonly readFile: (path: string) => Promise<string> },
+): TokenSource {
+  let cached: { readonly token: string; readonly readAtMs: number } | undefined;
+  return {
+    async token() {
+      const nowMs = deps.clock.monotonicMs();
+      if (cached === undefined || nowMs - cached.readAtMs >= TOKEN_FILE_REREAD_MS)
+        cached = { token: (await deps.readFile(path)).trim(), readAtMs: nowMs };
+      return cached.token;
+    },
+    refused() {
+      cached = undefined;
+    },
+  };
+}
