@@ -46,8 +46,7 @@ export function ip(text: string): Ip {
 export function ipFromBytes(bytes: Uint8Array): Ip | undefined {
   if (bytes.length === 4) return bytes.join(".") as Ip;
   if (bytes.length !== 16) return undefined;
-  if (MAPPED_PREFIX.every((value, index) => bytes[index] === value))
-    return bytes.subarray(12).join(".") as Ip;
+  if (isMapped(bytes)) return bytes.subarray(12).join(".") as Ip;
   return formatIpv6(bytes) as Ip;
 }
 
@@ -92,10 +91,15 @@ export function parseCidr(text: string): Cidr | undefined {
   return cidr(bytes, Number(lengthText));
 }
 
-/** A network from raw bytes; host bits are cleared. Undefined when the length does not fit the family. */
+/**
+ * A network from raw bytes; host bits are cleared. Undefined when the length does not fit the family.
+ * A network of IPv4-mapped IPv6 addresses becomes the IPv4 one, as those addresses do.
+ */
 export function cidr(bytes: Uint8Array, prefixLength: number): Cidr | undefined {
-  if ((bytes.length !== 4 && bytes.length !== 16) || prefixLength > bytes.length * 8 || prefixLength < 0)
+  if (bytes.length !== 4 && bytes.length !== 16) return undefined;
+  if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > bytes.length * 8)
     return undefined;
+  if (isMapped(bytes) && prefixLength >= 96) return cidr(bytes.subarray(12), prefixLength - 96);
   const masked = Uint8Array.from(bytes, (byte, index) => {
     const bits = Math.min(8, Math.max(0, prefixLength - index * 8));
     return byte & (0xff00 >> bits) & 0xff;
@@ -105,7 +109,11 @@ export function cidr(bytes: Uint8Array, prefixLength: number): Cidr | undefined 
 
 /** True when the address lies inside the network; families never match each other. */
 export function cidrContains(network: Cidr, address: Ip): boolean {
-  const bytes = ipBytes(address);
+  return cidrContainsBytes(network, ipBytes(address));
+}
+
+/** As {@link cidrContains} for an address whose bytes are at hand, so that many networks cost one parse. */
+export function cidrContainsBytes(network: Cidr, bytes: Uint8Array): boolean {
   if (bytes.length !== network.bytes.length) return false;
   for (let index = 0, left = network.prefixLength; left > 0; index++, left -= 8) {
     const mask = left >= 8 ? 0xff : (0xff00 >> left) & 0xff;
@@ -116,6 +124,10 @@ export function cidrContains(network: Cidr, address: Ip): boolean {
 
 export function formatCidr(network: Cidr): string {
   return `${ipFromBytes(network.bytes) ?? "?"}/${network.prefixLength}`;
+}
+
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes.length === 16 && MAPPED_PREFIX.every((value, index) => bytes[index] === value);
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {
@@ -131,34 +143,35 @@ function parseIpv4(text: string): Uint8Array | undefined {
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {
-  let source = text;
-  const tail: number[] = [];
-  const lastColon = source.lastIndexOf(":");
-  if (source.includes(".")) {
-    const v4 = parseIpv4(source.slice(lastColon + 1));
-    if (v4 === undefined) return undefined;
-    tail.push(...v4);
-    source = source.slice(0, lastColon + 1) + (source[lastColon - 1] === ":" ? "" : "0").replace("0", "");
-    if (source.endsWith(":") && !source.endsWith("::")) source = source.slice(0, -1);
-  }
-  const halves = source.split("::");
-  if (halves.length > 2) return undefined;
-  const groups = (half: string): number[] | undefined => {
-    if (half === "") return [];
-    const values: number[] = [];
-    for (const group of half.split(":")) {
-      if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return undefined;
-      const value = Number.parseInt(group, 16);
-      values.push(value >> 8, value & 0xff);
+  const [head = "", tail, ...more] = text.split("::");
+  if (more.length > 0) return undefined;
+  const before = ipv6Groups(head, tail === undefined);
+  const after = tail === undefined ? [] : ipv6Groups(tail, true);
+  if (before === undefined || after === undefined) return undefined;
+  const known = before.length + after.length;
+  // `::` stands for at least one group (RFC 4291 §2.2).
+  if (tail === undefined ? known !== 16 : known > 14) return undefined;
+  const bytes = new Uint8Array(16);
+  bytes.set(before);
+  bytes.set(after, 16 - after.length);
+  return bytes;
+}
+
+/** Bytes of `a:b:c`; where the text ends, the last group may be a dotted IPv4 address. */
+function ipv6Groups(text: string, endsAddress: boolean): number[] | undefined {
+  if (text === "") return [];
+  const groups = text.split(":");
+  const bytes: number[] = [];
+  for (const [index, group] of groups.entries()) {
+    if (endsAddress && index === groups.length - 1 && group.includes(".")) {
+      const v4 = parseIpv4(group);
+      return v4 === undefined ? undefined : [...bytes, ...v4];
     }
-    return values;
-  };
-  const head = groups(halves[0] ?? "");
-  const rest = halves.length === 2 ? groups(halves[1] ?? "") : [];
-  if (head === undefined || rest === undefined) return undefined;
-  const known = head.length + rest.length + tail.length;
-  if (halves.length === 2 ? known > 14 : known !== 16) return undefined;
-  return Uint8Array.from([...head, ...new Array<number>(16 - known).fill(0), ...rest, ...tail]);
+    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return undefined;
+    const value = Number.parseInt(group, 16);
+    bytes.push(value >> 8, value & 0xff);
+  }
+  return bytes;
 }
 
 /** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups shortened, the first one on a tie. */

@@ -2,6 +2,7 @@ export {
   type Cidr,
   cidr,
   cidrContains,
+  cidrContainsBytes,
   formatCidr,
   formatSocketAddress,
   type Ip,
@@ -23,6 +24,23 @@ export {
   sameIdentity,
 } from "./identity.ts";
 export {
+  type Endpoint,
+  type EndpointRequest,
+  resolveTargetPort,
+  selectEndpoint,
+} from "./load-balance.ts";
+export {
+  type ApplicablePolicies,
+  type FoundAddress,
+  findAddress,
+  findLocalWorkload,
+  findServiceByHostname,
+  findServiceByVip,
+  findWorkloadByAddress,
+  policiesOf,
+  type WorkloadName,
+} from "./lookup.ts";
+export {
   EMPTY_MATCH,
   type Policy,
   type PolicyMatch,
@@ -30,6 +48,14 @@ export {
   type ServiceAccountMatch,
   type StringMatch,
 } from "./policy.ts";
+export {
+  type AddressChange,
+  applyAddressUpdates,
+  applyPolicyUpdates,
+  EMPTY_SNAPSHOT,
+  type MeshSnapshot,
+  type PolicyChange,
+} from "./snapshot.ts";
 export {
   type ApplicationTunnel,
   type AppProtocol,
@@ -40,6 +66,8 @@ export {
   type NamespacedHostname,
   type NetworkAddress,
   networkAddressKey,
+  newService,
+  newWorkload,
   type Port,
   type Service,
   serviceKey,

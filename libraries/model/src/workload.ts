@@ -1,7 +1,7 @@
 /** A workload and a service as the data plane knows them (reference: protocol §3.2, §3.3, §8.2). All values are immutable. */
 
 import type { Cidr, Ip } from "./address.ts";
-import type { Identity } from "./identity.ts";
+import { DEFAULT_TRUST_DOMAIN, type Identity } from "./identity.ts";
 
 /** `network/ip`: the key under which addresses of different networks may overlap. */
 export interface NetworkAddress {
@@ -119,5 +119,52 @@ export function workloadIdentity(workload: Workload): Identity {
     trustDomain: workload.trustDomain,
     namespace: workload.namespace,
     serviceAccount: workload.serviceAccount,
+  };
+}
+
+/** A workload with Istio's defaults for all that is not given (reference: protocol §3.2). */
+export function newWorkload(
+  given: Partial<Workload> & Pick<Workload, "uid" | "name" | "namespace">,
+): Workload {
+  return {
+    addresses: [],
+    hostname: "",
+    network: "",
+    networkMode: "standard",
+    tunnelProtocol: "none",
+    nativeTunnel: false,
+    trustDomain: DEFAULT_TRUST_DOMAIN,
+    serviceAccount: "default",
+    node: "",
+    canonicalName: "",
+    canonicalRevision: "",
+    workloadType: "deployment",
+    workloadName: "",
+    clusterId: "Kubernetes",
+    locality: { region: "", zone: "", subzone: "" },
+    authorizationPolicies: [],
+    status: "healthy",
+    services: new Map(),
+    capacity: 1,
+    ...given,
+  };
+}
+
+/** A service with Istio's defaults for all that is not given. */
+export function newService(
+  given: Partial<Service> & Pick<Service, "name" | "namespace" | "hostname">,
+): Service {
+  return {
+    vips: [],
+    cidrVips: [],
+    ports: [],
+    subjectAltNames: [],
+    weightedWaypoints: [],
+    ingressUseWaypoint: false,
+    loadBalancing: { routingPreferences: [], mode: "standard", healthPolicy: "onlyHealthy" },
+    ipFamilies: "automatic",
+    canonical: false,
+    visibility: "public",
+    ...given,
   };
 }
