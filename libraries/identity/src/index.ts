@@ -1,0 +1,32 @@
+export {
+  type Certificate,
+  decodeCertificate,
+  decodeCertificates,
+  isIssuedBy,
+  isoTime,
+  issuingFault,
+  verifyChain,
+} from "./certificate.ts";
+export {
+  type CertificateSigningRequest,
+  createCertificateSigningRequest,
+  MAX_REQUEST_BYTES,
+  type NewRequest,
+  readCertificateSigningRequest,
+} from "./certificate-signing-request.ts";
+export type { Decoded } from "./der-reader.ts";
+export {
+  type AuthorityRequest,
+  type CertificateUse,
+  createIntermediateAuthority,
+  createRootAuthority,
+  createRootAuthorityWithKey,
+  type Issuer,
+  issueLeaf,
+  issuerFrom,
+  type LeafRequest,
+  type RandomBytes,
+  type Validity,
+} from "./issue.ts";
+export { type PeerVerdict, verifyClientPeer, verifyServerPeer } from "./peer.ts";
+export { writePem } from "./pem.ts";
