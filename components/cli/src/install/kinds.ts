@@ -1,0 +1,51 @@
+/** Which API a rendered object belongs to. */
+
+import {
+  apiVersionOf,
+  CLUSTER_ROLE_BINDINGS,
+  CLUSTER_ROLES,
+  CONFIG_MAPS,
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  type KubernetesObject,
+  NAMESPACES,
+  type ResourceType,
+  ROLE_BINDINGS,
+  ROLES,
+  SECRETS,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+} from "@meltemi/kubernetes";
+import { MeshError } from "@meltemi/runtime";
+
+/**
+ * Every kind an installation holds, in the order of removal: what runs first (the node agent before the proxies,
+ * so that it can let the pods go), what it stands on last.
+ */
+export const INSTALLED_KINDS: readonly ResourceType<KubernetesObject>[] = [
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  SERVICES,
+  CONFIG_MAPS,
+  SECRETS,
+  ROLE_BINDINGS,
+  ROLES,
+  CLUSTER_ROLE_BINDINGS,
+  CLUSTER_ROLES,
+  SERVICE_ACCOUNTS,
+  CUSTOM_RESOURCE_DEFINITIONS,
+];
+
+/** Throws UNSUPPORTED for a kind that no chart of ours renders. */
+export function kindOf(object: { readonly apiVersion: string; readonly kind: string }): ResourceType {
+  const found = [...INSTALLED_KINDS, NAMESPACES].find(
+    (type) => type.kind === object.kind && apiVersionOf(type) === object.apiVersion,
+  );
+  if (found === undefined)
+    throw new MeshError(
+      "UNSUPPORTED",
+      `install ${object.apiVersion} ${object.kind}: not a kind an installation holds`,
+    );
+  return found;
+}
