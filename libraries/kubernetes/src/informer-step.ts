@@ -25,8 +25,12 @@ export type InformerEvent =
   | { readonly kind: "listed"; readonly resourceVersion: string }
   | { readonly kind: "listFailed" }
   | { readonly kind: "heard"; readonly resourceVersion: string }
-  /** The watch ended. `gone`: its resource version is too old, only a list helps. */
-  | { readonly kind: "watchEnded"; readonly how: "clean" | "failed" | "gone" | "silent" }
+  /** The watch ended. `gone`: its resource version is too old, only a list helps. `lasted`: it was open for long enough to count as success. */
+  | {
+      readonly kind: "watchEnded";
+      readonly how: "clean" | "failed" | "gone" | "silent";
+      readonly lasted: boolean;
+    }
   | { readonly kind: "retryDue" }
   | { readonly kind: "stop" };
 
@@ -70,19 +74,22 @@ export function stepInformer(state: InformerState, event: InformerEvent): Inform
 }
 
 function stepWatching(state: InformerState & { kind: "watching" }, event: InformerEvent): InformerStep {
-  const { attempt, resourceVersion } = state;
+  const { resourceVersion } = state;
   if (event.kind === "heard")
     return {
       state: { kind: "watching", resourceVersion: event.resourceVersion, attempt: 0, heard: true },
       effects: [],
     };
   if (event.kind !== "watchEnded") return unchanged(state);
+  // A quiet kind may see neither change nor bookmark for a whole watch: that is no failure.
+  const alive = state.heard || event.lasted;
+  const attempt = alive ? 0 : state.attempt;
   switch (event.how) {
     case "gone":
       // A server whose lists are older than its watch window would loop: back off from the second time on.
-      return attempt === 0 && state.heard ? list(attempt + 1) : wait(attempt);
+      return alive ? list(1) : wait(attempt);
     case "clean":
-      return state.heard ? watch(resourceVersion, 0) : wait(attempt, resourceVersion);
+      return alive ? watch(resourceVersion, 0) : wait(attempt, resourceVersion);
     case "failed":
     case "silent":
       return wait(attempt, resourceVersion);

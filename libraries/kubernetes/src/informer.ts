@@ -10,11 +10,13 @@ import {
 } from "./informer-step.ts";
 import { type Change, type IndexFunction, ObjectStore } from "./object-store.ts";
 import type { KubernetesObject, ResourceType } from "./resource-type.ts";
-import { isGone } from "./status-error.ts";
+import { isGone, isNotFound } from "./status-error.ts";
 
 export interface InformerOptions<T> extends Selection {
   /** Named lookups beside the key: `byIndex(name, value)`. */
   readonly indexes?: Readonly<Record<string, IndexFunction<T>>>;
+  /** What a 404 on the list means: "retry" (default) waits for the kind, "empty" counts as synced with no objects until its CRD arrives. */
+  readonly whenNotServed?: "retry" | "empty";
 }
 
 export interface InformerDependencies {
@@ -51,6 +53,8 @@ const BACKOFF = { baseMs: 200, maxMs: 30_000, jitter: 0.3 } as const;
 const WATCH_SECONDS = 300;
 /** Bookmarks come about every minute and the server ends the watch by itself: silence beyond this is a dead peer. */
 const SILENCE_MS = 2 * 60_000;
+/** A watch that was open for this long was a success, whatever ended it. */
+const LASTING_WATCH_MS = 10_000;
 
 /** Starts at once. `client` needs only list and watch. */
 export function createInformer<T extends KubernetesObject>(
@@ -63,14 +67,14 @@ export function createInformer<T extends KubernetesObject>(
   const handlers = new Set<InformerHandlers<T>>();
   const sync = Promise.withResolvers<void>();
   let hasSynced = false;
-  const run = new InformerRun(client, type, options, deps, (changes, complete) => {
+  const run = new InformerRun(client, type, options, store, deps, (changes, complete) => {
     for (const change of changes) for (const each of handlers) tell(each, change, deps.log, type);
     if (complete && !hasSynced) {
       hasSynced = true;
       sync.resolve();
     }
   });
-  run.start(store);
+  run.start();
   return {
     synced: sync.promise,
     get hasSynced() {
@@ -122,10 +126,10 @@ class InformerRun<T extends KubernetesObject> {
   /** Ends the list or watch under way; replaced with each. */
   #operation = new AbortController();
   #timer: Timer | undefined;
-  #store: ObjectStore<T> = new ObjectStore();
   readonly #client: Pick<KubernetesClient, "list" | "watch">;
   readonly #type: ResourceType<T>;
   readonly #options: InformerOptions<T>;
+  readonly #store: ObjectStore<T>;
   readonly #deps: InformerDependencies;
   readonly #sink: Sink<T>;
 
@@ -133,18 +137,19 @@ class InformerRun<T extends KubernetesObject> {
     client: Pick<KubernetesClient, "list" | "watch">,
     type: ResourceType<T>,
     options: InformerOptions<T>,
+    store: ObjectStore<T>,
     deps: InformerDependencies,
     sink: Sink<T>,
   ) {
     this.#client = client;
     this.#type = type;
     this.#options = options;
+    this.#store = store;
     this.#deps = deps;
     this.#sink = sink;
   }
 
-  start(store: ObjectStore<T>): void {
-    this.#store = store;
+  start(): void {
     this.#feed({ kind: "start" });
   }
 
@@ -196,7 +201,9 @@ class InformerRun<T extends KubernetesObject> {
       this.#feed({ kind: "listed", resourceVersion });
     } catch (error) {
       if (signal.aborted) return;
-      this.#deps.log.warn("list failed", { kind: this.#type.kind, error: describeError(error) });
+      if (isNotFound(error) && this.#options.whenNotServed === "empty")
+        this.#sink(this.#store.replaceAll([]), true);
+      else this.#deps.log.warn("list failed", { kind: this.#type.kind, error: describeError(error) });
       this.#feed({ kind: "listFailed" });
     }
   }
@@ -205,6 +212,8 @@ class InformerRun<T extends KubernetesObject> {
     const { namespace, labelSelector, fieldSelector } = this.#options;
     const timeoutSeconds = Math.round(WATCH_SECONDS * (1 + this.#deps.random()));
     const selection = { namespace, labelSelector, fieldSelector, resourceVersion, timeoutSeconds, signal };
+    const beganMs = this.#deps.clock.monotonicMs();
+    const lasted = (): boolean => this.#deps.clock.monotonicMs() - beganMs >= LASTING_WATCH_MS;
     let silence = this.#armSilence();
     let how: "clean" | "failed" | "gone" = "clean";
     try {
@@ -228,7 +237,7 @@ class InformerRun<T extends KubernetesObject> {
     } finally {
       silence.cancel();
     }
-    if (!signal.aborted) this.#feed({ kind: "watchEnded", how });
+    if (!signal.aborted) this.#feed({ kind: "watchEnded", how, lasted: lasted() });
   }
 
   #armSilence(): Timer {
@@ -238,7 +247,7 @@ class InformerRun<T extends KubernetesObject> {
         kind: this.#type.kind,
         afterMs: SILENCE_MS,
       });
-      this.#feed({ kind: "watchEnded", how: "silent" });
+      this.#feed({ kind: "watchEnded", how: "silent", lasted: true });
     });
   }
 }
