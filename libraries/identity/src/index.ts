@@ -30,3 +30,20 @@ export {
 } from "./issue.ts";
 export { type PeerVerdict, verifyClientPeer, verifyServerPeer } from "./peer.ts";
 export { writePem } from "./pem.ts";
+export {
+  type CompliancePolicy,
+  createTlsContextCache,
+  createTlsContexts,
+  HBONE_ALPN,
+  secureContextOptions,
+  type TlsContexts,
+} from "./tls-contexts.ts";
+export {
+  type CertificateAnswer,
+  certificatePem,
+  chainPem,
+  type DumpedCertificate,
+  dumpCertificate,
+  readCertificateAnswer,
+  type WorkloadCertificate,
+} from "./workload-certificate.ts";

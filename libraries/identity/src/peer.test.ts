@@ -79,7 +79,7 @@ for (const c of serverCases)
       c.expected,
     );
     const want = c.want.startsWith("spiffe")
-      ? { kind: "verified", identity: parseIdentity(c.want) }
+      ? { kind: "ok", identity: parseIdentity(c.want) }
       : {
           kind: "refused",
           reason: `identity verification error: peer did not present the expected SAN ${c.want}`,
@@ -107,7 +107,7 @@ for (const c of clientCases)
   test(`verifyClientPeer: ${c.name}`, () => {
     const verdict = verifyClientPeer(leaf({ uris: c.uris }), "cluster.local");
     const want = c.want.startsWith("spiffe")
-      ? { kind: "verified", identity: parseIdentity(c.want) }
+      ? { kind: "ok", identity: parseIdentity(c.want) }
       : {
           kind: "refused",
           reason: `identity verification error: peer did not present the expected trustdomain (cluster.local), ${c.want}`,

@@ -7,7 +7,7 @@ import { formatIdentity, type Identity, parseIdentity, sameIdentity } from "@mel
 import { decodeCertificate } from "./certificate.ts";
 
 export type PeerVerdict =
-  | { readonly kind: "verified"; readonly identity: Identity }
+  | { readonly kind: "ok"; readonly identity: Identity }
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
@@ -18,7 +18,7 @@ export function verifyServerPeer(leafDer: Uint8Array, expected: readonly Identit
   const presented = readIdentities(leafDer);
   if (presented.kind === "refused") return presented;
   const identity = presented.identities.find((one) => expected.some((wanted) => sameIdentity(one, wanted)));
-  if (identity !== undefined) return { kind: "verified", identity };
+  if (identity !== undefined) return { kind: "ok", identity };
   return {
     kind: "refused",
     reason: `identity verification error: peer did not present the expected SAN (${list(expected)}), got ${list(presented.identities)}`,
@@ -33,7 +33,7 @@ export function verifyClientPeer(leafDer: Uint8Array, trustDomain: string): Peer
   const presented = readIdentities(leafDer);
   if (presented.kind === "refused") return presented;
   const identity = presented.identities.find((one) => one.trustDomain === trustDomain);
-  if (identity !== undefined) return { kind: "verified", identity };
+  if (identity !== undefined) return { kind: "ok", identity };
   return {
     kind: "refused",
     reason: `identity verification error: peer did not present the expected trustdomain (${trustDomain}), got ${list(presented.identities)}`,
