@@ -1,3 +1,4 @@
+export { createXdsClient } from "./client/client.ts";
 export type { TerminationReason } from "./client/connection.ts";
 export type {
   XdsClient,
@@ -6,6 +7,18 @@ export type {
   XdsClientOptions,
   XdsNode,
 } from "./client/options.ts";
+export { DELTA_METHOD } from "./client/stream.ts";
+export { decodeAddress, decodePolicy, encodeAddress, encodePolicy } from "./convert/resource.ts";
+export {
+  type EncodedResource,
+  encodeResource,
+  encodeResponse,
+  nodeKey,
+  type ResourceSource,
+} from "./server/encoded.ts";
+export { createResourceLog, type ResourceLog } from "./server/resource-log.ts";
+export { createDeltaSession, type DeltaSession, type Received, type SessionNode } from "./server/session.ts";
+export type { Answer, Next, Watch, WatchStatus } from "./server/watch.ts";
 export {
   ADDRESS_TYPE_URL,
   type Address,
