@@ -1,3 +1,4 @@
+export { authenticateClient, authenticateServer } from "./authenticate.ts";
 export {
   type Certificate,
   decodeCertificate,

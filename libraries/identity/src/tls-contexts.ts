@@ -33,8 +33,8 @@ export interface TlsContexts {
   readonly certificate: WorkloadCertificate;
   readonly secureContext: SecureContext;
   /**
-   * For `new TLSSocket(socket, server)`. Such a socket does not enforce `rejectUnauthorized` by itself: on `secure`, refuse it
-   * unless `authorized`, and then judge the leaf with `verifyClientPeer`.
+   * For `new TLSSocket(socket, server)`. Such a socket lets everybody in, `rejectUnauthorized` or not: on `secure`,
+   * `authenticateClient` decides, before a byte is read.
    */
   readonly server: TLSSocketOptions;
   /** For `tls.connect`: the chain is verified, then the SPIFFE identity must be one of `expected`. */
