@@ -1,0 +1,347 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type AddressChange,
+  applyAddressUpdates,
+  EMPTY_SNAPSHOT,
+  type formatIdentity,
+  formatSocketAddress,
+  type GatewayAddress,
+  ip,
+  newService,
+  newWorkload,
+  type Port,
+  parseSocketAddress,
+  type Service,
+  type Workload,
+} from "@meltemi/model";
+import { ISTIO_PORTS } from "../ports.ts";
+import { decideOutbound, type OutboundDecision, type OutboundRequest } from "./decide-outbound.ts";
+
+const workload = (
+  name: string,
+  address: string | readonly string[],
+  given: Partial<Workload> = {},
+): Workload =>
+  newWorkload({
+    uid: `Kubernetes//Pod/ns/${name}`,
+    name,
+    namespace: "ns",
+    serviceAccount: name,
+    addresses: [address].flat().map(ip),
+    ...given,
+  });
+const ports = (...pairs: [number, number][]): Port[] =>
+  pairs.map(([servicePort, targetPort]) => ({ servicePort, targetPort, appProtocol: "unknown" }));
+const backs = (service: string, ...pairs: [number, number][]): Partial<Workload> => ({
+  services: new Map([[`ns/${service}.ns`, ports(...pairs)]]),
+});
+const service = (name: string, vip: string | undefined, given: Partial<Service> = {}): Service =>
+  newService({
+    name,
+    namespace: "ns",
+    hostname: `${name}.ns`,
+    vips: vip === undefined ? [] : [{ network: "", ip: ip(vip) }],
+    ports: ports([80, 8080]),
+    ...given,
+  });
+const byIp = (address: string, network = "", hbonePort = 15008): GatewayAddress => ({
+  destination: { kind: "address", network, ip: ip(address) },
+  hbonePort,
+});
+const byHost = (hostname: string, hbonePort = 15008): GatewayAddress => ({
+  destination: { kind: "hostname", namespace: "ns", hostname },
+  hbonePort,
+});
+
+const HBONE = { tunnelProtocol: "hbone" } as const;
+const CLIENT = workload("client", "10.0.0.1");
+const WAYPOINT = workload("waypoint", "10.9.0.1", {
+  serviceAccount: "waypoint",
+  ...backs("wp", [15008, 15008]),
+});
+const WAYPOINT_SERVICE = service("wp", "10.8.0.1", {
+  ports: ports([15008, 15008]),
+  subjectAltNames: ["spiffe://cluster.local/ns/ns/sa/wp-extra", "not an identity"],
+});
+const REMOTE_GATEWAY = byIp("172.16.0.1", "remote");
+
+/** The one mesh of the table; every row asks it one question. */
+const MESH: readonly (Workload | Service)[] = [
+  CLIENT,
+  WAYPOINT,
+  WAYPOINT_SERVICE,
+  workload("plain", "10.0.0.2"),
+  workload("meshed", "10.0.0.3", HBONE),
+  workload("elsewhere", "10.0.0.4", { ...HBONE, network: "remote" }),
+  workload("dual", ["10.0.0.5", "fd00::5"], { ...HBONE, ...backs("dual", [80, 80]) }),
+  workload("guarded", "10.0.0.6", { ...HBONE, waypoint: byIp("10.9.0.1") }),
+  workload("guarded-by-name", "10.0.0.7", { ...HBONE, waypoint: byHost("wp.ns") }),
+  workload("guarded-by-vip", "10.0.0.8", { waypoint: byIp("10.8.0.1") }),
+  workload("guarded-by-nobody", "10.0.0.9", { ...HBONE, waypoint: byIp("10.9.0.99") }),
+  workload("host", "10.0.0.10", { networkMode: "hostNetwork", ...backs("hosted", [80, 8080]) }),
+  workload("named", [], { hostname: "db.example", ...backs("by-name", [80, 5432]) }),
+  workload("named-meshed", [], { ...HBONE, hostname: "db.example", ...backs("by-name-meshed", [80, 5432]) }),
+  workload("one", "10.0.1.1", { ...HBONE, ...backs("web", [80, 9090]) }),
+  workload("two", "10.0.1.2", backs("plain-web", [80, 8080])),
+  workload("behind", [], {
+    ...HBONE,
+    network: "remote",
+    networkGateway: REMOTE_GATEWAY,
+    ...backs("far", [80, 8080]),
+  }),
+  workload("lost", "10.0.2.2", { network: "remote", ...backs("lost", [80, 8080]) }),
+  workload("astray", "10.0.2.3", {
+    network: "remote",
+    networkGateway: byIp("172.16.9.9", "remote"),
+    ...backs("astray", [80, 8080]),
+  }),
+  workload("gateway", "172.16.0.1", { network: "remote", serviceAccount: "gateway" }),
+  workload("far-waypoint", "172.16.0.9", { network: "remote", networkGateway: REMOTE_GATEWAY }),
+  service("web", "10.1.0.1", { subjectAltNames: ["spiffe://cluster.local/ns/ns/sa/extra"] }),
+  service("plain-web", "10.1.0.2"),
+  service("empty", "10.1.0.3"),
+  service("through", "10.1.0.4", { waypoint: byIp("10.9.0.1") }),
+  service("through-name", "10.1.0.5", { waypoint: byHost("wp.ns") }),
+  service("through-nobody", "10.1.0.6", { waypoint: byHost("nobody.ns") }),
+  service("canary", "10.1.0.7", {
+    waypoint: byHost("nobody.ns"),
+    weightedWaypoints: [
+      { waypoint: byHost("nobody.ns"), weight: 10 },
+      { waypoint: byIp("10.9.0.1"), weight: 90 },
+    ],
+  }),
+  service("canary-zero", "10.1.0.8", { weightedWaypoints: [{ waypoint: byIp("10.9.0.1"), weight: 0 }] }),
+  service("open", "10.1.0.9", {
+    loadBalancing: { routingPreferences: [], mode: "passthrough", healthPolicy: "allowAll" },
+  }),
+  service("open-through", "10.1.0.10", {
+    waypoint: byIp("10.9.0.1"),
+    loadBalancing: { routingPreferences: [], mode: "passthrough", healthPolicy: "allowAll" },
+  }),
+  service("hosted", "10.1.0.11"),
+  service("by-name", "10.1.0.12"),
+  service("by-name-meshed", "10.1.0.13"),
+  service("dual", "10.1.0.14", {
+    ports: ports([80, 80]),
+    ipFamilies: "dual",
+    vips: [
+      { network: "", ip: ip("10.1.0.14") },
+      { network: "", ip: ip("fd00:1::14") },
+    ],
+  }),
+  service("far", "10.1.0.15", { subjectAltNames: ["spiffe://cluster.local/ns/ns/sa/behind"] }),
+  service("lost", "10.1.0.16"),
+  service("astray", "10.1.0.17"),
+  service("far-through", "10.1.0.18", {
+    waypoint: byIp("172.16.0.9", "remote"),
+    subjectAltNames: ["spiffe://cluster.local/ns/ns/sa/far"],
+  }),
+  service("dual-v6", "10.1.0.19", { ports: ports([80, 80]), ipFamilies: "ipv6" }),
+  workload("dual-b", ["10.0.0.15", "fd00::15"], { ...HBONE, ...backs("dual-v6", [80, 80]) }),
+];
+
+const SNAPSHOT = applyAddressUpdates(
+  EMPTY_SNAPSHOT,
+  MESH.map(
+    (item): AddressChange =>
+      "uid" in item ? { kind: "workload", workload: item } : { kind: "service", service: item },
+  ),
+);
+
+function decide(destination: string, given: Partial<OutboundRequest> = {}): OutboundDecision {
+  const address = parseSocketAddress(destination);
+  assert.ok(address !== undefined);
+  return decideOutbound(SNAPSHOT, {
+    source: CLIENT,
+    network: "",
+    destination: address,
+    ports: ISTIO_PORTS,
+    draws: { waypoint: 0.5, endpoint: 0 },
+    resolved: () => undefined,
+    ...given,
+  });
+}
+
+/** A decision in one line, so that a table row reads as a sentence. */
+function sentence(decision: OutboundDecision): string {
+  const names = (ids: readonly Parameters<typeof formatIdentity>[0][]): string =>
+    ids.map((id) => id.serviceAccount).join("|");
+  switch (decision.kind) {
+    case "refuse":
+      return `refuse: ${decision.message}`;
+    case "resolve":
+      return `resolve ${decision.hostname}`;
+    case "passthrough":
+    case "tcp":
+      return `${decision.kind} ${formatSocketAddress(decision.address)}`;
+    case "hbone":
+      return `hbone ${formatSocketAddress(decision.address)} for ${decision.authority} from ${names(decision.expected)}`;
+    case "doubleHbone":
+      return `double ${formatSocketAddress(decision.address)} for ${decision.authority} from ${names(decision.outerExpected)} then ${names(decision.innerExpected)}`;
+  }
+}
+
+const CASES: readonly (readonly [
+  name: string,
+  destination: string,
+  want: string,
+  given?: Partial<OutboundRequest>,
+])[] = [
+  ["unknown destination", "1.2.3.4:80", "passthrough 1.2.3.4:80"],
+  ["unknown IPv6 destination", "[fd99::1]:80", "passthrough [fd99::1]:80"],
+  ["a workload of another network by its address", "10.0.0.4:80", "passthrough 10.0.0.4:80"],
+  ["plain workload", "10.0.0.2:1234", "tcp 10.0.0.2:1234"],
+  ["plain workload on port 15008", "10.0.0.2:15008", "tcp 10.0.0.2:15008"],
+  ["meshed workload", "10.0.0.3:1234", "hbone 10.0.0.3:15008 for 10.0.0.3:1234 from meshed"],
+  [
+    "meshed workload on the same node",
+    "10.0.0.3:1234",
+    "hbone 10.0.0.3:15008 for 10.0.0.3:1234 from meshed",
+    { source: { ...CLIENT, node: "n" } },
+  ],
+  ["host-network workload by its address", "10.0.0.10:80", "passthrough 10.0.0.10:80"],
+  ["host-network workload by service", "10.1.0.11:80", "tcp 10.0.0.10:8080"],
+  [
+    "service with a port of its endpoint",
+    "10.1.0.1:80",
+    "hbone 10.0.1.1:15008 for 10.0.1.1:9090 from extra|one",
+  ],
+  ["service of plain endpoints", "10.1.0.2:80", "tcp 10.0.1.2:8080"],
+  ["service without endpoints", "10.1.0.3:80", "refuse: no healthy upstream: 10.1.0.3:80"],
+  ["service on a port it lacks", "10.1.0.1:81", "refuse: no healthy upstream: 10.1.0.1:81"],
+  ["service of passthrough mode", "10.1.0.9:443", "passthrough 10.1.0.9:443"],
+  [
+    "service of passthrough mode with a waypoint",
+    "10.1.0.10:443",
+    "hbone 10.9.0.1:15008 for 10.1.0.10:443 from waypoint",
+  ],
+  ["service waypoint by address", "10.1.0.4:80", "hbone 10.9.0.1:15008 for 10.1.0.4:80 from waypoint"],
+  ["service waypoint by name", "10.1.0.5:80", "hbone 10.9.0.1:15008 for 10.1.0.5:80 from wp-extra|waypoint"],
+  [
+    "service waypoint, on a port the service lacks",
+    "10.1.0.5:81",
+    "hbone 10.9.0.1:15008 for 10.1.0.5:81 from wp-extra|waypoint",
+  ],
+  ["service waypoint that is unknown", "10.1.0.6:80", "refuse: unknown waypoint: ns/nobody.ns"],
+  [
+    "service waypoint, when the waypoint itself calls",
+    "10.1.0.4:80",
+    "hbone 10.9.0.1:15008 for 10.1.0.4:80 from waypoint",
+    { source: WAYPOINT },
+  ],
+  [
+    "weighted waypoints, the small share",
+    "10.1.0.7:80",
+    "refuse: unknown waypoint: ns/nobody.ns",
+    { draws: { waypoint: 0.09, endpoint: 0 } },
+  ],
+  [
+    "weighted waypoints, the large share",
+    "10.1.0.7:80",
+    "hbone 10.9.0.1:15008 for 10.1.0.7:80 from waypoint",
+    { draws: { waypoint: 0.11, endpoint: 0 } },
+  ],
+  ["weighted waypoints without weight", "10.1.0.8:80", "refuse: no healthy upstream: 10.1.0.8:80"],
+  ["workload waypoint by address", "10.0.0.6:80", "hbone 10.9.0.1:15008 for 10.0.0.6:80 from waypoint"],
+  ["workload waypoint by name", "10.0.0.7:80", "hbone 10.9.0.1:15008 for 10.0.0.7:80 from wp-extra|waypoint"],
+  [
+    "workload waypoint by VIP, workload plain",
+    "10.0.0.8:80",
+    "hbone 10.9.0.1:15008 for 10.0.0.8:80 from wp-extra|waypoint",
+  ],
+  ["workload waypoint that is unknown", "10.0.0.9:80", "refuse: unknown waypoint: /10.9.0.99"],
+  [
+    "from the waypoint to its workload",
+    "10.0.0.6:80",
+    "hbone 10.0.0.6:15008 for 10.0.0.6:80 from guarded",
+    { source: WAYPOINT },
+  ],
+  [
+    "from the waypoint by name to its workload",
+    "10.0.0.7:80",
+    "hbone 10.0.0.7:15008 for 10.0.0.7:80 from guarded-by-name",
+    { source: WAYPOINT },
+  ],
+  [
+    "from a pod with the waypoint's account only",
+    "10.0.0.6:80",
+    "hbone 10.9.0.1:15008 for 10.0.0.6:80 from waypoint",
+    { source: { ...CLIENT, serviceAccount: "waypoint" } },
+  ],
+  [
+    "endpoint in another network",
+    "10.1.0.15:80",
+    "double 172.16.0.1:15008 for far.ns:80 from gateway then behind",
+  ],
+  [
+    "endpoint in another network without a gateway",
+    "10.1.0.16:80",
+    "refuse: no valid routing destination for workload: Kubernetes//Pod/ns/lost",
+  ],
+  [
+    "endpoint behind an unknown gateway",
+    "10.1.0.17:80",
+    "refuse: unknown network gateway: remote/172.16.9.9",
+  ],
+  [
+    "waypoint in another network",
+    "10.1.0.18:80",
+    "double 172.16.0.1:15008 for far-through.ns:80 from gateway then far",
+  ],
+  ["endpoint by host name", "10.1.0.12:80", "resolve db.example"],
+  [
+    "endpoint by host name, resolved",
+    "10.1.0.12:80",
+    "tcp 192.0.2.1:5432",
+    { resolved: () => [ip("fd00::77"), ip("192.0.2.1")] },
+  ],
+  [
+    "endpoint by host name, only of the other family",
+    "10.1.0.12:80",
+    "tcp [fd00::77]:5432",
+    { resolved: () => [ip("fd00::77")] },
+  ],
+  [
+    "endpoint by host name, no answer",
+    "10.1.0.12:80",
+    "refuse: no ip addresses were resolved for workload: Kubernetes//Pod/ns/named",
+    { resolved: () => [] },
+  ],
+  [
+    "meshed endpoint by host name",
+    "10.1.0.13:80",
+    "hbone 192.0.2.1:15008 for 192.0.2.1:5432 from named-meshed",
+    { resolved: () => [ip("192.0.2.1")] },
+  ],
+  [
+    "dual-stack workload by its IPv6 address",
+    "[fd00::5]:80",
+    "hbone [fd00::5]:15008 for [fd00::5]:80 from dual",
+  ],
+  ["dual-stack service by IPv4", "10.1.0.14:80", "hbone 10.0.0.5:15008 for 10.0.0.5:80 from dual"],
+  ["dual-stack service by IPv6", "[fd00:1::14]:80", "hbone [fd00::5]:15008 for [fd00::5]:80 from dual"],
+  [
+    "IPv6-only service of a dual-stack workload",
+    "10.1.0.19:80",
+    "hbone [fd00::15]:15008 for [fd00::15]:80 from dual-b",
+  ],
+  ["own outbound port on loopback", "127.0.0.1:15001", "refuse: attempted recursive call to ourselves"],
+  ["own plaintext port on loopback", "127.0.0.1:15006", "refuse: attempted recursive call to ourselves"],
+  ["own HBONE port on IPv6 loopback", "[::1]:15008", "refuse: attempted recursive call to ourselves"],
+  ["another port on loopback", "127.0.0.1:8080", "passthrough 127.0.0.1:8080"],
+  ["HBONE port of a stranger", "1.2.3.4:15008", "passthrough 1.2.3.4:15008"],
+];
+for (const [name, destination, want, given] of CASES)
+  test(`decideOutbound: ${name}`, () => assert.equal(sentence(decide(destination, given)), want));
+
+test("the workload and the service that were meant are named for telemetry", () => {
+  const named = (destination: string): unknown => {
+    const decision = decide(destination);
+    return "target" in decision ? [decision.target.workload?.name, decision.target.service?.name] : decision;
+  };
+  assert.deepEqual(named("10.1.0.1:80"), ["one", "web"]);
+  assert.deepEqual(named("10.1.0.4:80"), ["waypoint", "through"]);
+  assert.deepEqual(named("10.0.0.6:80"), ["waypoint", undefined]);
+  assert.deepEqual(named("1.2.3.4:80"), [undefined, undefined]);
+});
