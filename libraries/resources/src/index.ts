@@ -1,0 +1,17 @@
+export {
+  type AuthorizationAction,
+  type AuthorizationCondition,
+  type AuthorizationOperation,
+  type AuthorizationPolicy,
+  type AuthorizationRule,
+  type AuthorizationSource,
+  parseAuthorizationPolicy,
+} from "./istio/authorization-policy.ts";
+export {
+  type MutualTlsMode,
+  type PeerAuthentication,
+  parsePeerAuthentication,
+} from "./istio/peer-authentication.ts";
+export type { PolicyTarget, TargetRef } from "./istio/target.ts";
+export type { Metadata } from "./metadata.ts";
+export { formatProblems, type Parsed, type Problem } from "./problem.ts";
