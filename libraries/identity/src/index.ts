@@ -9,6 +9,20 @@ export {
   verifyChain,
 } from "./certificate.ts";
 export {
+  type CertificateClient,
+  type CertificateClientOptions,
+  createCertificateClient,
+  type TextSource,
+} from "./certificate-client.ts";
+export {
+  type CertificateManager,
+  type CertificateManagerDeps,
+  type CertificateManagerOptions,
+  type CertificateState,
+  createCertificateManager,
+} from "./certificate-manager.ts";
+export type { Priority } from "./certificate-schedule.ts";
+export {
   type CertificateSigningRequest,
   createCertificateSigningRequest,
   MAX_REQUEST_BYTES,
