@@ -1,0 +1,144 @@
+/** Workloads that are not pods: WorkloadEntry, endpoints of a ServiceEntry, hand-written EndpointSlices (reference: protocol §3.8). */
+
+import type { Workload } from "@meltemi/model";
+import type { EndpointFacts, EndpointSliceFacts, ServiceEntryFacts, WorkloadEntryFacts } from "./facts.ts";
+import type { Output } from "./graph.ts";
+import { serviceHostname } from "./mesh-collections.ts";
+import {
+  type Compilation,
+  canonicalOf,
+  networkOf,
+  parseLocality,
+  plainWorkload,
+  policyKeys,
+  resolvePorts,
+  type ServicePorts,
+  selectingServices,
+  speaksHbone,
+  workloadWaypoint,
+} from "./workload-parts.ts";
+
+export function compileWorkloadEntry(
+  entry: WorkloadEntryFacts,
+  compilation: Compilation,
+): readonly Output<Workload>[] {
+  const { namespace, name, endpoint } = entry;
+  if (endpoint.address === undefined) return [];
+  const uid = `${compilation.settings.clusterId}/networking.istio.io/WorkloadEntry/${namespace}/${name}`;
+  const labels = { ...entry.labels, ...endpoint.labels };
+  const services = selectingServices(compilation, namespace, labels, endpoint.ports);
+  const value = endpointWorkload(
+    { uid, namespace, name, endpoint: { ...endpoint, labels }, services },
+    compilation,
+  );
+  const waypoint = workloadWaypoint(compilation, entry.waypoint, namespace, value.network);
+  return [{ key: uid, value: { ...value, ...waypoint } }];
+}
+
+export function compileServiceEntryEndpoints(
+  entry: ServiceEntryFacts,
+  compilation: Compilation,
+): readonly Output<Workload>[] {
+  if (entry.workloadSelector !== undefined || entry.resolution === "none") return [];
+  const { namespace, name } = entry;
+  const prefix = `${compilation.settings.clusterId}/networking.istio.io/ServiceEntry/${namespace}/${name}`;
+  const workloadOf = (endpoint: EndpointFacts, hosts: readonly string[]): Output<Workload>[] => {
+    if (endpoint.address === undefined) return [];
+    const { address } = endpoint;
+    const uid = `${prefix}/${address.kind === "ip" ? address.ip : address.hostname}`;
+    const ports = resolvePorts(entry.ports, (port) => endpointPort(endpoint, port));
+    const services: ServicePorts = new Map(hosts.map((host) => [`${namespace}/${host}`, ports]));
+    return [{ key: uid, value: endpointWorkload({ uid, namespace, name, endpoint, services }, compilation) }];
+  };
+  if (entry.endpoints.length > 0)
+    return entry.endpoints.flatMap((endpoint) => workloadOf(endpoint, entry.hosts));
+  if (entry.resolution !== "dns") return [];
+  // The hosts stand for themselves and are looked up by who connects.
+  return entry.hosts.flatMap((hostname) =>
+    workloadOf({ ...PLAIN_ENDPOINT, address: { kind: "hostname", hostname } }, [hostname]),
+  );
+}
+
+const PLAIN_ENDPOINT: Omit<EndpointFacts, "address"> = {
+  labels: {},
+  ports: {},
+  network: "",
+  locality: "",
+  weight: 1,
+  serviceAccount: "",
+};
+
+function endpointPort(
+  endpoint: EndpointFacts,
+  port: { readonly name: string; readonly port: number; readonly targetPort: number | string },
+): number {
+  if (Object.hasOwn(endpoint.ports, port.name)) return endpoint.ports[port.name] ?? port.port;
+  return typeof port.targetPort === "number" ? port.targetPort : port.port;
+}
+
+export function compileEndpointSlice(
+  slice: EndpointSliceFacts,
+  { inputs, read, settings, outputs }: Compilation,
+): readonly Output<Workload>[] {
+  const { namespace, name } = slice;
+  const service = read.get(inputs.services, `${namespace}/${slice.serviceName}`);
+  if (service === undefined || Object.keys(service.selector).length > 0) return [];
+  const ports = resolvePorts(
+    service.ports,
+    (port) => slice.ports.find((candidate) => candidate.name === port.name)?.port,
+  );
+  const network = networkOf({ inputs, read, settings, outputs }, {});
+  return slice.endpoints.flatMap(({ ips, healthy, podName }): Output<Workload>[] => {
+    const [ip] = ips;
+    // An endpoint that names its pod is that pod's business.
+    if (ip === undefined || podName !== undefined) return [];
+    const uid = `${settings.clusterId}/discovery.k8s.io/EndpointSlice/${namespace}/${name}/${ip}`;
+    const value: Workload = {
+      ...plainWorkload(settings),
+      uid,
+      name,
+      namespace,
+      addresses: ips,
+      network,
+      // Such an address may belong to a host or to a pod that is known already: it must not be found by address.
+      networkMode: "hostNetwork",
+      workloadName: name,
+      canonicalName: service.name,
+      status: healthy ? "healthy" : "unhealthy",
+      services: new Map([[`${namespace}/${serviceHostname(service, settings)}`, ports]]),
+    };
+    return [{ key: uid, value }];
+  });
+}
+
+interface EndpointSource {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly endpoint: EndpointFacts;
+  readonly services: ServicePorts;
+}
+
+function endpointWorkload(source: EndpointSource, compilation: Compilation): Workload {
+  const { uid, namespace, name, endpoint, services } = source;
+  const { address, labels } = endpoint;
+  const nativeTunnel = speaksHbone(labels);
+  return {
+    ...plainWorkload(compilation.settings),
+    uid,
+    name,
+    namespace,
+    addresses: address?.kind === "ip" ? [address.ip] : [],
+    hostname: address?.kind === "hostname" ? address.hostname : "",
+    network: endpoint.network || networkOf(compilation, labels),
+    tunnelProtocol: nativeTunnel ? "hbone" : "none",
+    nativeTunnel,
+    serviceAccount: endpoint.serviceAccount || "default",
+    ...canonicalOf(labels, name),
+    workloadName: name,
+    locality: parseLocality(endpoint.locality, "/"),
+    authorizationPolicies: policyKeys(compilation, namespace, labels),
+    services,
+    capacity: endpoint.weight,
+  };
+}

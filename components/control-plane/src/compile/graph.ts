@@ -1,0 +1,163 @@
+/**
+ * Incremental computation with dependencies found by reading: a derivation computes outputs from one source object, and
+ * whatever else it reads on the way (an object by key, or all objects under an index value) is remembered. A change
+ * recomputes exactly the derivations that read what changed; an output that comes out equal stops there.
+ */
+
+import { Collection, type Indexes } from "./collection.ts";
+
+/** Reads that count as dependencies of the derivation they are made in. */
+export interface Reader {
+  get<T, I extends string>(collection: Collection<T, I>, key: string): T | undefined;
+  by<T, I extends string>(collection: Collection<T, I>, index: I, value: string): readonly T[];
+}
+
+export interface Output<T> {
+  readonly key: string;
+  readonly value: T;
+}
+
+/** One computation: its source object, and what it has read. */
+interface Node {
+  readonly sourceKey: string;
+  readonly stage: Stage;
+  reads: ReadonlySet<string>;
+  outputKeys: readonly string[];
+}
+
+interface Stage {
+  readonly dirty: Set<Node>;
+  readonly run: (node: Node) => void;
+}
+
+export class Graph {
+  /** What was read → who read it. */
+  readonly #readers = new Map<string, Set<Node>>();
+  /** In the order of definition, which is the order of computation: a derivation reads only what is defined before it. */
+  readonly #stages: Stage[] = [];
+  /** Per collection: makes the nodes of the derivations that have it as source. */
+  readonly #sourceListeners = new Map<string, ((key: string) => void)[]>();
+  readonly #changedKeys = new Map<string, Set<string>>();
+  #computations = 0;
+
+  /** Computations done so far: what the work of a change is measured in. */
+  get computations(): number {
+    return this.#computations;
+  }
+
+  /** `name` must be unique in the graph. */
+  collection<T, I extends string = never>(name: string, indexes: Indexes<T, I>): Collection<T, I> {
+    const changed = new Set<string>();
+    this.#changedKeys.set(name, changed);
+    const collection: Collection<T, I> = new Collection(name, indexes, {
+      onPut: (key) => {
+        changed.add(key);
+        this.#markReaders(collection.token(key));
+        for (const listener of this.#sourceListeners.get(name) ?? []) listener(key);
+      },
+      onIndex: (token) => this.#markReaders(token),
+    });
+    return collection;
+  }
+
+  /** Fills `target` with what `compute` makes of each object of `source`. One key must not come from two sources at rest. */
+  derive<S, SI extends string, T, TI extends string>(
+    source: Collection<S, SI>,
+    target: Collection<T, TI>,
+    compute: (object: S, read: Reader) => readonly Output<T>[],
+  ): void {
+    const nodes = new Map<string, Node>();
+    const owners = this.#ownersOf(target.name);
+    const stage: Stage = {
+      dirty: new Set(),
+      run: (node) => {
+        const object = source.get(node.sourceKey);
+        const reads = new Set<string>();
+        const outputs = object === undefined ? [] : compute(object, trackingReader(reads));
+        this.#subscribe(node, reads);
+        if (object === undefined) nodes.delete(node.sourceKey);
+        const keys = new Set(outputs.map(({ key }) => key));
+        for (const key of node.outputKeys) {
+          // While a key passes from one source to another, the new owner may have come first.
+          if (keys.has(key) || owners.get(key) !== node) continue;
+          owners.delete(key);
+          target.put(key, undefined);
+        }
+        for (const { key, value } of outputs) {
+          owners.set(key, node);
+          target.put(key, value);
+        }
+        node.outputKeys = [...keys];
+      },
+    };
+    this.#stages.push(stage);
+    const onSource = (sourceKey: string): void => {
+      const known = nodes.get(sourceKey);
+      const node = known ?? { sourceKey, stage, reads: new Set<string>(), outputKeys: [] };
+      nodes.set(sourceKey, node);
+      stage.dirty.add(node);
+    };
+    const listeners = this.#sourceListeners.get(source.name);
+    if (listeners === undefined) this.#sourceListeners.set(source.name, [onSource]);
+    else listeners.push(onSource);
+  }
+
+  /** Computes all that changes since the last call touch. */
+  flush(): void {
+    for (const stage of this.#stages) {
+      for (const node of stage.dirty) {
+        stage.dirty.delete(node);
+        this.#computations++;
+        stage.run(node);
+      }
+    }
+  }
+
+  /** Keys put into the collection since the last call, whatever became of them. */
+  takeChangedKeys<T, I extends string>(collection: Collection<T, I>): readonly string[] {
+    const changed = this.#changedKeys.get(collection.name) ?? new Set();
+    const keys = [...changed];
+    changed.clear();
+    return keys;
+  }
+
+  readonly #owners = new Map<string, Map<string, Node>>();
+
+  #ownersOf(name: string): Map<string, Node> {
+    const owners = this.#owners.get(name) ?? new Map<string, Node>();
+    this.#owners.set(name, owners);
+    return owners;
+  }
+
+  #markReaders(token: string): void {
+    for (const node of this.#readers.get(token) ?? []) node.stage.dirty.add(node);
+  }
+
+  #subscribe(node: Node, reads: ReadonlySet<string>): void {
+    for (const token of node.reads) {
+      if (reads.has(token)) continue;
+      const readers = this.#readers.get(token);
+      readers?.delete(node);
+      if (readers?.size === 0) this.#readers.delete(token);
+    }
+    for (const token of reads) {
+      const readers = this.#readers.get(token);
+      if (readers === undefined) this.#readers.set(token, new Set([node]));
+      else readers.add(node);
+    }
+    node.reads = reads;
+  }
+}
+
+function trackingReader(reads: Set<string>): Reader {
+  return {
+    get(collection, key) {
+      reads.add(collection.token(key));
+      return collection.get(key);
+    },
+    by(collection, index, value) {
+      reads.add(collection.indexToken(index, value));
+      return collection.by(index, value);
+    },
+  };
+}

@@ -1,0 +1,139 @@
+/** From Kubernetes to the mesh: the graph of all derivations, and what changed in its results. */
+
+import { type Policy, policyKey, type Service, type Workload } from "@meltemi/model";
+import { compileAuthorizationPolicy } from "./authorization.ts";
+import type { Collection } from "./collection.ts";
+import {
+  compileEndpointSlice,
+  compileServiceEntryEndpoints,
+  compileWorkloadEntry,
+} from "./endpoint-workload.ts";
+import { Graph, type Reader } from "./graph.ts";
+import {
+  createInputs,
+  createOutputs,
+  EVERY,
+  type MeshInputs,
+  type MeshOutputs,
+  type PolicyReport,
+} from "./mesh-collections.ts";
+import { portLevelPolicy, staticStrictPolicy } from "./peer-authentication.ts";
+import { compilePod } from "./pod-workload.ts";
+import { compileService, compileServiceEntry } from "./service.ts";
+import type { CompileSettings } from "./settings.ts";
+import { type Compilation, strictByDefault } from "./workload-parts.ts";
+
+export interface Changed<T> {
+  readonly upserts: readonly { readonly name: string; readonly value: T }[];
+  readonly removedNames: readonly string[];
+}
+
+/** What is different since the last flush; each name once. */
+export interface MeshChanges {
+  readonly workloads: Changed<Workload>;
+  readonly services: Changed<Service>;
+  readonly policies: Changed<Policy>;
+  /** For status: policies whose verdict is new or other. */
+  readonly reports: Changed<PolicyReport>;
+}
+
+export interface MeshCompiler {
+  /** Put facts here, then flush. */
+  readonly inputs: MeshInputs;
+  readonly outputs: MeshOutputs;
+  flush(): MeshChanges;
+  /** Computations since the start: what tests and metrics measure work in. */
+  readonly computations: number;
+}
+
+export function createMeshCompiler(settings: CompileSettings): MeshCompiler {
+  const graph = new Graph();
+  const inputs = createInputs(graph, settings);
+  const outputs = createOutputs(graph);
+  const mesh = graph.collection<string>("mesh", {});
+  const compilation = (read: Reader): Compilation => ({ settings, inputs, outputs, read });
+
+  derivePolicies(graph, mesh, inputs, outputs, settings);
+  graph.derive(inputs.services, outputs.services, (service, read) =>
+    compileService(service, compilation(read)),
+  );
+  graph.derive(inputs.serviceEntries, outputs.services, (entry, read) =>
+    compileServiceEntry(entry, compilation(read)),
+  );
+  graph.derive(inputs.pods, outputs.workloads, (pod, read) => compilePod(pod, compilation(read)));
+  graph.derive(inputs.workloadEntries, outputs.workloads, (entry, read) =>
+    compileWorkloadEntry(entry, compilation(read)),
+  );
+  graph.derive(inputs.serviceEntries, outputs.workloads, (entry, read) =>
+    compileServiceEntryEndpoints(entry, compilation(read)),
+  );
+  graph.derive(inputs.endpointSlices, outputs.workloads, (slice, read) =>
+    compileEndpointSlice(slice, compilation(read)),
+  );
+  mesh.put("mesh", "mesh");
+
+  return {
+    inputs,
+    outputs,
+    flush() {
+      graph.flush();
+      return {
+        workloads: takeChanges(graph, outputs.workloads),
+        services: takeChanges(graph, outputs.services),
+        policies: takeChanges(graph, outputs.policies),
+        reports: takeChanges(graph, outputs.policyReports),
+      };
+    },
+    get computations() {
+      return graph.computations;
+    },
+  };
+}
+
+function derivePolicies(
+  graph: Graph,
+  mesh: Collection<string>,
+  inputs: MeshInputs,
+  outputs: MeshOutputs,
+  settings: CompileSettings,
+): void {
+  graph.derive(inputs.authorizationPolicies, outputs.policies, (source) => {
+    const { policy } = compileAuthorizationPolicy(source, settings);
+    return policy === undefined ? [] : [{ key: policyKey(policy), value: policy }];
+  });
+  graph.derive(inputs.authorizationPolicies, outputs.selectorPolicies, (source) => {
+    const { policy } = compileAuthorizationPolicy(source, settings);
+    if (policy?.scope !== "workloadSelector") return [];
+    const key = policyKey(policy);
+    return [{ key, value: { key, namespace: source.namespace, selector: source.selector } }];
+  });
+  graph.derive(inputs.authorizationPolicies, outputs.policyReports, (source) => {
+    const { namespace, name, generation } = source;
+    const { verdict } = compileAuthorizationPolicy(source, settings);
+    return [{ key: policyKey(source), value: { namespace, name, generation, verdict } }];
+  });
+  graph.derive(inputs.peerAuthentications, outputs.policies, (source, read) => {
+    const isWorkloadLevel =
+      Object.keys(source.selector).length > 0 && source.namespace !== settings.rootNamespace;
+    if (!isWorkloadLevel) return [];
+    const strict = strictByDefault(inputs, read, source.namespace, settings.rootNamespace);
+    const policy = portLevelPolicy(source, strict);
+    return policy === undefined ? [] : [{ key: policyKey(policy), value: policy }];
+  });
+  graph.derive(mesh, outputs.policies, (_mesh, read) => {
+    if (read.by(inputs.peerAuthentications, "all", EVERY).length === 0) return [];
+    const policy = staticStrictPolicy(settings.rootNamespace);
+    return [{ key: policyKey(policy), value: policy }];
+  });
+}
+
+function takeChanges<T, I extends string>(graph: Graph, collection: Collection<T, I>): Changed<T> {
+  const upserts: { readonly name: string; readonly value: T }[] = [];
+  const removedNames: string[] = [];
+  for (const name of graph.takeChangedKeys(collection)) {
+    const value = collection.get(name);
+    if (value === undefined) removedNames.push(name);
+    else upserts.push({ name, value });
+  }
+  return { upserts, removedNames };
+}
