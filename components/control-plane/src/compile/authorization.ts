@@ -1,7 +1,8 @@
 /** AuthorizationPolicy → L4 policy for ztunnel, and how much of it ztunnel enforces (reference: protocol §5.5). */
 
 import type { Policy, PolicyMatch } from "@meltemi/model";
-import type { AuthorizationPolicyFacts, RuleFacts } from "./facts.ts";
+import type { AuthorizationRule } from "@meltemi/resources";
+import type { AuthorizationPolicyFacts } from "./facts.ts";
 import {
   isEmptyMatch,
   matchCondition,
@@ -64,7 +65,7 @@ interface CompiledRule {
 }
 
 /** One clause for all operations, one for all sources, then one per condition: the order of Istio's. */
-function compileRule(rule: RuleFacts, namespace: string): CompiledRule {
+function compileRule(rule: AuthorizationRule, namespace: string): CompiledRule {
   const clauses: (readonly PartialMatch[])[] = [];
   if (rule.to.length > 0) clauses.push(rule.to.map(matchOperation));
   if (rule.from.length > 0) clauses.push(rule.from.map((from) => matchSource(from, namespace)));

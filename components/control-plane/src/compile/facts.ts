@@ -4,6 +4,7 @@
  */
 
 import type { AppProtocol, Ip } from "@meltemi/model";
+import type { AuthorizationRule, MutualTlsMode, TargetRef } from "@meltemi/resources";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -144,54 +145,20 @@ export interface WaypointFacts extends Named {
     | { readonly kind: "selector"; readonly matchLabels: Labels };
 }
 
-export type MtlsMode = "UNSET" | "DISABLE" | "PERMISSIVE" | "STRICT";
-
 export interface PeerAuthenticationFacts extends Named {
   readonly createdMs: number;
   /** Empty: the whole namespace, or the mesh in the root namespace. */
   readonly selector: Labels;
-  readonly mode: MtlsMode;
-  readonly portModes: readonly { readonly port: number; readonly mode: MtlsMode }[];
+  readonly mode: MutualTlsMode;
+  readonly portModes: readonly { readonly port: number; readonly mode: MutualTlsMode }[];
 }
 
 export interface AuthorizationPolicyFacts extends Named {
   readonly generation: number;
   readonly selector: Labels;
-  readonly targetRefs: readonly {
-    readonly group: string;
-    readonly kind: string;
-    readonly name: string;
-  }[];
+  readonly targetRefs: readonly TargetRef[];
   readonly action: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
   /** Annotation `istio.io/dry-run: "true"`. */
   readonly dryRun: boolean;
-  readonly rules: readonly RuleFacts[];
-}
-
-export interface RuleFacts {
-  readonly from: readonly SourceFacts[];
-  readonly to: readonly OperationFacts[];
-  readonly when: readonly ConditionFacts[];
-}
-
-/** Field names are those of the API; a field that is absent there is an empty list here. */
-export type SourceField =
-  | "principals"
-  | "requestPrincipals"
-  | "namespaces"
-  | "serviceAccounts"
-  | "trustDomains"
-  | "ipBlocks"
-  | "remoteIpBlocks";
-export type OperationField = "hosts" | "ports" | "methods" | "paths";
-
-export interface ValueLists {
-  readonly values: readonly string[];
-  readonly notValues: readonly string[];
-}
-
-export type SourceFacts = Readonly<Record<SourceField, ValueLists>>;
-export type OperationFacts = Readonly<Record<OperationField, ValueLists>>;
-export interface ConditionFacts extends ValueLists {
-  readonly key: string;
+  readonly rules: readonly AuthorizationRule[];
 }

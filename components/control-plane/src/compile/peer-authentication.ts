@@ -4,7 +4,8 @@
  */
 
 import { EMPTY_MATCH, type Policy, type PolicyMatch, policyKey } from "@meltemi/model";
-import type { MtlsMode, PeerAuthenticationFacts } from "./facts.ts";
+import type { MutualTlsMode } from "@meltemi/resources";
+import type { PeerAuthenticationFacts } from "./facts.ts";
 
 /** The policy that every strict workload refers to; `_` keeps it apart from names of Kubernetes. */
 const STATIC_STRICT_NAME = "istio_converted_static_strict";
@@ -26,8 +27,8 @@ export function isStrictByDefault(
 }
 
 /** UNSET inherits. */
-function resolve(mode: MtlsMode | undefined, inherited: boolean): boolean {
-  return mode === undefined || mode === "UNSET" ? inherited : mode === "STRICT";
+function resolve(mode: MutualTlsMode | undefined, inherited: boolean): boolean {
+  return mode === undefined || mode === "unset" ? inherited : mode === "strict";
 }
 
 /** The policy that a workload-level PeerAuthentication needs of its own, because some ports differ; else undefined. */

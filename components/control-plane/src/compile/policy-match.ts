@@ -1,7 +1,7 @@
 /** One `from`, `to` or `when` entry of an AuthorizationPolicy as an L4 match (reference: protocol §5.5, l7-and-cli §2.1). */
 
 import { type Cidr, EMPTY_MATCH, type PolicyMatch, parseCidr, type StringMatch } from "@meltemi/model";
-import type { ConditionFacts, OperationFacts, SourceFacts, ValueLists } from "./facts.ts";
+import type { AuthorizationCondition, AuthorizationOperation, AuthorizationSource } from "@meltemi/resources";
 
 export interface PartialMatch {
   readonly match: PolicyMatch;
@@ -9,87 +9,89 @@ export interface PartialMatch {
   readonly unsupported: readonly string[];
 }
 
-/** Values a match can hold, and the name of the attribute when it cannot. */
-type Kinds = Partial<PolicyMatch>;
-
-export function matchSource(source: SourceFacts, policyNamespace: string): PartialMatch {
-  const parts = [
-    strings("namespaces", source.namespaces, "namespaces", "notNamespaces"),
-    strings("principals", source.principals, "principals", "notPrincipals"),
-    addresses("ipBlocks", source.ipBlocks, "sourceIps", "notSourceIps"),
-    serviceAccounts("serviceAccounts", source.serviceAccounts, policyNamespace),
-    trustDomains("trustDomains", source.trustDomains, source.principals),
-    nothing("requestPrincipals", source.requestPrincipals),
-    nothing("remoteIpBlocks", source.remoteIpBlocks),
-  ];
-  return combine(parts);
+export function matchSource(source: AuthorizationSource, policyNamespace: string): PartialMatch {
+  const domains = trustDomains("trustDomains", source.trustDomains, source.notTrustDomains);
+  // Positive principals would be OR-ed with the domain's prefix instead of AND-ed.
+  const collides = source.trustDomains.length > 0 && source.principals.length > 0;
+  return {
+    match: {
+      ...EMPTY_MATCH,
+      namespaces: source.namespaces.map(stringMatch),
+      notNamespaces: source.notNamespaces.map(stringMatch),
+      principals: [...source.principals.map(stringMatch), ...(collides ? [] : domains.match.principals)],
+      // None of either may match, which is what a list of exclusions says.
+      notPrincipals: [...source.notPrincipals.map(stringMatch), ...domains.match.notPrincipals],
+      sourceIps: source.ipBlocks.flatMap(toCidr),
+      notSourceIps: source.notIpBlocks.flatMap(toCidr),
+      serviceAccounts: source.serviceAccounts.map((text) => serviceAccount(text, policyNamespace)),
+      notServiceAccounts: source.notServiceAccounts.map((text) => serviceAccount(text, policyNamespace)),
+    },
+    unsupported: [
+      ...(collides ? ["trustDomains"] : domains.unsupported),
+      ...given("requestPrincipals", source.requestPrincipals),
+      ...given("notRequestPrincipals", source.notRequestPrincipals),
+      ...given("remoteIpBlocks", source.remoteIpBlocks),
+      ...given("notRemoteIpBlocks", source.notRemoteIpBlocks),
+    ],
+  };
 }
 
-export function matchOperation(operation: OperationFacts): PartialMatch {
-  return combine([
-    ports("ports", operation.ports),
-    nothing("hosts", operation.hosts),
-    nothing("methods", operation.methods),
-    nothing("paths", operation.paths),
-  ]);
+export function matchOperation(operation: AuthorizationOperation): PartialMatch {
+  return {
+    match: {
+      ...EMPTY_MATCH,
+      destinationPorts: operation.ports,
+      notDestinationPorts: operation.notPorts,
+    },
+    unsupported: [
+      ...given("hosts", operation.hosts),
+      ...given("notHosts", operation.notHosts),
+      ...given("methods", operation.methods),
+      ...given("notMethods", operation.notMethods),
+      ...given("paths", operation.paths),
+      ...given("notPaths", operation.notPaths),
+    ],
+  };
 }
 
-export function matchCondition(condition: ConditionFacts, policyNamespace: string): PartialMatch {
-  const { key } = condition;
+export function matchCondition(condition: AuthorizationCondition, policyNamespace: string): PartialMatch {
+  const { key, values, notValues } = condition;
+  const exactly = (match: Partial<PolicyMatch>): PartialMatch => ({
+    match: { ...EMPTY_MATCH, ...match },
+    unsupported: [],
+  });
   switch (key) {
     case "source.ip":
-      return combine([addresses(key, condition, "sourceIps", "notSourceIps")]);
+      return exactly({ sourceIps: values.flatMap(toCidr), notSourceIps: notValues.flatMap(toCidr) });
     case "source.namespace":
-      return combine([strings(key, condition, "namespaces", "notNamespaces")]);
+      return exactly({ namespaces: values.map(stringMatch), notNamespaces: notValues.map(stringMatch) });
     case "source.principal":
-      return combine([strings(key, condition, "principals", "notPrincipals")]);
+      return exactly({ principals: values.map(stringMatch), notPrincipals: notValues.map(stringMatch) });
+    case "destination.ip":
+      return exactly({
+        destinationIps: values.flatMap(toCidr),
+        notDestinationIps: notValues.flatMap(toCidr),
+      });
+    case "destination.port":
+      return exactly({
+        destinationPorts: values.map(Number),
+        notDestinationPorts: notValues.map(Number),
+      });
     // Beyond Istio, which leaves these two to waypoints: ztunnel can check them, so it does.
     case "source.serviceAccount":
-      return combine([serviceAccounts(key, condition, policyNamespace)]);
+      return exactly({
+        serviceAccounts: values.map((text) => serviceAccount(text, policyNamespace)),
+        notServiceAccounts: notValues.map((text) => serviceAccount(text, policyNamespace)),
+      });
     case "source.trustDomain":
-      return combine([trustDomains(key, condition, NO_VALUES)]);
-    case "destination.ip":
-      return combine([addresses(key, condition, "destinationIps", "notDestinationIps")]);
-    case "destination.port":
-      return combine([ports(key, condition)]);
+      return trustDomains(key, values, notValues);
     default:
-      return combine([{ kinds: {}, unsupported: [key] }]);
+      return { match: EMPTY_MATCH, unsupported: [key] };
   }
 }
 
 export function isEmptyMatch(match: PolicyMatch): boolean {
   return Object.values(match).every((values) => values.length === 0);
-}
-
-interface Part {
-  readonly kinds: Kinds;
-  readonly unsupported: readonly string[];
-}
-
-const NO_VALUES: ValueLists = { values: [], notValues: [] };
-
-function combine(parts: readonly Part[]): PartialMatch {
-  let match: PolicyMatch = EMPTY_MATCH;
-  for (const { kinds } of parts) {
-    match = {
-      ...match,
-      ...kinds,
-      // Two attributes may become excluded principals (notPrincipals, notTrustDomains): none of either may match.
-      notPrincipals: [...match.notPrincipals, ...(kinds.notPrincipals ?? [])],
-      principals: [...match.principals, ...(kinds.principals ?? [])],
-    };
-  }
-  return { match, unsupported: parts.flatMap(({ unsupported }) => unsupported) };
-}
-
-function strings<P extends "namespaces" | "principals", N extends "notNamespaces" | "notPrincipals">(
-  _attribute: string,
-  lists: ValueLists,
-  positive: P,
-  negative: N,
-): Part {
-  const kinds = { [positive]: lists.values.map(stringMatch), [negative]: lists.notValues.map(stringMatch) };
-  return { kinds: kinds as Kinds, unsupported: [] };
 }
 
 /** `*` any, `*x` suffix, `x*` prefix, else exact; a `*` elsewhere is literal. */
@@ -100,79 +102,45 @@ export function stringMatch(text: string): StringMatch {
   return { kind: "exact", value: text };
 }
 
-function addresses(
+/** The parser of the resource refused everything that is not an address or a block. */
+function toCidr(text: string): Cidr[] {
+  const network = parseCidr(text);
+  return network === undefined ? [] : [network];
+}
+
+function serviceAccount(text: string, policyNamespace: string): PolicyMatch["serviceAccounts"][number] {
+  const slash = text.indexOf("/");
+  if (slash < 0) return { namespace: policyNamespace, serviceAccount: text };
+  return { namespace: text.slice(0, slash), serviceAccount: text.slice(slash + 1) };
+}
+
+/**
+ * A trust domain is how a principal begins. Istio drops the attribute for ztunnel; here it is enforced wherever a principal
+ * can say it, which is everything but a suffix.
+ */
+function trustDomains(
   attribute: string,
-  lists: ValueLists,
-  positive: "sourceIps" | "destinationIps",
-  negative: "notSourceIps" | "notDestinationIps",
-): Part {
-  const read = parseAll(lists, parseCidr);
-  if (read === undefined) return { kinds: {}, unsupported: [attribute] };
-  const kinds: Partial<Record<typeof positive | typeof negative, readonly Cidr[]>> = {
-    [positive]: read.values,
-    [negative]: read.notValues,
-  };
-  return { kinds, unsupported: [] };
-}
-
-function ports(attribute: string, lists: ValueLists): Part {
-  const read = parseAll(lists, parsePort);
-  if (read === undefined) return { kinds: {}, unsupported: [attribute] };
+  values: readonly string[],
+  notValues: readonly string[],
+): PartialMatch {
+  const isSuffix = (text: string): boolean => stringMatch(text).kind === "suffix";
+  if (values.some(isSuffix) || notValues.some(isSuffix))
+    return { match: EMPTY_MATCH, unsupported: [attribute] };
   return {
-    kinds: { destinationPorts: read.values, notDestinationPorts: read.notValues },
-    unsupported: [],
-  };
-}
-
-function serviceAccounts(_attribute: string, lists: ValueLists, policyNamespace: string): Part {
-  const account = (text: string): PolicyMatch["serviceAccounts"][number] => {
-    const slash = text.indexOf("/");
-    if (slash < 0) return { namespace: policyNamespace, serviceAccount: text };
-    return { namespace: text.slice(0, slash), serviceAccount: text.slice(slash + 1) };
-  };
-  return {
-    kinds: {
-      serviceAccounts: lists.values.map(account),
-      notServiceAccounts: lists.notValues.map(account),
+    match: {
+      ...EMPTY_MATCH,
+      principals: values.map(trustDomainMatch),
+      notPrincipals: notValues.map(trustDomainMatch),
     },
     unsupported: [],
   };
 }
 
-/**
- * A trust domain is how a principal begins. Istio drops the attribute for ztunnel; here it is enforced where a principal can
- * say it: not a suffix, and not beside positive principals, which would be OR-ed with it.
- */
-function trustDomains(attribute: string, lists: ValueLists, principals: ValueLists): Part {
-  const read = parseAll(lists, trustDomainMatch);
-  const collides = lists.values.length > 0 && principals.values.length > 0;
-  if (read === undefined || collides) return { kinds: {}, unsupported: [attribute] };
-  return { kinds: { principals: read.values, notPrincipals: read.notValues }, unsupported: [] };
-}
-
-function trustDomainMatch(text: string): StringMatch | undefined {
+function trustDomainMatch(text: string): StringMatch {
   const match = stringMatch(text);
-  if (match.kind === "suffix") return undefined;
   return match.kind === "exact" ? { kind: "prefix", value: `${match.value}/` } : match;
 }
 
-/** An attribute of HTTP. */
-function nothing(attribute: string, lists: ValueLists): Part {
-  const present = lists.values.length + lists.notValues.length > 0;
-  return { kinds: {}, unsupported: present ? [attribute] : [] };
-}
-
-function parsePort(text: string): number | undefined {
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
-}
-
-/** Undefined when any value cannot be read: half an attribute would mean something else. */
-function parseAll<T>(
-  lists: ValueLists,
-  parse: (text: string) => T | undefined,
-): { readonly values: readonly T[]; readonly notValues: readonly T[] } | undefined {
-  const values = lists.values.map(parse).filter((value) => value !== undefined);
-  const notValues = lists.notValues.map(parse).filter((value) => value !== undefined);
-  if (values.length < lists.values.length || notValues.length < lists.notValues.length) return undefined;
-  return { values, notValues };
+function given(attribute: string, values: readonly string[]): readonly string[] {
+  return values.length > 0 ? [attribute] : [];
 }
