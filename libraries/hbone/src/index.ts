@@ -1,12 +1,22 @@
 export { type HeaderField, type HeaderFields, headerValues } from "./headers.ts";
 export { HBONE_CLIENT_DEFAULTS, HBONE_SERVER_DEFAULTS, type HboneOptions } from "./options.ts";
-export type { HbonePeer, PeerVerdict } from "./peer.ts";
-export type {
-  HbonePool,
-  HbonePoolDeps,
-  HbonePoolOptions,
-  PoolKey,
-  TunnelOutcome,
-  TunnelRequest,
+export type { HbonePeer } from "./peer.ts";
+export {
+  createHbonePool,
+  HBONE_POOL_DEFAULTS,
+  type HbonePool,
+  type HbonePoolDeps,
+  type HbonePoolOptions,
+  type PoolKey,
+  type TunnelFailure,
+  type TunnelOutcome,
+  type TunnelRequest,
 } from "./pool.ts";
-export type { ConnectionEnd, HboneRequest, HboneServer, HboneServerDeps } from "./server.ts";
+export {
+  type ConnectionEnd,
+  createHboneServer,
+  type HboneRequest,
+  type HboneServer,
+  type HboneServerDeps,
+  type HboneServerOptions,
+} from "./server.ts";

@@ -1,13 +1,22 @@
+/** Tunnels to other nodes over shared connections (reference: protocol §1.7). */
 import type { Socket } from "node:net";
-import type { SecureContext } from "node:tls";
+import type { TlsContexts } from "@meltemi/identity";
 import type { ByteChannel } from "@meltemi/l4";
-import type { Identity, Ip, SocketAddress } from "@meltemi/model";
+import {
+  formatIdentity,
+  formatSocketAddress,
+  type Identity,
+  type Ip,
+  type SocketAddress,
+} from "@meltemi/model";
 import type { Clock } from "@meltemi/runtime";
 import type { HeaderFields } from "./headers.ts";
-import type { HboneOptions } from "./options.ts";
-import type { HbonePeer, PeerVerdict } from "./peer.ts";
+import { BatchBuffers } from "./http2/outbox.ts";
+import { HBONE_CLIENT_DEFAULTS, type HboneOptions } from "./options.ts";
+import type { HbonePeer } from "./peer.ts";
+import { PoolEntry } from "./pool-entry.ts";
 
-/** What makes two tunnels share a connection (reference: protocol §1.7). */
+/** What makes two tunnels share a connection. */
 export interface PoolKey {
   /** Whose certificate is presented. */
   readonly source: Identity;
@@ -23,6 +32,13 @@ export interface TunnelRequest {
   readonly headers: HeaderFields;
 }
 
+export type TunnelFailure = {
+  readonly kind: "failed";
+  /** `connect-timeout` is what a NetworkPolicy that drops port 15008 looks like. */
+  readonly stage: "connect" | "connect-timeout" | "certificate" | "tls" | "identity" | "stream" | "closed";
+  readonly detail: string;
+};
+
 export type TunnelOutcome =
   | {
       readonly kind: "open";
@@ -37,19 +53,7 @@ export type TunnelOutcome =
       readonly headers: HeaderFields;
       readonly peer: HbonePeer;
     }
-  | {
-      readonly kind: "failed";
-      /** `connect-timeout` is what a NetworkPolicy that drops port 15008 looks like. */
-      readonly stage:
-        | "connect"
-        | "connect-timeout"
-        | "tls"
-        | "identity"
-        | "certificate"
-        | "stream"
-        | "closed";
-      readonly detail: string;
-    };
+  | TunnelFailure;
 
 export interface HbonePoolOptions extends HboneOptions {
   /** An unused connection is released after this long. */
@@ -57,14 +61,21 @@ export interface HbonePoolOptions extends HboneOptions {
   readonly connectTimeoutMs: number;
 }
 
+export const HBONE_POOL_DEFAULTS: HbonePoolOptions = {
+  ...HBONE_CLIENT_DEFAULTS,
+  unusedReleaseMs: 5 * 60_000,
+  connectTimeoutMs: 10_000,
+};
+
 export interface HbonePoolDeps {
   readonly clock: Clock;
-  /** Connects TCP, for example from inside a pod's network namespace. Rejects on failure; obeys the signal. */
+  /**
+   * Connects TCP, for example from inside a pod's network namespace. Rejects on failure; obeys the signal. The socket is
+   * half-open capable and not yet read from.
+   */
   readonly dial: (destination: SocketAddress, sourceIp: Ip, signal: AbortSignal) => Promise<Socket>;
   /** The source's certificate, asked once per connection. */
-  readonly secureContext: (source: Identity) => SecureContext | Promise<SecureContext>;
-  /** Judges the server's leaf against the expected identities. */
-  readonly verifyPeer: (certificateDer: Uint8Array, expected: readonly Identity[]) => PeerVerdict;
+  readonly certificate: (source: Identity) => TlsContexts | Promise<TlsContexts>;
 }
 
 export interface HbonePool extends AsyncDisposable {
@@ -76,4 +87,84 @@ export interface HbonePool extends AsyncDisposable {
   drain(deadlineMs: number): Promise<{ readonly cutStreams: number }>;
   /** Cuts the connections whose peer matches (revoked certificate). Returns how many. */
   abortPeers(matches: (peer: HbonePeer) => boolean): number;
+}
+
+export function createHbonePool(options: HbonePoolOptions, deps: HbonePoolDeps): HbonePool {
+  return new Pool(options, deps);
+}
+
+/** Text of a key; equal keys give equal texts. */
+function keyText(key: PoolKey): string {
+  const expected = key.expected.map(formatIdentity).join(",");
+  return `${formatIdentity(key.source)} ${expected} ${formatSocketAddress(key.destination)} ${key.sourceIp}`;
+}
+
+class Pool implements HbonePool {
+  readonly #options: HbonePoolOptions;
+  readonly #deps: HbonePoolDeps;
+  readonly #buffers = new BatchBuffers();
+  readonly #entries = new Map<string, PoolEntry>();
+  #draining = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: HbonePoolOptions, deps: HbonePoolDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  get connections(): number {
+    let connections = 0;
+    for (const entry of this.#entries.values()) connections += entry.connections;
+    return connections;
+  }
+
+  get streams(): number {
+    let streams = 0;
+    for (const entry of this.#entries.values()) streams += entry.streams;
+    return streams;
+  }
+
+  openTunnel(key: PoolKey, request: TunnelRequest, signal?: AbortSignal): Promise<TunnelOutcome> {
+    if (this.#draining)
+      return Promise.resolve({ kind: "failed", stage: "closed", detail: "pool is draining" });
+    const text = keyText(key);
+    let entry = this.#entries.get(text);
+    if (entry === undefined) {
+      const deps = { ...this.#deps, buffers: this.#buffers, onEmpty: () => this.#forget(text) };
+      entry = new PoolEntry(key, this.#options, deps);
+      this.#entries.set(text, entry);
+    }
+    return entry.openTunnel(request, signal);
+  }
+
+  async drain(deadlineMs: number): Promise<{ readonly cutStreams: number }> {
+    this.#draining = true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onEmpty = resolve;
+    for (const entry of [...this.#entries.values()]) entry.drain();
+    if (this.#entries.size === 0) return { cutStreams: 0 };
+    let cutStreams = 0;
+    const deadline = this.#deps.clock.after(deadlineMs, () => {
+      cutStreams = this.streams;
+      for (const entry of [...this.#entries.values()]) entry.abort("pool closed");
+    });
+    await promise;
+    deadline.cancel();
+    return { cutStreams };
+  }
+
+  abortPeers(matches: (peer: HbonePeer) => boolean): number {
+    let cut = 0;
+    for (const entry of this.#entries.values()) cut += entry.abortPeers(matches);
+    return cut;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain(0);
+  }
+
+  #forget(text: string): void {
+    this.#entries.delete(text);
+    if (this.#entries.size === 0) this.#onEmpty?.();
+  }
 }

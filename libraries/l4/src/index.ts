@@ -1,2 +1,10 @@
 export type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "./byte-channel.ts";
-export type { RelayEnd, RelayOptions, RelayResult, RelaySession } from "./relay.ts";
+export {
+  createRelays,
+  type RelayEnd,
+  type RelayOptions,
+  type RelayResult,
+  type RelaySession,
+  type Relays,
+} from "./relay.ts";
+export { tcpChannel } from "./tcp-channel.ts";

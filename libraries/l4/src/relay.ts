@@ -1,5 +1,6 @@
-/** Types of the relay; see `relay-session.ts` for the copying. */
-import type { AbortReason, ChannelFault } from "./byte-channel.ts";
+/** Copies bytes both ways between two channels until both directions have ended, one side broke, or somebody cut it. */
+import type { Clock, Timer } from "@meltemi/runtime";
+import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "./byte-channel.ts";
 
 /** How a relayed connection ended. */
 export type RelayEnd =
@@ -35,4 +36,191 @@ export interface RelaySession {
   abort(reason: AbortReason): void;
   /** Never rejects. */
   readonly finished: Promise<RelayResult>;
+}
+
+export interface Relays extends Disposable {
+  /** Opens both channels and copies. `downstream` is the side that opened the connection. */
+  start(downstream: ByteChannel, upstream: ByteChannel): RelaySession;
+  readonly active: number;
+  /** Resets every connection; returns how many. */
+  abortAll(reason: AbortReason): number;
+}
+
+/** All relays of a process share one timer for their bounds. Disposing aborts them all. */
+export function createRelays(options: RelayOptions, deps: { readonly clock: Clock }): Relays {
+  return new RelayTable(options, deps.clock);
+}
+
+/** A bound is looked at this many times within its duration, so it is exact to a quarter. */
+const SWEEPS_PER_TIMEOUT = 4;
+
+class RelayTable implements Relays {
+  readonly clock: Clock;
+  readonly #options: RelayOptions;
+  readonly #sessions = new Set<Session>();
+  readonly #sweepMs: number;
+  #timer: Timer | undefined;
+
+  constructor(options: RelayOptions, clock: Clock) {
+    this.#options = options;
+    this.clock = clock;
+    const bounds = [options.idleTimeoutMs, options.halfOpenTimeoutMs].filter((bound) => bound > 0);
+    this.#sweepMs = bounds.length === 0 ? 0 : Math.min(...bounds) / SWEEPS_PER_TIMEOUT;
+  }
+
+  get active(): number {
+    return this.#sessions.size;
+  }
+
+  start(downstream: ByteChannel, upstream: ByteChannel): RelaySession {
+    const session = new Session(this, downstream, upstream);
+    this.#sessions.add(session);
+    if (this.#sweepMs > 0 && this.#timer === undefined) this.#arm();
+    session.open();
+    return session;
+  }
+
+  abortAll(reason: AbortReason): number {
+    const sessions = [...this.#sessions];
+    for (const session of sessions) session.abort(reason);
+    return sessions.length;
+  }
+
+  remove(session: Session): void {
+    this.#sessions.delete(session);
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.cancel();
+    this.abortAll("drain");
+  }
+
+  #arm(): void {
+    this.#timer = this.clock.after(this.#sweepMs, () => {
+      this.#timer = undefined;
+      const nowMs = this.clock.monotonicMs();
+      for (const session of this.#sessions) session.sweep(nowMs, this.#options);
+      if (this.#sessions.size > 0) this.#arm();
+    });
+  }
+}
+
+class Session implements RelaySession {
+  readonly downstream: Direction;
+  readonly upstream: Direction;
+  readonly finished: Promise<RelayResult>;
+  readonly #table: RelayTable;
+  readonly #startedMs: number;
+  #resolve: (result: RelayResult) => void = () => {};
+  #over = false;
+  /** Bytes at the last sweep that saw any new ones, and when that was. */
+  #sweptBytes = 0;
+  #quietSinceMs: number;
+
+  constructor(table: RelayTable, downstream: ByteChannel, upstream: ByteChannel) {
+    this.#table = table;
+    this.#startedMs = table.clock.monotonicMs();
+    this.#quietSinceMs = this.#startedMs;
+    this.downstream = new Direction(this, "downstream", downstream, upstream);
+    this.upstream = new Direction(this, "upstream", upstream, downstream);
+    this.finished = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get sentBytes(): number {
+    return this.downstream.bytes;
+  }
+
+  get receivedBytes(): number {
+    return this.upstream.bytes;
+  }
+
+  open(): void {
+    this.downstream.from.open(this.downstream);
+    this.upstream.from.open(this.upstream);
+  }
+
+  abort(reason: AbortReason): void {
+    if (this.#over) return;
+    this.downstream.from.abort(reason);
+    this.upstream.from.abort(reason);
+    this.#finish({ kind: "aborted", reason });
+  }
+
+  /** Judges the bounds by whether bytes moved between sweeps: no clock is read per chunk. */
+  sweep(nowMs: number, options: RelayOptions): void {
+    const bytes = this.sentBytes + this.receivedBytes;
+    if (bytes !== this.#sweptBytes) {
+      this.#sweptBytes = bytes;
+      this.#quietSinceMs = nowMs;
+      return;
+    }
+    const quietMs = nowMs - this.#quietSinceMs;
+    const halfOpen = this.downstream.ended || this.upstream.ended;
+    if (halfOpen && options.halfOpenTimeoutMs > 0 && quietMs >= options.halfOpenTimeoutMs)
+      this.abort("half-open");
+    else if (options.idleTimeoutMs > 0 && quietMs >= options.idleTimeoutMs) this.abort("idle");
+  }
+
+  onClosed(): void {
+    if (this.downstream.closed && this.upstream.closed) this.#finish({ kind: "closed" });
+  }
+
+  onFault(direction: Direction, fault: ChannelFault): void {
+    if (this.#over) return;
+    direction.to.abort("other-side-failed");
+    this.#finish({ kind: "faulted", side: direction.side, fault });
+  }
+
+  #finish(end: RelayEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#table.remove(this);
+    const durationMs = this.#table.clock.monotonicMs() - this.#startedMs;
+    this.#resolve({ end, sentBytes: this.sentBytes, receivedBytes: this.receivedBytes, durationMs });
+  }
+}
+
+/** The consumer of one channel: writes what it gives to the other one. */
+class Direction implements ByteConsumer {
+  readonly side: "downstream" | "upstream";
+  readonly from: ByteChannel;
+  readonly to: ByteChannel;
+  bytes = 0;
+  /** `from` will send no more. */
+  ended = false;
+  closed = false;
+  readonly #session: Session;
+
+  constructor(session: Session, side: "downstream" | "upstream", from: ByteChannel, to: ByteChannel) {
+    this.#session = session;
+    this.side = side;
+    this.from = from;
+    this.to = to;
+  }
+
+  onData(chunk: Uint8Array, lent: boolean): void {
+    this.bytes += chunk.length;
+    if (!this.to.write(chunk, lent)) this.from.pause();
+  }
+
+  onEnd(): void {
+    this.ended = true;
+    this.to.endWrite();
+  }
+
+  /** `from` can be written to again, so the other side may go on reading. */
+  onDrain(): void {
+    this.to.resume();
+  }
+
+  onClosed(): void {
+    this.closed = true;
+    this.#session.onClosed();
+  }
+
+  onFault(fault: ChannelFault): void {
+    this.#session.onFault(this, fault);
+  }
 }

@@ -1,0 +1,201 @@
+/** Drives one HTTP/2 connection over a verified TLS socket: reads, batched writes, keepalive, and one end for all causes. */
+import type { TLSSocket } from "node:tls";
+import type { Clock, Timer } from "@meltemi/runtime";
+import type { HeaderFields } from "./headers.ts";
+import { type ConnectionEvents, Http2Connection, type Http2Role } from "./http2/connection.ts";
+import { type ConnectionError, ErrorCode, errorCodeName } from "./http2/constants.ts";
+import { type Batch, type BatchBuffers, Outbox } from "./http2/outbox.ts";
+import type { Http2Stream } from "./http2/stream.ts";
+import type { HboneOptions } from "./options.ts";
+import type { HbonePeer } from "./peer.ts";
+
+/** How a verified connection ended. */
+export type SessionEnd =
+  /** Peer closed it between streams, or it drained to the end. */
+  | { readonly kind: "closed" }
+  /** Violation by the peer, flood, keepalive timeout, network error. */
+  | { readonly kind: "failed"; readonly detail: string }
+  /** Cut by this process. */
+  | { readonly kind: "aborted" };
+
+export interface HboneConnectionOwner {
+  onRequest(connection: HboneConnection, stream: Http2Stream, authority: string, headers: HeaderFields): void;
+  /** Streams came or went, the peer's limit changed, or it drains. */
+  onCapacity(connection: HboneConnection): void;
+  /** Called once. */
+  onEnd(connection: HboneConnection, end: SessionEnd): void;
+}
+
+export interface HboneConnectionDeps {
+  readonly clock: Clock;
+  readonly buffers: BatchBuffers;
+}
+
+/** A last GOAWAY may take this long to leave; a peer that does not read must not keep the socket. */
+const CLOSE_LINGER_MS = 1000;
+
+export class HboneConnection implements ConnectionEvents {
+  readonly http2: Http2Connection;
+  readonly peer: HbonePeer;
+  readonly #socket: TLSSocket;
+  readonly #owner: HboneConnectionOwner;
+  readonly #clock: Clock;
+  readonly #options: HboneOptions;
+  /** The write under way. */
+  #writing: Batch | undefined;
+  #flushScheduled = false;
+  #closing = false;
+  #keepalive: Timer | undefined;
+  #linger: Timer | undefined;
+  #end: SessionEnd | undefined;
+  readonly #onWritten = (): void => this.#written();
+
+  constructor(
+    role: Http2Role,
+    socket: TLSSocket,
+    peer: HbonePeer,
+    options: HboneOptions,
+    owner: HboneConnectionOwner,
+    deps: HboneConnectionDeps,
+  ) {
+    this.peer = peer;
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#clock = deps.clock;
+    this.#options = options;
+    this.http2 = new Http2Connection(role, options, new Outbox(deps.buffers), this);
+    socket.on("data", (chunk: Buffer) => this.http2.receive(chunk, this.#clock.monotonicMs()));
+    socket.on("end", () => this.#onTransportEnd("connection closed by the peer"));
+    socket.on("error", (error) => this.#onTransportEnd(`connection broke: ${error.message}`));
+    socket.on("close", () => this.#onSocketClose());
+  }
+
+  start(): void {
+    this.http2.start();
+    this.#armKeepalive();
+  }
+
+  get streams(): number {
+    return this.http2.streams.size;
+  }
+
+  /** Lets streams finish and then closes; the peer is asked to open no more. */
+  drain(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    if (this.http2.role === "server") this.http2.goaway();
+    this.#closeWhenDone();
+  }
+
+  /** Cuts everything now; a GOAWAY is tried. */
+  abort(detail: string): void {
+    this.#end ??= { kind: "aborted" };
+    if (!this.http2.closed) this.http2.writer.goaway(this.http2.lastPeerStreamId, ErrorCode.noError);
+    this.http2.disconnected(detail);
+    this.#flush();
+    this.#socket.destroySoon();
+    this.#lingerThenDestroy();
+  }
+
+  onRequest(stream: Http2Stream, authority: string, headers: HeaderFields): void {
+    this.#owner.onRequest(this, stream, authority, headers);
+  }
+
+  onCapacity(): void {
+    this.#owner.onCapacity(this);
+    if (this.#closing || this.http2.draining) this.#closeWhenDone();
+  }
+
+  onPong(): void {
+    this.#armKeepalive();
+  }
+
+  onFailed(error: ConnectionError): void {
+    this.#end ??= { kind: "failed", detail: `${errorCodeName(error.code)}: ${error.reason}` };
+    this.#flush();
+    this.#socket.end();
+    this.#lingerThenDestroy();
+  }
+
+  /**
+   * Frames of one turn of the event loop leave in one TLS write: many streams, or the many small reads of one, then share
+   * records and system calls.
+   */
+  onOutput(): void {
+    if (this.#flushScheduled || this.#writing !== undefined) return;
+    this.#flushScheduled = true;
+    setImmediate(flush, this);
+  }
+
+  static flush(connection: HboneConnection): void {
+    connection.#flushScheduled = false;
+    connection.#flush();
+  }
+
+  #flush(): void {
+    if (this.#writing !== undefined) return;
+    const batch = this.http2.outbox.take();
+    if (batch === undefined) return;
+    this.#writing = batch;
+    this.#socket.write(batch.buffer.subarray(0, batch.length), this.#onWritten);
+  }
+
+  #written(): void {
+    const batch = this.#writing;
+    this.#writing = undefined;
+    if (batch !== undefined) this.http2.outbox.giveBack(batch);
+    this.http2.pump();
+    this.#flush();
+    if (this.#closing) this.#closeWhenDone();
+  }
+
+  /** Closes a draining connection once its last stream is gone and everything is written. */
+  #closeWhenDone(): void {
+    const { http2 } = this;
+    if (http2.streams.size > 0 || http2.closed) return;
+    this.#closing = true;
+    if (http2.outbox.heldBytes > 0) {
+      this.#flush();
+      return;
+    }
+    this.#end ??= { kind: "closed" };
+    http2.disconnected("connection drained");
+    this.#socket.end();
+    this.#lingerThenDestroy();
+  }
+
+  #onTransportEnd(detail: string): void {
+    const clean = this.#closing || this.http2.streams.size === 0;
+    this.#end ??= clean ? { kind: "closed" } : { kind: "failed", detail };
+    this.http2.disconnected(detail);
+    this.#socket.destroy();
+  }
+
+  #onSocketClose(): void {
+    this.#keepalive?.cancel();
+    this.#linger?.cancel();
+    this.http2.disconnected("connection closed");
+    this.http2.outbox.clear();
+    this.#owner.onEnd(this, this.#end ?? { kind: "closed" });
+  }
+
+  #armKeepalive(): void {
+    this.#keepalive?.cancel();
+    this.#keepalive = this.#clock.after(this.#options.keepaliveIntervalMs, () => this.#probe());
+  }
+
+  #probe(): void {
+    this.http2.ping();
+    this.#keepalive = this.#clock.after(this.#options.keepaliveTimeoutMs, () => {
+      this.#end ??= { kind: "failed", detail: "keepalive: peer did not answer a PING in time" };
+      this.abort("keepalive: peer did not answer a PING in time");
+    });
+  }
+
+  #lingerThenDestroy(): void {
+    this.#keepalive?.cancel();
+    this.#linger ??= this.#clock.after(CLOSE_LINGER_MS, () => this.#socket.destroy());
+  }
+}
+
+const flush = (connection: HboneConnection): void => HboneConnection.flush(connection);

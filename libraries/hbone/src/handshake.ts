@@ -1,0 +1,93 @@
+/** TLS of HBONE on a connected TCP socket, with a deadline (reference: protocol §1.1). */
+import type { Socket } from "node:net";
+import { connect, TLSSocket } from "node:tls";
+import {
+  authenticateClient,
+  authenticateServer,
+  type PeerVerdict,
+  type TlsContexts,
+} from "@meltemi/identity";
+import type { Identity } from "@meltemi/model";
+import type { Clock } from "@meltemi/runtime";
+import { type HbonePeer, peerOf } from "./peer.ts";
+
+export type HandshakeResult =
+  | { readonly kind: "ok"; readonly socket: TLSSocket; readonly peer: HbonePeer }
+  /** The socket is destroyed. `identity`: TLS held, the SPIFFE check did not. */
+  | { readonly kind: "refused"; readonly stage: "tls" | "identity"; readonly detail: string };
+
+/** Answers a client. The client must present a certificate of the trust domain of the one we serve. */
+export function acceptTls(
+  raw: Socket,
+  contexts: TlsContexts,
+  timeoutMs: number,
+  clock: Clock,
+): Promise<HandshakeResult> {
+  raw.setNoDelay(true);
+  const socket = new TLSSocket(raw, contexts.server);
+  const { trustDomain } = contexts.certificate.identity;
+  return handshake(socket, "secure", timeoutMs, clock, () => authenticateClient(socket, trustDomain));
+}
+
+/** Calls a server, which must be one of `expected`. */
+export function connectTls(
+  raw: Socket,
+  contexts: TlsContexts,
+  expected: readonly Identity[],
+  timeoutMs: number,
+  clock: Clock,
+): Promise<HandshakeResult> {
+  raw.setNoDelay(true);
+  const socket = connect({
+    socket: raw,
+    secureContext: contexts.secureContext,
+    rejectUnauthorized: true,
+    ALPNProtocols: ["h2"],
+    // There is no host name to check; `authenticateServer` below judges the SPIFFE identity, without which nothing is sent.
+    checkServerIdentity: () => undefined,
+  });
+  // Node decodes the whole chain to hand it to `checkServerIdentity`, which takes half of a client's handshake time.
+  socket.getPeerCertificate = noCertificateObject;
+  return handshake(socket, "secureConnect", timeoutMs, clock, () => authenticateServer(socket, expected));
+}
+
+const noCertificateObject = (() => ({})) as unknown as TLSSocket["getPeerCertificate"];
+
+function handshake(
+  socket: TLSSocket,
+  event: "secure" | "secureConnect",
+  timeoutMs: number,
+  clock: Clock,
+  authenticate: () => PeerVerdict,
+): Promise<HandshakeResult> {
+  return new Promise((resolve) => {
+    const finish = (result: HandshakeResult): void => {
+      deadline.cancel();
+      socket.off(event, onSecure);
+      socket.off("error", onError);
+      socket.off("close", onClose);
+      if (result.kind === "refused") {
+        // Late errors of a socket that is given up have nobody to tell.
+        socket.on("error", () => {});
+        socket.destroy();
+      }
+      resolve(result);
+    };
+    const refuse = (stage: "tls" | "identity", detail: string): void =>
+      finish({ kind: "refused", stage, detail });
+    const onSecure = (): void => {
+      const verdict = authenticate();
+      if (verdict.kind === "refused") refuse("identity", verdict.reason);
+      else if (socket.alpnProtocol !== "h2") refuse("tls", "peer did not agree on ALPN h2");
+      else finish({ kind: "ok", socket, peer: peerOf(socket, verdict.identity) });
+    };
+    const onError = (error: Error): void => refuse("tls", `TLS handshake: ${error.message}`);
+    const onClose = (): void => refuse("tls", "TLS handshake: connection closed by the peer");
+    const deadline = clock.after(timeoutMs, () =>
+      refuse("tls", `TLS handshake: not finished after ${timeoutMs} ms`),
+    );
+    socket.on(event, onSecure);
+    socket.on("error", onError);
+    socket.on("close", onClose);
+  });
+}

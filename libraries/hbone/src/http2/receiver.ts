@@ -1,0 +1,330 @@
+/**
+ * The receiving half of a connection: what each frame means in each state, and which fault is a stream's and which the
+ * connection's (RFC 9113 §5.1, §5.4, §6).
+ */
+
+import type { HeaderFields } from "../headers.ts";
+import { HpackDecoder } from "../hpack/decoder.ts";
+import { DEFAULT_TABLE_BYTES } from "../hpack/static-table.ts";
+import type { Http2Connection } from "./connection.ts";
+import {
+  CLIENT_PREFACE,
+  type ConnectionError,
+  connectionError,
+  ErrorCode,
+  Flag,
+  FrameType,
+  MAX_WINDOW_BYTES,
+} from "./constants.ts";
+import { FloodGuard, type FloodKind } from "./flood-guard.ts";
+import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { type Assembled, HeaderAssembly } from "./header-assembly.ts";
+import { readRequestHead, readResponseHead, trailerFault } from "./header-rules.ts";
+import { applySettings } from "./settings.ts";
+import type { Http2Stream } from "./stream.ts";
+
+type Fault = ConnectionError | undefined;
+
+/** Padding and priority fields around a header fragment. */
+const HEADER_FRAME_EXTRA_BYTES = 1 + 255 + 5;
+
+export class Receiver implements FrameSink {
+  readonly #connection: Http2Connection;
+  readonly #reader: FrameReader;
+  readonly #headers: HeaderAssembly;
+  readonly #decoder = new HpackDecoder(DEFAULT_TABLE_BYTES);
+  readonly #guard = new FloodGuard();
+  /** Bytes of the client preface still to come (server). */
+  #prefaceLeft: number;
+  #settingsSeen = false;
+  #nowMs = 0;
+  /** Stream of the DATA frame that is being read; undefined when its bytes are thrown away. */
+  #dataStream: Http2Stream | undefined;
+  #dataEmpty = false;
+
+  constructor(connection: Http2Connection) {
+    this.#connection = connection;
+    const { maxFrameBytes, maxHeaderListBytes } = connection.options;
+    const maxHeaderFrameBytes = Math.min(maxFrameBytes, maxHeaderListBytes + HEADER_FRAME_EXTRA_BYTES);
+    this.#reader = new FrameReader({ maxFrameBytes, maxHeaderFrameBytes }, this);
+    this.#headers = new HeaderAssembly(maxHeaderListBytes);
+    this.#prefaceLeft = connection.role === "server" ? CLIENT_PREFACE.length : 0;
+  }
+
+  receive(chunk: Uint8Array, nowMs: number): Fault {
+    this.#nowMs = nowMs;
+    let rest = chunk;
+    if (this.#prefaceLeft > 0) {
+      const take = Math.min(this.#prefaceLeft, chunk.length);
+      const at = CLIENT_PREFACE.length - this.#prefaceLeft;
+      for (let index = 0; index < take; index++) {
+        if (chunk[index] !== CLIENT_PREFACE[at + index])
+          return connectionError(ErrorCode.protocolError, "not an HTTP/2 client preface");
+      }
+      this.#prefaceLeft -= take;
+      rest = chunk.subarray(take);
+    }
+    return this.#reader.push(rest);
+  }
+
+  onDataStart(streamId: number, flowBytes: number): Fault {
+    const connection = this.#connection;
+    this.#dataStream = undefined;
+    this.#dataEmpty = flowBytes === 0;
+    const order = this.#orderFault(FrameType.data, streamId);
+    if (order !== undefined) return order;
+    if (streamId === 0) return connectionError(ErrorCode.protocolError, "DATA on stream 0");
+    if (!connection.window.take(flowBytes))
+      return connectionError(ErrorCode.flowControlError, "DATA exceeds the connection's window");
+    const stream = connection.streams.get(streamId);
+    if (stream === undefined) return this.#closedStreamFault("DATA", streamId);
+    const code = dataFault(stream, flowBytes);
+    if (code === undefined) this.#dataStream = stream;
+    else this.#streamError(stream, code);
+    return undefined;
+  }
+
+  onDataPiece(piece: Uint8Array): void {
+    if (this.#dataStream === undefined) this.#returnCredit(piece.length);
+    else if (this.#dataStream.gone) this.#dataStream.returnCredit(piece.length);
+    else this.#dataStream.onPiece(piece);
+  }
+
+  onDataEnd(overheadBytes: number, endStream: boolean): Fault {
+    const stream = this.#dataStream;
+    this.#dataStream = undefined;
+    if (overheadBytes > 0) {
+      if (stream === undefined) this.#returnCredit(overheadBytes);
+      else stream.returnCredit(overheadBytes);
+    }
+    if (endStream && stream !== undefined && !stream.gone) stream.onRemoteEnd();
+    return this.#dataEmpty && !endStream ? this.#count("noise") : undefined;
+  }
+
+  onUnknownFrame(): Fault {
+    return this.#orderFault(-1, 0) ?? this.#count("noise");
+  }
+
+  onFrame(type: number, flags: number, streamId: number, payload: Uint8Array): Fault {
+    const order = this.#orderFault(type, streamId, flags);
+    if (order !== undefined) return order;
+    switch (type) {
+      case FrameType.headers:
+        if (streamId === 0) return connectionError(ErrorCode.protocolError, "HEADERS on stream 0");
+        return this.#assembled(this.#headers.headers(streamId, flags, payload));
+      case FrameType.continuation:
+        return this.#assembled(this.#headers.continuation(streamId, flags, payload));
+      case FrameType.priority:
+        return this.#priority(streamId, payload);
+      case FrameType.rstStream:
+        return this.#rstStream(streamId, payload);
+      case FrameType.settings:
+        return this.#settings(flags, streamId, payload);
+      case FrameType.ping:
+        return this.#ping(flags, streamId, payload);
+      case FrameType.goaway:
+        return this.#goaway(streamId, payload);
+      case FrameType.windowUpdate:
+        return this.#windowUpdate(streamId, payload);
+      default:
+        return connectionError(ErrorCode.protocolError, "PUSH_PROMISE, which is disabled");
+    }
+  }
+
+  /** SETTINGS comes first, and nothing comes between HEADERS and CONTINUATION. */
+  #orderFault(type: number, streamId: number, flags = 0): Fault {
+    if (!this.#settingsSeen) {
+      if (type !== FrameType.settings || (flags & Flag.ack) !== 0)
+        return connectionError(ErrorCode.protocolError, "first frame is not SETTINGS");
+      this.#settingsSeen = true;
+    }
+    const open = this.#headers.openStreamId;
+    if (open === 0 || (type === FrameType.continuation && streamId === open)) return undefined;
+    return connectionError(ErrorCode.protocolError, "frame inside an unfinished header block");
+  }
+
+  #assembled(result: Assembled): Fault {
+    if (result.kind === "more") return undefined;
+    if (result.kind === "bad") return result.error;
+    const connection = this.#connection;
+    const decoded = this.#decoder.decode(result.block, connection.options.maxHeaderListBytes);
+    if (decoded.kind === "bad") return connectionError(ErrorCode.compressionError, decoded.why);
+    const stream = connection.streams.get(result.streamId);
+    if (stream?.headReceived) return this.#trailers(stream, decoded.fields, result.endStream);
+    if (connection.role === "client")
+      return this.#response(stream, result.streamId, decoded, result.endStream);
+    return this.#request(result.streamId, decoded, result.endStream);
+  }
+
+  #request(streamId: number, list: { fields: HeaderFields; oversized: boolean }, endStream: boolean): Fault {
+    const connection = this.#connection;
+    if (streamId % 2 === 0)
+      return connectionError(ErrorCode.protocolError, `HEADERS on stream ${streamId} of a client`);
+    if (!connection.isIdle(streamId)) return this.#closedStreamFault("HEADERS", streamId);
+    if (streamId > connection.lastServedStreamId) return this.#count("noise");
+    connection.lastPeerStreamId = streamId;
+    if (connection.streams.size >= connection.options.maxStreams) {
+      connection.rememberReset(streamId);
+      connection.writer.rstStream(streamId, ErrorCode.refusedStream);
+      return this.#count("refusedStream");
+    }
+    const stream = connection.addStream(streamId);
+    stream.headReceived = true;
+    if (endStream) stream.onRemoteEnd();
+    if (list.oversized) {
+      stream.respond(431, [], true);
+      return this.#count("refusedStream");
+    }
+    const head = readRequestHead(list.fields);
+    if (head.kind === "connect") {
+      connection.events.onRequest(stream, head.authority, head.headers);
+      return undefined;
+    }
+    if (head.kind === "not-connect") stream.respond(400, [], true);
+    else stream.reset(ErrorCode.protocolError);
+    return this.#count("refusedStream");
+  }
+
+  #response(
+    stream: Http2Stream | undefined,
+    streamId: number,
+    list: { fields: HeaderFields; oversized: boolean },
+    endStream: boolean,
+  ): Fault {
+    if (stream === undefined) return this.#closedStreamFault("HEADERS", streamId);
+    const head = readResponseHead(list.fields);
+    if (head.kind === "informational" && !endStream && !list.oversized) return this.#count("noise");
+    if (head.kind !== "final" || list.oversized) {
+      this.#streamError(stream, ErrorCode.protocolError);
+      return undefined;
+    }
+    stream.headReceived = true;
+    const watcher = stream.watcher;
+    stream.watcher = undefined;
+    // First the answer, then the end: whoever waits for the answer opens the channel.
+    watcher?.onResponse(head.status, head.headers);
+    if (endStream && !stream.gone) stream.onRemoteEnd();
+    return undefined;
+  }
+
+  #trailers(stream: Http2Stream, fields: HeaderFields, endStream: boolean): Fault {
+    if (stream.remoteEnded) this.#streamError(stream, ErrorCode.streamClosed);
+    else if (!endStream || trailerFault(fields) !== undefined)
+      this.#streamError(stream, ErrorCode.protocolError);
+    else stream.onRemoteEnd();
+    return undefined;
+  }
+
+  #priority(streamId: number, payload: Uint8Array): Fault {
+    if (streamId === 0) return connectionError(ErrorCode.protocolError, "PRIORITY on stream 0");
+    if (payload.length !== 5)
+      return connectionError(ErrorCode.frameSizeError, "PRIORITY that is not 5 bytes");
+    return this.#count("noise");
+  }
+
+  #rstStream(streamId: number, payload: Uint8Array): Fault {
+    if (payload.length !== 4)
+      return connectionError(ErrorCode.frameSizeError, "RST_STREAM that is not 4 bytes");
+    if (streamId === 0 || this.#connection.isIdle(streamId))
+      return connectionError(ErrorCode.protocolError, `RST_STREAM on idle stream ${streamId}`);
+    const stream = this.#connection.streams.get(streamId);
+    if (stream === undefined) return this.#count("noise");
+    const early = stream.watcher !== undefined;
+    stream.onPeerReset(readUint32(payload, 0));
+    return early && this.#connection.role === "server" ? this.#count("earlyReset") : undefined;
+  }
+
+  #settings(flags: number, streamId: number, payload: Uint8Array): Fault {
+    if (streamId !== 0) return connectionError(ErrorCode.protocolError, "SETTINGS on a stream");
+    if ((flags & Flag.ack) !== 0) {
+      if (payload.length > 0)
+        return connectionError(ErrorCode.frameSizeError, "SETTINGS acknowledgement with payload");
+      return this.#count("settings");
+    }
+    const result = applySettings(this.#connection.peer, payload, this.#connection.role === "client");
+    if (result.kind === "bad") return result.error;
+    if (!this.#connection.applyPeerSettings(result.settings))
+      return connectionError(ErrorCode.flowControlError, "SETTINGS overflow a stream's window");
+    return this.#count("settings");
+  }
+
+  #ping(flags: number, streamId: number, payload: Uint8Array): Fault {
+    if (streamId !== 0) return connectionError(ErrorCode.protocolError, "PING on a stream");
+    if (payload.length !== 8) return connectionError(ErrorCode.frameSizeError, "PING that is not 8 bytes");
+    if ((flags & Flag.ack) !== 0) this.#connection.onPong(payload);
+    else this.#connection.writer.ping(payload, true);
+    return this.#count("ping");
+  }
+
+  #goaway(streamId: number, payload: Uint8Array): Fault {
+    if (streamId !== 0) return connectionError(ErrorCode.protocolError, "GOAWAY on a stream");
+    if (payload.length < 8) return connectionError(ErrorCode.frameSizeError, "GOAWAY of less than 8 bytes");
+    this.#connection.onPeerGoaway(readUint32(payload, 0) & MAX_WINDOW_BYTES);
+    return this.#count("settings");
+  }
+
+  #windowUpdate(streamId: number, payload: Uint8Array): Fault {
+    if (payload.length !== 4)
+      return connectionError(ErrorCode.frameSizeError, "WINDOW_UPDATE that is not 4 bytes");
+    const connection = this.#connection;
+    const bytes = readUint32(payload, 0) & MAX_WINDOW_BYTES;
+    if (streamId === 0) {
+      if (bytes === 0) return connectionError(ErrorCode.protocolError, "WINDOW_UPDATE of 0 bytes");
+      if (!connection.scheduler.grow(bytes))
+        return connectionError(ErrorCode.flowControlError, "connection window exceeds 2^31-1");
+      connection.scheduler.pump();
+      return undefined;
+    }
+    const stream = connection.streams.get(streamId);
+    if (stream === undefined) {
+      if (connection.isIdle(streamId))
+        return connectionError(ErrorCode.protocolError, `WINDOW_UPDATE on idle stream ${streamId}`);
+      return this.#count("noise");
+    }
+    stream.sendWindowBytes += bytes;
+    if (bytes === 0) this.#streamError(stream, ErrorCode.protocolError);
+    else if (stream.sendWindowBytes > MAX_WINDOW_BYTES) this.#streamError(stream, ErrorCode.flowControlError);
+    else {
+      connection.scheduler.wait(stream);
+      connection.scheduler.pump();
+    }
+    return undefined;
+  }
+
+  /** Frames on a stream that is not open: late ones are thrown away, others are a violation (RFC 9113 §5.1). */
+  #closedStreamFault(what: string, streamId: number): Fault {
+    if (this.#connection.wasReset(streamId)) return this.#count("noise");
+    return this.#connection.isIdle(streamId)
+      ? connectionError(ErrorCode.protocolError, `${what} on idle stream ${streamId}`)
+      : connectionError(ErrorCode.streamClosed, `${what} on closed stream ${streamId}`);
+  }
+
+  /** A stream error: the peer sees RST_STREAM, our side a broken channel. */
+  #streamError(stream: Http2Stream, code: number): void {
+    stream.failWith(code);
+  }
+
+  #returnCredit(bytes: number): void {
+    const credit = this.#connection.window.consume(bytes);
+    if (credit > 0) this.#connection.writer.windowUpdate(0, credit);
+  }
+
+  #count(kind: FloodKind): Fault {
+    return this.#guard.count(kind, this.#nowMs);
+  }
+}
+
+function dataFault(stream: Http2Stream, flowBytes: number): number | undefined {
+  if (stream.remoteEnded) return ErrorCode.streamClosed;
+  if (!stream.headReceived) return ErrorCode.protocolError;
+  return stream.takeWindow(flowBytes) ? undefined : ErrorCode.flowControlError;
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] ?? 0) * 0x1_00_00_00 +
+    (bytes[at + 1] ?? 0) * 65_536 +
+    (bytes[at + 2] ?? 0) * 256 +
+    (bytes[at + 3] ?? 0)
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * Decides which stream may put DATA into the outbox: flow-control windows, the bound of the outbox, and turns among the
+ * streams that wait.
+ */
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./constants.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import type { Outbox } from "./outbox.ts";
+
+/**
+ * Bytes of one connection that wait in this process for its TLS socket. Enough to keep a full TLS write under way while the
+ * next one fills; small, so that a short message waits behind at most this much bulk.
+ */
+export const CONNECTION_SEND_BYTES: number = 512 * 1024;
+/** A stream's turn. Also the largest frame we send: larger ones save nothing and delay others. */
+const TURN_BYTES = 64 * 1024;
+
+/** The sending half of a stream, as the scheduler sees it. */
+export interface Sender {
+  readonly id: number;
+  sendWindowBytes: number;
+  /** Bytes that wait, and whether END_STREAM follows them. */
+  readonly pendingBytes: number;
+  readonly endAfterPending: boolean;
+  takePending(limit: number): Uint8Array;
+  /** The scheduler wrote END_STREAM. */
+  onEndSent(): void;
+  /** Nothing waits any more. */
+  onPendingSent(): void;
+  /** True while it stands in the queue. */
+  queued: boolean;
+}
+
+export class SendScheduler {
+  readonly #outbox: Outbox;
+  readonly #writer: FrameWriter;
+  #windowBytes = DEFAULT_WINDOW_BYTES;
+  readonly #queue: Sender[] = [];
+  /** The peer's SETTINGS_MAX_FRAME_SIZE. */
+  peerFrameBytes = 16_384;
+
+  constructor(outbox: Outbox, writer: FrameWriter) {
+    this.#outbox = outbox;
+    this.#writer = writer;
+  }
+
+  /** Connection-level WINDOW_UPDATE; false when the window overflows. */
+  grow(bytes: number): boolean {
+    this.#windowBytes += bytes;
+    return this.#windowBytes <= MAX_WINDOW_BYTES;
+  }
+
+  /** Writes what it may of `chunk` at once and returns how much; 0 when others wait before this stream. */
+  sendNow(sender: Sender, chunk: Uint8Array): number {
+    if (this.#queue.length > 0) return 0;
+    let at = 0;
+    while (at < chunk.length) {
+      const take = Math.min(chunk.length - at, this.#turnBytes(sender));
+      if (take <= 0) break;
+      this.#write(sender, take === chunk.length ? chunk : chunk.subarray(at, at + take), false);
+      at += take;
+    }
+    return at;
+  }
+
+  /** Puts a stream with pending bytes and window into the queue. */
+  wait(sender: Sender): void {
+    if (sender.queued || sender.pendingBytes === 0 || sender.sendWindowBytes <= 0) return;
+    sender.queued = true;
+    this.#queue.push(sender);
+  }
+
+  /** Lets the waiting streams send in turn, as far as window and outbox reach. */
+  pump(): void {
+    while (this.#queue.length > 0) {
+      const sender = this.#queue[0] as Sender;
+      if (sender.pendingBytes > 0 && sender.sendWindowBytes > 0) {
+        const take = Math.min(sender.pendingBytes, this.#turnBytes(sender));
+        if (take <= 0) return;
+        this.#sendPending(sender, take);
+      }
+      this.#queue.shift();
+      sender.queued = false;
+      this.wait(sender);
+    }
+  }
+
+  #sendPending(sender: Sender, take: number): void {
+    const chunk = sender.takePending(take);
+    const done = sender.pendingBytes === 0;
+    const end = done && sender.endAfterPending;
+    this.#write(sender, chunk, end);
+    if (end) sender.onEndSent();
+    else if (done) sender.onPendingSent();
+  }
+
+  #turnBytes(sender: Sender): number {
+    return Math.min(
+      TURN_BYTES,
+      this.peerFrameBytes,
+      sender.sendWindowBytes,
+      this.#windowBytes,
+      CONNECTION_SEND_BYTES - this.#outbox.heldBytes,
+    );
+  }
+
+  #write(sender: Sender, payload: Uint8Array, end: boolean): void {
+    sender.sendWindowBytes -= payload.length;
+    this.#windowBytes -= payload.length;
+    this.#writer.data(sender.id, payload, end);
+  }
+}

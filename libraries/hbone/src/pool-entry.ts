@@ -1,0 +1,219 @@
+/** The connections of one pool key: who may use which, and who waits for the one that is being made. */
+import type { TlsContexts } from "@meltemi/identity";
+import { formatSocketAddress } from "@meltemi/model";
+import { describeError, type Timer } from "@meltemi/runtime";
+import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
+import { connectTls } from "./handshake.ts";
+import type { BatchBuffers } from "./http2/outbox.ts";
+import type { HbonePeer } from "./peer.ts";
+import type {
+  HbonePoolDeps,
+  HbonePoolOptions,
+  PoolKey,
+  TunnelFailure,
+  TunnelOutcome,
+  TunnelRequest,
+} from "./pool.ts";
+import { requestTunnel } from "./tunnel-request.ts";
+
+export interface PoolEntryDeps extends HbonePoolDeps {
+  readonly buffers: BatchBuffers;
+  /** No connection is left and none is being made. */
+  readonly onEmpty: () => void;
+}
+
+interface Waiter {
+  readonly request: TunnelRequest;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (outcome: TunnelOutcome | "unseen") => void;
+}
+
+/** A stream that the peer had not looked at is tried once more on another connection; more would hide a sick peer. */
+const MAX_TRIES = 2;
+
+export class PoolEntry implements HboneConnectionOwner {
+  readonly #key: PoolKey;
+  readonly #options: HbonePoolOptions;
+  readonly #deps: PoolEntryDeps;
+  readonly #connections = new Set<HboneConnection>();
+  readonly #idle = new Map<HboneConnection, Timer>();
+  #waiters: Waiter[] = [];
+  #connecting: AbortController | undefined;
+  #draining = false;
+
+  constructor(key: PoolKey, options: HbonePoolOptions, deps: PoolEntryDeps) {
+    this.#key = key;
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  get streams(): number {
+    let streams = 0;
+    for (const connection of this.#connections) streams += connection.streams;
+    return streams;
+  }
+
+  async openTunnel(request: TunnelRequest, signal: AbortSignal | undefined): Promise<TunnelOutcome> {
+    let outcome: TunnelOutcome | "unseen" = "unseen";
+    for (let attempt = 1; outcome === "unseen" && attempt <= MAX_TRIES; attempt++) {
+      outcome = await this.#try(request, signal);
+    }
+    return outcome === "unseen" ? failed("stream", "peer refused the stream, twice") : outcome;
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#connecting?.abort();
+    for (const connection of [...this.#connections]) connection.drain();
+    this.#reportEmpty();
+  }
+
+  abort(detail: string): void {
+    this.#draining = true;
+    this.#connecting?.abort();
+    for (const connection of [...this.#connections]) connection.abort(detail);
+    this.#reportEmpty();
+  }
+
+  abortPeers(matches: (peer: HbonePeer) => boolean): number {
+    const chosen = [...this.#connections].filter((connection) => matches(connection.peer));
+    for (const connection of chosen) connection.abort("connection closed: peer certificate revoked by CRL");
+    return chosen.length;
+  }
+
+  onRequest(): void {
+    // A server cannot begin streams here: the codec refuses them.
+  }
+
+  onCapacity(connection: HboneConnection): void {
+    if (connection.streams === 0) this.#armIdle(connection);
+    if (connection.http2.hasCapacity) this.#serveWaiters(connection);
+    else if (this.#waiters.length > 0) this.#connect();
+  }
+
+  onEnd(connection: HboneConnection, _end: SessionEnd): void {
+    this.#idle.get(connection)?.cancel();
+    this.#idle.delete(connection);
+    this.#connections.delete(connection);
+    this.#reportEmpty();
+  }
+
+  async #try(request: TunnelRequest, signal: AbortSignal | undefined): Promise<TunnelOutcome | "unseen"> {
+    if (signal?.aborted) return failed("closed", "given up by the caller");
+    if (this.#draining) return failed("closed", "pool is draining");
+    for (const connection of this.#connections) {
+      if (connection.http2.hasCapacity) return await this.#use(connection, request, signal);
+    }
+    const { promise, resolve } = Promise.withResolvers<TunnelOutcome | "unseen">();
+    const waiter: Waiter = { request, signal, resolve };
+    this.#waiters.push(waiter);
+    const onAbort = (): void => {
+      this.#waiters = this.#waiters.filter((one) => one !== waiter);
+      if (this.#waiters.length === 0) this.#connecting?.abort();
+      resolve(failed("closed", "given up by the caller"));
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#connect();
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #use(
+    connection: HboneConnection,
+    request: TunnelRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<TunnelOutcome | "unseen"> {
+    this.#idle.get(connection)?.cancel();
+    this.#idle.delete(connection);
+    return requestTunnel(connection, request, signal);
+  }
+
+  #serveWaiters(connection: HboneConnection): void {
+    while (this.#waiters.length > 0 && connection.http2.hasCapacity) {
+      const waiter = this.#waiters.shift();
+      if (waiter === undefined) return;
+      void this.#use(connection, waiter.request, waiter.signal).then(waiter.resolve);
+    }
+    if (this.#waiters.length > 0) this.#connect();
+  }
+
+  /** At most one connection of a key is being made; what cannot fit on it starts the next one afterwards. */
+  #connect(): void {
+    if (this.#connecting !== undefined || this.#draining) return;
+    const connecting = new AbortController();
+    this.#connecting = connecting;
+    // Never rejects: every failure in there is a result.
+    void this.#establish(connecting.signal).then((result) => {
+      this.#connecting = undefined;
+      if (!(result instanceof HboneConnection)) {
+        this.#failWaiters(result);
+        return;
+      }
+      this.#connections.add(result);
+      result.start();
+      if (this.#draining) result.abort("pool is draining");
+      this.#armIdle(result);
+      this.#serveWaiters(result);
+    });
+  }
+
+  async #establish(stop: AbortSignal): Promise<HboneConnection | TunnelFailure> {
+    const { clock, certificate, dial, buffers } = this.#deps;
+    const { source, expected, destination, sourceIp } = this.#key;
+    let contexts: TlsContexts;
+    try {
+      contexts = await certificate(source);
+    } catch (error) {
+      return failed("certificate", describeError(error));
+    }
+    const timeout = new AbortController();
+    const timer = clock.after(this.#options.connectTimeoutMs, () => timeout.abort(new Error("timed out")));
+    try {
+      const raw = await dial(destination, sourceIp, AbortSignal.any([stop, timeout.signal]));
+      const result = await connectTls(raw, contexts, expected, this.#options.handshakeTimeoutMs, clock);
+      if (result.kind === "refused") return failed(result.stage, result.detail);
+      return new HboneConnection("client", result.socket, result.peer, this.#options, this, {
+        clock,
+        buffers,
+      });
+    } catch (error) {
+      const where = formatSocketAddress(destination);
+      if (!timeout.signal.aborted) return failed("connect", `connect to ${where}: ${describeError(error)}`);
+      return failed(
+        "connect-timeout",
+        `connect to ${where}: no answer after ${this.#options.connectTimeoutMs} ms`,
+      );
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #failWaiters(failure: TunnelFailure): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resolve(failure);
+    this.#reportEmpty();
+  }
+
+  #armIdle(connection: HboneConnection): void {
+    if (connection.streams > 0 || this.#idle.has(connection)) return;
+    const timer = this.#deps.clock.after(this.#options.unusedReleaseMs, () => connection.drain());
+    this.#idle.set(connection, timer);
+  }
+
+  #reportEmpty(): void {
+    if (this.#connections.size === 0 && this.#connecting === undefined && this.#waiters.length === 0)
+      this.#deps.onEmpty();
+  }
+}
+
+function failed(stage: TunnelFailure["stage"], detail: string): TunnelFailure {
+  return { kind: "failed", stage, detail };
+}

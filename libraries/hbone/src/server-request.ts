@@ -1,0 +1,47 @@
+import type { ByteChannel } from "@meltemi/l4";
+import type { HeaderFields } from "./headers.ts";
+import type { Http2Stream, StreamWatcher } from "./http2/stream.ts";
+import type { HbonePeer } from "./peer.ts";
+import type { HboneRequest } from "./server.ts";
+
+/** A request that waits for its answer. */
+export class ServerRequest implements HboneRequest, StreamWatcher {
+  readonly authority: string;
+  readonly headers: HeaderFields;
+  readonly peer: HbonePeer;
+  readonly #stream: Http2Stream;
+  /** Made when somebody asks for the signal: most requests are answered before anyone does. */
+  #controller: AbortController | undefined;
+  #gone = false;
+
+  constructor(stream: Http2Stream, authority: string, headers: HeaderFields, peer: HbonePeer) {
+    this.authority = authority;
+    this.headers = headers;
+    this.peer = peer;
+    this.#stream = stream;
+    stream.watcher = this;
+  }
+
+  get abandoned(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#gone) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  accept(headers: HeaderFields): ByteChannel {
+    this.#stream.respond(200, headers, false);
+    return this.#stream;
+  }
+
+  refuse(status: number, headers: HeaderFields = []): void {
+    this.#stream.respond(status, headers, true);
+  }
+
+  /** Only requests are answered. */
+  onResponse(): void {}
+
+  onFault(): void {
+    this.#gone = true;
+    this.#controller?.abort();
+  }
+}
