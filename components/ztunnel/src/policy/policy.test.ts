@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { L4Connection } from "@meltemi/authorization";
+import { EMPTY_MATCH, ip, newWorkload, type Policy, type Workload } from "@meltemi/model";
+import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createFakeClock } from "@meltemi/testkit";
+import { createMeshStore } from "../mesh/mesh-store.ts";
+import { createAuthorizer, MISSING_POLICY_WAIT_MS } from "./authorize.ts";
+import { createLiveConnections } from "./live-connections.ts";
+
+const POD = newWorkload({ uid: "pod", name: "pod", namespace: "ns" });
+const TO_80: L4Connection = { sourceIp: ip("10.0.0.1"), destination: { ip: ip("10.0.0.2"), port: 80 } };
+const TO_90: L4Connection = { ...TO_80, destination: { ip: ip("10.0.0.2"), port: 90 } };
+const deny = (port: number, given: Partial<Policy> = {}): Policy => ({
+  name: "p",
+  namespace: "ns",
+  scope: "namespace",
+  action: "deny",
+  rules: [[[{ ...EMPTY_MATCH, destinationPorts: [port] }]]],
+  dryRun: false,
+  ...given,
+});
+
+function setUp(...workloads: Workload[]) {
+  const clock = createFakeClock();
+  const mesh = createMeshStore({ clock });
+  const lines: string[] = [];
+  const logger = createLogger(
+    { filter: new LogFilter("info"), format: "plain", nowMs: clock.nowMs, write: (line) => lines.push(line) },
+    "proxy",
+  );
+  const authorizer = createAuthorizer({ mesh, logger, logLevel: "info" });
+  const live = createLiveConnections({ mesh, authorizer, clock });
+  mesh.applyAddresses(workloads.map((workload) => ({ kind: "workload", workload })));
+  const put = (policy: Policy): void => mesh.applyPolicies([{ kind: "policy", policy }]);
+  return { clock, mesh, authorizer, live, lines, put };
+}
+const NEVER = new AbortController().signal;
+
+test("a known decision comes at once", async () => {
+  const { authorizer, put, lines } = setUp(POD);
+  put(deny(80));
+  assert.deepEqual(await authorizer.authorize("pod", TO_80, NEVER), {
+    kind: "deny",
+    message: "explicitly denied by: ns/p",
+  });
+  assert.deepEqual(await authorizer.authorize("pod", TO_90, NEVER), { kind: "allow" });
+  assert.match(lines.join(""), /rbac\tdeny policy match\tpolicy="ns\/p"/);
+});
+
+test("a dry run is told and changes nothing", async () => {
+  const { authorizer, put, lines } = setUp(POD);
+  put(deny(80, { dryRun: true }));
+  assert.equal((await authorizer.authorize("pod", TO_80, NEVER)).kind, "allow");
+  assert.match(lines.join(""), /dry-run policy matched\tpolicy="ns\/p" action="deny"/);
+});
+
+const REFERRING: Workload = { ...POD, authorizationPolicies: ["ns/p"] };
+const selected = (port: number): Policy => deny(port, { scope: "workloadSelector" });
+
+test("a policy that arrives in time decides", async () => {
+  const { authorizer, put, clock } = setUp(REFERRING);
+  const verdict = authorizer.authorize("pod", TO_80, NEVER);
+  clock.advance(MISSING_POLICY_WAIT_MS - 1);
+  put(selected(90));
+  assert.equal((await verdict).kind, "allow");
+});
+
+test("a policy that does not arrive refuses", async () => {
+  const { authorizer, clock } = setUp(REFERRING);
+  const verdict = authorizer.authorize("pod", TO_80, NEVER);
+  clock.advance(MISSING_POLICY_WAIT_MS);
+  assert.deepEqual(await verdict, {
+    kind: "deny",
+    message: "policies referenced and not received: ns/p",
+  });
+});
+
+test("a client that gives up ends the wait", async () => {
+  const { authorizer, clock } = setUp(REFERRING);
+  const gone = new AbortController();
+  const verdict = authorizer.authorize("pod", TO_80, gone.signal);
+  gone.abort();
+  assert.equal((await verdict).kind, "deny");
+  assert.equal(clock.pending, 0);
+});
+
+test("an unknown workload lets nobody in", async () => {
+  const { authorizer } = setUp();
+  assert.equal((await authorizer.authorize("pod", TO_80, NEVER)).kind, "deny");
+});
+
+test("a change cuts exactly the connections that it forbids", () => {
+  const { live, put, mesh } = setUp(POD);
+  const cut: number[] = [];
+  const open = (connection: L4Connection): (() => void) =>
+    live.register({ workloadUid: "pod", connection, cut: () => cut.push(connection.destination.port) });
+  open(TO_80);
+  const close = open(TO_90);
+  put(deny(1));
+  assert.deepEqual(cut, []);
+  put(deny(80));
+  assert.deepEqual([cut, live.size], [[80], 1]);
+  mesh.applyPolicies([{ kind: "remove", name: "ns/p" }]);
+  close();
+  close();
+  assert.equal(live.size, 0);
+  put(deny(90));
+  assert.deepEqual(cut, [80]);
+});
+
+test("a workload that now refers to a policy is judged by it; a missing one is waited for", () => {
+  const { live, mesh, clock, put } = setUp(POD);
+  const cut: number[] = [];
+  for (const connection of [TO_80, TO_90])
+    live.register({ workloadUid: "pod", connection, cut: () => cut.push(connection.destination.port) });
+  mesh.applyAddresses([{ kind: "workload", workload: REFERRING }]);
+  assert.deepEqual(cut, []);
+  put(selected(80));
+  assert.deepEqual(cut, [80]);
+  clock.advance(MISSING_POLICY_WAIT_MS);
+  assert.deepEqual(cut, [80]);
+  mesh.applyPolicies([{ kind: "remove", name: "ns/p" }]);
+  clock.advance(MISSING_POLICY_WAIT_MS);
+  assert.deepEqual(cut, [80, 90]);
+});
+
+test("a workload that leaves the mesh keeps what is open", () => {
+  const { live, mesh, put } = setUp(POD);
+  let cut = 0;
+  live.register({ workloadUid: "pod", connection: TO_80, cut: () => cut++ });
+  mesh.applyAddresses([{ kind: "remove", name: "pod" }]);
+  put(deny(80));
+  assert.equal(cut, 0);
+});
+
+test("waiting ends with the answer, the timeout or the signal", async () => {
+  const { mesh, clock } = setUp();
+  const find = (): Promise<string | undefined> =>
+    mesh.waitFor((snapshot) => snapshot.workloads.get("pod")?.name, 100);
+  const timedOut = find();
+  clock.advance(100);
+  assert.equal(await timedOut, undefined);
+  const found = find();
+  mesh.applyAddresses([{ kind: "workload", workload: POD }]);
+  assert.equal(await found, "pod");
+  assert.equal(await find(), "pod");
+  assert.equal(clock.pending, 0);
+});
