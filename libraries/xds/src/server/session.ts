@@ -19,6 +19,8 @@ export interface SessionNode {
   readonly nodeName: string;
   /** Node metadata `NAMESPACE`, or empty. */
   readonly namespace: string;
+  /** Node metadata `SERVICE_ACCOUNT`, or empty. */
+  readonly serviceAccount: string;
   /** Node metadata `CLUSTER_ID`, or empty. */
   readonly clusterId: string;
   /** Node metadata `ISTIO_VERSION`, or empty. */
@@ -107,6 +109,7 @@ function readNode(node: discovery.Node | undefined): SessionNode | undefined {
     id: node.id,
     nodeName: text("NODE_NAME"),
     namespace: text("NAMESPACE"),
+    serviceAccount: text("SERVICE_ACCOUNT"),
     clusterId: text("CLUSTER_ID"),
     version: text("ISTIO_VERSION"),
   };

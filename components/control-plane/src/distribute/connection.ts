@@ -1,0 +1,173 @@
+/** One connected client: carries requests into its session and responses out of it, no faster than it reads. */
+
+import type { ServerDuplexStream } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import type { Clock, Logger, Timer } from "@meltemi/runtime";
+import type { discovery } from "@meltemi/wire";
+import {
+  type Answer,
+  createDeltaSession,
+  encodeResponse,
+  type ResourceLog,
+  type WatchStatus,
+} from "@meltemi/xds";
+import type { Caller } from "./authenticate.ts";
+import type { DistributionMetrics } from "./metrics.ts";
+import { nodeFault } from "./node-identity.ts";
+
+export type DeltaCall = ServerDuplexStream<discovery.DeltaDiscoveryRequest, Buffer>;
+
+export interface ConnectionDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: DistributionMetrics;
+  readonly logs: readonly ResourceLog[];
+}
+
+/** What debug pages show. */
+export interface ConnectionStatus {
+  readonly connectionId: string;
+  readonly nodeId: string;
+  readonly peer: string;
+  readonly version: string;
+  readonly clusterId: string;
+  readonly connectedAtMs: number;
+  readonly watches: ReadonlyMap<string, WatchStatus>;
+}
+
+export interface Connection {
+  /** Something was published at `changedMs` (monotonic): send what this client may have now. */
+  push(changedMs: number): void;
+  readonly status: ConnectionStatus;
+  close(code: number, message: string): void;
+}
+
+/** A client that has not answered by then is taken to have read the response, and told what is new since. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/** `caller` undefined: authentication is switched off. `onClose` is called once. */
+export function createConnection(
+  call: DeltaCall,
+  caller: Caller | undefined,
+  connectionId: string,
+  deps: ConnectionDependencies,
+  onClose: () => void,
+): Connection {
+  const { clock, logger, metrics, logs } = deps;
+  const session = createDeltaSession(new Set(logs.map(({ typeUrl }) => typeUrl)));
+  const connectedAtMs = clock.nowMs();
+  const answerTimers = new Map<string, Timer>();
+  /** Per type: since when (monotonic) the client lacks a change, and of when the change under way is. */
+  const lacking = new Map<string, number>();
+  const underWay = new Map<string, number>();
+  let writable = true;
+  let isOpen = true;
+
+  const end = (): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    for (const timer of answerTimers.values()) timer.cancel();
+    onClose();
+  };
+  const close = (code: number, message: string): void => {
+    if (!isOpen) return;
+    end();
+    call.emit("error", { code, details: message });
+  };
+  const pump = (): void => {
+    for (const log of logs) if (isOpen && writable) send(log);
+  };
+  const send = (log: ResourceLog): void => {
+    const { typeUrl } = log;
+    const next = session.next(log);
+    if (next.kind === "nothing") {
+      // Nothing is missing unless a response is under way: then the next one carries it.
+      if (session.watch(typeUrl)?.awaitingAnswer !== true) lacking.delete(typeUrl);
+      return;
+    }
+    if (next.kind === "behind") {
+      close(status.UNAVAILABLE, "the client was too slow and must reconnect to catch up");
+      return;
+    }
+    const bytes = encodeResponse({ typeUrl, ...next });
+    metrics.pushed(typeUrl);
+    metrics.configBytes.observe(bytes.length);
+    const since = lacking.get(typeUrl);
+    if (since !== undefined) underWay.set(typeUrl, since);
+    lacking.delete(typeUrl);
+    answerTimers.get(typeUrl)?.cancel();
+    answerTimers.set(
+      typeUrl,
+      clock.after(ANSWER_TIMEOUT_MS, () => giveUpAnswer(log, next.nonce)),
+    );
+    writable = call.write(bytes);
+  };
+  const giveUpAnswer = (log: ResourceLog, nonce: string): void => {
+    metrics.unansweredResponses.add(1);
+    logger.warn("no answer to a response", { client: connectionId, type: log.typeUrl, nonce });
+    session.watch(log.typeUrl)?.forgetAnswer(nonce);
+    pump();
+  };
+  const book = (typeUrl: string, answer: Answer): void => {
+    if (answer.kind === "stale") metrics.expiredNonce(typeUrl);
+    if (answer.kind !== "ack" && answer.kind !== "nack") return;
+    answerTimers.get(typeUrl)?.cancel();
+    const since = underWay.get(typeUrl);
+    underWay.delete(typeUrl);
+    if (answer.kind === "nack") {
+      metrics.rejected(typeUrl);
+      logger.warn("response refused", { client: connectionId, type: typeUrl, reason: answer.message });
+    } else if (since !== undefined) metrics.convergence.observe((clock.monotonicMs() - since) / 1000);
+  };
+  const receive = (request: discovery.DeltaDiscoveryRequest): void => {
+    if (!isOpen) return;
+    const received = session.receive(request);
+    if (received.kind === "refused") {
+      metrics.refusedStreams(received.code).inc();
+      close(status[received.code], received.message);
+      return;
+    }
+    const fault = caller && session.node && nodeFault(session.node, caller);
+    if (fault !== undefined) {
+      metrics.refusedStreams("PERMISSION_DENIED").inc();
+      close(status.PERMISSION_DENIED, fault);
+      return;
+    }
+    if (received.kind === "ignored")
+      logger.debug("type not served", { client: connectionId, type: received.typeUrl.slice(0, 128) });
+    else book(received.typeUrl, received.answer);
+    pump();
+  };
+
+  call.on("drain", () => {
+    writable = true;
+    pump();
+  });
+  call.on("end", () => {
+    end();
+    call.end();
+  });
+  call.on("cancelled", end);
+  call.on("close", end);
+  call.on("error", end);
+  call.on("data", receive);
+
+  return {
+    push(changedMs) {
+      for (const { typeUrl } of logs) if (!lacking.has(typeUrl)) lacking.set(typeUrl, changedMs);
+      pump();
+    },
+    get status() {
+      const { id = "", version = "", clusterId = "" } = session.node ?? {};
+      const watches = new Map(
+        logs.flatMap(({ typeUrl }) => {
+          const watch = session.watch(typeUrl);
+          return watch === undefined ? [] : [[typeUrl, watch.status] as const];
+        }),
+      );
+      const peer = call.getPeer();
+      return { connectionId, nodeId: id, peer, version, clusterId, connectedAtMs, watches };
+    },
+    close,
+  };
+}
