@@ -1,0 +1,99 @@
+/**
+ * ZDS from the CNI agent's side: ztunnels connect, each is told the snapshot of pods first, then what changes. New pods go to the
+ * newest connection alone, removals to all, so that an old, draining ztunnel learns of removals but takes no new pods.
+ */
+
+import { listenSeqpacket, type SeqpacketConnection, type SeqpacketListener } from "@meltemi/linux";
+import { type Clock, delay, describeError, type Logger, MeshError } from "@meltemi/runtime";
+import type { ZdsAnswer } from "./codec.ts";
+import type { ZdsPods } from "./pods.ts";
+import { createServerConnection, type ServerConnection } from "./server-connection.ts";
+
+export interface ZdsServerOptions {
+  /** Istio: /var/run/ztunnel/ztunnel.sock (ZTUNNEL_UDS_ADDRESS). */
+  readonly path: string;
+}
+
+export interface ZdsServerDependencies {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly pods: ZdsPods;
+  /** Called with the number of ztunnels connected whenever it changes. */
+  readonly onConnections?: (count: number) => void;
+}
+
+export interface ZdsServer {
+  /** Gives the pod to the newest ztunnel and resolves with its answer; UNAVAILABLE when none is connected or it fell silent. */
+  add(uid: string): Promise<ZdsAnswer>;
+  /** Tells every ztunnel that the pod is gone; resolves when each has answered or was disconnected. */
+  del(uid: string): Promise<void>;
+  connections(): number;
+  /** Stops listening and disconnects everyone; ztunnels keep serving their pods and come back. */
+  close(): void;
+}
+
+/** A ztunnel that is refused or crashes must not spin this process (reference: protocol §3.5). */
+const MIN_ACCEPT_INTERVAL_MS = 200;
+/** Two of a rolling upgrade and a straggler; more is somebody else on our socket. */
+const MAX_CONNECTIONS = 8;
+const BACKLOG = 8;
+
+export function createZdsServer(options: ZdsServerOptions, deps: ZdsServerDependencies): ZdsServer {
+  const { clock, log } = deps;
+  const listener = listenSeqpacket({ path: options.path, backlog: BACKLOG, mode: 0o600 });
+  const closing = new AbortController();
+  /** Oldest first. */
+  let connections: readonly ServerConnection[] = [];
+  const changed = (next: readonly ServerConnection[]): void => {
+    connections = next;
+    deps.onConnections?.(next.length);
+  };
+  const adopt = (socket: SeqpacketConnection): void => {
+    if (connections.length >= MAX_CONNECTIONS) {
+      log.warn("refused a ztunnel: too many are connected", { connections: connections.length });
+      socket.close();
+      return;
+    }
+    const connection = createServerConnection(socket, { clock, log, pods: deps.pods });
+    // Registered before its hello is read: a pod added from now on reaches it, behind its snapshot.
+    changed([...connections, connection]);
+    connection.closed.then((why) => {
+      log.info("ztunnel disconnected", { why });
+      changed(connections.filter((other) => other !== connection));
+    }, log.error);
+  };
+  acceptLoop(listener, clock, log, adopt, closing.signal).catch((error) => {
+    if (!closing.signal.aborted) log.error("stopped accepting ztunnels", { why: describeError(error) });
+  });
+  return {
+    async add(uid) {
+      const newest = connections.at(-1);
+      if (newest === undefined) throw new MeshError("UNAVAILABLE", `add pod ${uid}: no ztunnel is connected`);
+      return await newest.request({ kind: "add", uid });
+    },
+    async del(uid) {
+      // A connection that fails closes itself: its ztunnel learns of the removal from the next snapshot.
+      await Promise.allSettled(connections.map((connection) => connection.request({ kind: "del", uid })));
+    },
+    connections: () => connections.length,
+    close() {
+      closing.abort();
+      listener.close();
+      for (const connection of connections) connection.close("the agent is stopping");
+    },
+  };
+}
+
+async function acceptLoop(
+  listener: SeqpacketListener,
+  clock: Clock,
+  log: Logger,
+  adopt: (socket: SeqpacketConnection) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    adopt(await listener.accept(signal));
+    log.info("ztunnel connected");
+    await delay(clock, MIN_ACCEPT_INTERVAL_MS, signal);
+  }
+}
