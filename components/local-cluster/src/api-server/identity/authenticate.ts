@@ -1,0 +1,62 @@
+/** Who is asking: a bearer token (the administrator's, or a service account's) or a client certificate of the cluster's CA. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { TLSSocket } from "node:tls";
+import { unauthorized } from "../refusal.ts";
+import type { Verdict } from "./service-accounts.ts";
+import type { UserInfo } from "./user.ts";
+
+/** @throws Refusal 401 for anonymous requests and for credentials that do not hold */
+export type Authenticator = (request: IncomingMessage) => UserInfo;
+
+export interface AuthenticatorDeps {
+  readonly adminToken: string;
+  /** Judges a service-account token for the API server's own audiences. */
+  readonly reviewToken: (token: string) => Verdict;
+}
+
+const ADMIN: UserInfo = {
+  username: "kubernetes-admin",
+  uid: "",
+  groups: ["system:masters", "system:authenticated"],
+  extra: {},
+};
+
+export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
+  // Hashes have one length, so that comparing takes the same time for every guess.
+  const adminHash = sha256(deps.adminToken);
+  return (request) => {
+    const header = request.headers.authorization;
+    if (header === undefined) return certificateUser(request) ?? refuse();
+    const token = /^Bearer ([\w.~+/=-]+)$/i.exec(header)?.[1];
+    if (token === undefined) return refuse();
+    if (timingSafeEqual(sha256(token), adminHash)) return ADMIN;
+    const verdict = deps.reviewToken(token);
+    return verdict.kind === "valid" ? verdict.user : refuse();
+  };
+}
+
+function refuse(): never {
+  throw unauthorized();
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/** CN is the user, every O a group. */
+function certificateUser(request: IncomingMessage): UserInfo | undefined {
+  const { socket } = request;
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const subject = socket.getPeerCertificate().subject as
+    | { CN?: string | string[]; O?: string | string[] }
+    | undefined;
+  const name = asList(subject?.CN)[0];
+  if (name === undefined || name === "") return undefined;
+  return { username: name, uid: "", groups: [...asList(subject?.O), "system:authenticated"], extra: {} };
+}
+
+function asList(value: string | string[] | undefined): string[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}

@@ -1,0 +1,23 @@
+/** Who a request is from. */
+export interface UserInfo {
+  readonly username: string;
+  readonly uid: string;
+  readonly groups: readonly string[];
+  readonly extra: Readonly<Record<string, readonly string[]>>;
+}
+
+/** As Kubernetes writes it into review objects. */
+export function userInfoJson(user: UserInfo): {
+  username: string;
+  uid?: string;
+  groups: string[];
+  extra?: Record<string, string[]>;
+} {
+  const extra = Object.entries(user.extra).map(([key, values]): [string, string[]] => [key, [...values]]);
+  return {
+    username: user.username,
+    ...(user.uid === "" ? {} : { uid: user.uid }),
+    groups: [...user.groups],
+    ...(extra.length === 0 ? {} : { extra: Object.fromEntries(extra) }),
+  };
+}

@@ -1,0 +1,40 @@
+/** The shape that every Kubernetes object shares (meta/v1 ObjectMeta), and reading it. */
+import { at, isObject, type Json, type JsonObject, listAt, textAt } from "./json.ts";
+
+/** An object whose `metadata` was checked to be an object. */
+export interface KubeObject extends JsonObject {
+  metadata: JsonObject;
+}
+
+export function isKubeObject(value: Json | undefined): value is KubeObject {
+  return isObject(value) && isObject(value["metadata"]);
+}
+
+export function nameOf(object: JsonObject): string {
+  return textAt(object, "metadata", "name") ?? "";
+}
+
+export function namespaceOf(object: JsonObject): string {
+  return textAt(object, "metadata", "namespace") ?? "";
+}
+
+export function uidOf(object: JsonObject): string {
+  return textAt(object, "metadata", "uid") ?? "";
+}
+
+export function revisionOf(object: JsonObject): string {
+  return textAt(object, "metadata", "resourceVersion") ?? "";
+}
+
+export function isTerminating(object: JsonObject): boolean {
+  return at(object, "metadata", "deletionTimestamp") !== undefined;
+}
+
+export function finalizersOf(object: JsonObject): string[] {
+  return listAt(object, "metadata", "finalizers").filter((item) => typeof item === "string");
+}
+
+/** RFC 3339 with seconds, as Kubernetes' `Time` is written. */
+export function timestamp(nowMs: number): string {
+  return new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
+}

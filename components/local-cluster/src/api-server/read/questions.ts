@@ -1,0 +1,62 @@
+/** What a list or watch request asks, read from its query. */
+import { badRequest } from "../refusal.ts";
+import type { Served } from "../registry.ts";
+import { resourceKey } from "../resources/resource.ts";
+import { fieldReader, type Selection, selectionOf } from "../selectors.ts";
+import type { ListQuestion } from "./list.ts";
+import type { WatchQuestion } from "./watch.ts";
+
+/** Clients that ask for no length get one in Kubernetes' range of half an hour to an hour. */
+const DEFAULT_WATCH_SECONDS = 2700;
+const MAX_WATCH_SECONDS = 86_400;
+const MAX_LIMIT = 100_000;
+
+export function fieldSelection(served: Served, query: URLSearchParams): Selection | undefined {
+  const fields = fieldReader(served.resource.selectableFields);
+  return selectionOf(query.get("labelSelector") ?? "", query.get("fieldSelector") ?? "", fields);
+}
+
+export function listQuestion(
+  served: Served,
+  namespace: string | undefined,
+  query: URLSearchParams,
+): ListQuestion {
+  return {
+    key: resourceKey(served.resource),
+    namespace,
+    selection: fieldSelection(served, query),
+    limit: wholeNumber(query, "limit", 0, MAX_LIMIT),
+    continueToken: query.get("continue") ?? "",
+    revision: query.get("resourceVersion") ?? "",
+    match: query.get("resourceVersionMatch") ?? "",
+  };
+}
+
+export function watchQuestion(
+  served: Served,
+  namespace: string | undefined,
+  query: URLSearchParams,
+): WatchQuestion {
+  return {
+    key: resourceKey(served.resource),
+    namespace,
+    selection: fieldSelection(served, query),
+    revision: query.get("resourceVersion") ?? "",
+    bookmarks: isTrue(query, "allowWatchBookmarks"),
+    sendInitialEvents: isTrue(query, "sendInitialEvents"),
+    timeoutMs: (wholeNumber(query, "timeoutSeconds", 0, MAX_WATCH_SECONDS) || DEFAULT_WATCH_SECONDS) * 1000,
+  };
+}
+
+function isTrue(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  return value === "true" || value === "1";
+}
+
+function wholeNumber(query: URLSearchParams, name: string, fallback: number, most: number): number {
+  const text = query.get(name);
+  if (text === null || text === "") return fallback;
+  if (!/^\d{1,9}$/.test(text))
+    throw badRequest(`${name}: expected a whole number, got ${JSON.stringify(text.slice(0, 40))}`);
+  return Math.min(Number(text), most);
+}

@@ -1,0 +1,207 @@
+/** The local cluster's API server: wires the store, the resources and the identities behind HTTPS listeners. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { Clock, Logger } from "@meltemi/runtime";
+import { createAdmission, refusePermanent } from "./admission.ts";
+import { bootstrapObjects } from "./bootstrap.ts";
+import { watchDefinitions } from "./custom/definitions.ts";
+import { createHandler } from "./handler.ts";
+import { createAuthenticator } from "./identity/authenticate.ts";
+import { createTokenSigner } from "./identity/jwt.ts";
+import { reviewToken, type Verdict } from "./identity/service-accounts.ts";
+import { createOpenApi } from "./openapi/documents.ts";
+import type { PodLogs } from "./pod-logs.ts";
+import { createLister } from "./read/list.ts";
+import { createWatches } from "./read/watch.ts";
+import { createRegistry } from "./registry.ts";
+import { parseRange } from "./resources/address-range.ts";
+import type { ReviewDeps } from "./reviews.ts";
+import { openDatabase } from "./store/database.ts";
+import { createObjectStore } from "./store/object-store.ts";
+import type { Cluster } from "./write/context.ts";
+
+/** Where to listen: an address, or a listening socket that somebody else opened (in another network namespace). */
+export type ListenerOptions =
+  | { readonly kind: "address"; readonly host: string; readonly port: number }
+  | { readonly kind: "descriptor"; readonly fd: number };
+
+export interface ApiServerOptions {
+  /** SQLite file; `:memory:` for a cluster that is forgotten. */
+  readonly statePath: string;
+  readonly tls: { readonly keyPem: string; readonly certPem: string; readonly caPem: string };
+  readonly listeners: readonly ListenerOptions[];
+  /** `iss` of service-account tokens, and their default audience. */
+  readonly serviceAccountIssuer: string;
+  /** PKCS#8 or SEC1 PEM of an RSA or P-256 key. */
+  readonly serviceAccountKeyPem: string;
+  /** Bearer token of the administrator. */
+  readonly adminToken: string;
+  readonly clusterName: string;
+  /** Range of cluster addresses, 10.96.0.0/16 when absent. */
+  readonly serviceCidr?: string;
+  /** A second range makes dual-stack Services possible. */
+  readonly serviceCidrIpv6?: string;
+}
+
+export interface ApiServerDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Lines of a container, from the kubelet that runs it. */
+  readonly podLogs: PodLogs;
+}
+
+export interface ApiServer {
+  /** In the order of the listeners; of a Unix socket nothing is known. */
+  readonly addresses: readonly AddressInfo[];
+  /** Ends watches and connections, then the store. */
+  close(): Promise<void>;
+}
+
+/** Port that the `kubernetes` Service points at; the cluster's network maps 443 to it. */
+const SECURE_PORT = 6443;
+/** One kubectl opens a handful; a cluster of hundreds of watchers stays far below. */
+const MAX_CONNECTIONS = 8_192;
+/** A head that takes longer than this to arrive is no client's. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** A 3 MiB body over a slow link still fits; a trickle does not. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const MAX_HEADER_BYTES = 32 * 1024;
+
+/** Starts listening. @throws MeshError or Refusal when the state cannot be opened, a key is unfit or a port is taken */
+export async function createApiServer(options: ApiServerOptions, deps: ApiServerDeps): Promise<ApiServer> {
+  const store = createObjectStore(openDatabase(options.statePath));
+  const registry = createRegistry();
+  const ranges = {
+    ipv4: parseRange(options.serviceCidr ?? "10.96.0.0/16"),
+    ipv6: options.serviceCidrIpv6 === undefined ? undefined : parseRange(options.serviceCidrIpv6),
+  };
+  const cluster: Cluster = {
+    store,
+    registry,
+    randomName,
+    newUid: randomUUID,
+    admit: createAdmission({ ranges }, store),
+    afterCommit: (key) => definitions.noticed(key),
+  };
+  const definitions = watchDefinitions(cluster, deps.clock);
+  bootstrapObjects(cluster, {
+    serviceRange: ranges.ipv4,
+    securePort: SECURE_PORT,
+    nowMs: deps.clock.nowMs(),
+  });
+  const watches = createWatches(store, deps.clock);
+  const reviews = reviewDeps(options, deps, cluster);
+  const handle = createHandler({
+    authenticate: createAuthenticator({
+      adminToken: options.adminToken,
+      reviewToken: (token) => reviews.judgeToken(token, reviews.audiences),
+    }),
+    registry,
+    reviews,
+    logger: deps.logger,
+    serverPaths: {
+      registry,
+      openApi: createOpenApi(registry),
+      issuer: options.serviceAccountIssuer,
+      jwk: reviews.signer.jwk,
+    },
+    serve: {
+      cluster,
+      list: createLister(store),
+      watches,
+      reviews,
+      logs: { podLogs: deps.podLogs },
+      clock: deps.clock,
+      refuseDelete: refusePermanent,
+    },
+  });
+  const servers: Server[] = [];
+  try {
+    for (const listener of options.listeners) servers.push(await listen(options, listener, handle));
+  } catch (error) {
+    for (const server of servers) server.close();
+    store.close();
+    throw error;
+  }
+  return {
+    addresses: servers
+      .map((server) => server.address())
+      .filter((address) => typeof address === "object" && address !== null),
+    async close() {
+      watches.close();
+      await Promise.all(servers.map(closeServer));
+      store.close();
+    },
+  };
+}
+
+function reviewDeps(options: ApiServerOptions, deps: ApiServerDeps, cluster: Cluster): ReviewDeps {
+  const signer = createTokenSigner(options.serviceAccountKeyPem);
+  const issuer = options.serviceAccountIssuer;
+  const judgeToken = (token: string, audiences: readonly string[]): Verdict =>
+    reviewToken(token, {
+      signer,
+      issuer,
+      audiences,
+      nowMs: deps.clock.nowMs(),
+      lookup: (resource, namespace, name) => cluster.store.get(resource, namespace, name)?.object,
+    });
+  return {
+    store: cluster.store,
+    signer,
+    issuer,
+    audiences: [issuer],
+    newUid: cluster.newUid,
+    nowMs: () => deps.clock.nowMs(),
+    judgeToken,
+  };
+}
+
+type Handle = ReturnType<typeof createHandler>;
+
+async function listen(options: ApiServerOptions, listener: ListenerOptions, handle: Handle): Promise<Server> {
+  const server = createServer(
+    {
+      key: options.tls.keyPem,
+      cert: options.tls.certPem,
+      ca: options.tls.caPem,
+      minVersion: "TLSv1.2",
+      // Certificates are one way to say who one is; without one a token is needed, so none is no fault here.
+      requestCert: true,
+      rejectUnauthorized: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+    },
+    (request, response) => {
+      handle(request, response).catch((error: unknown) =>
+        response.destroy(error instanceof Error ? error : undefined),
+      );
+    },
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  // A reset in the middle of a handshake is the client's affair.
+  server.on("tlsClientError", (_error, socket: Socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => resolve());
+    if (listener.kind === "address") server.listen(listener.port, listener.host);
+    else server.listen({ fd: listener.fd });
+  });
+  return server;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+/** Letters and digits that make no words, as Kubernetes' own suffixes. */
+const SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
+
+function randomName(): string {
+  return [...randomBytes(5)].map((byte) => SUFFIX_ALPHABET[byte % SUFFIX_ALPHABET.length]).join("");
+}

@@ -1,0 +1,67 @@
+/** `pods/eviction` and `pods/binding`. */
+import { at, clone, isObject, type Json, type JsonObject, numberAt, textAt, textMapAt } from "../json.ts";
+import { namespaceOf, timestamp } from "../kube-object.ts";
+import { badRequest, conflict, Refusal } from "../refusal.ts";
+import { selectorMatches } from "../resources/label-selector.ts";
+import { type Cluster, subjectOf, type WriteRequest } from "./context.ts";
+import { deleteObject, parseDeleteOptions } from "./remove.ts";
+import { commitUpdate, storedObject } from "./update.ts";
+
+const SUCCESS: JsonObject = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
+
+/** Deletes the pod unless a PodDisruptionBudget that covers it allows no disruption now. @throws Refusal 429 */
+export function evictPod(cluster: Cluster, request: WriteRequest, body: Json): JsonObject {
+  const stored = storedObject(cluster, request);
+  const labels = textMapAt(stored.object, "metadata", "labels");
+  for (const budget of cluster.store.list("policy/poddisruptionbudgets", namespaceOf(stored.object))) {
+    if (!selectorMatches(at(budget.object, "spec", "selector"), labels)) continue;
+    if ((numberAt(budget.object, "status", "disruptionsAllowed") ?? 0) > 0) continue;
+    const message = "Cannot evict pod as it would violate the pod's disruption budget.";
+    throw new Refusal(429, "TooManyRequests", message, {
+      causes: [
+        { reason: "DisruptionBudget", message: `The disruption budget ${budget.name} does not allow it now` },
+      ],
+    });
+  }
+  deleteObject(
+    cluster,
+    request,
+    stored,
+    parseDeleteOptions(at(body, "deleteOptions"), new URLSearchParams()),
+  );
+  return SUCCESS;
+}
+
+/** Puts a pod on a node, once. @throws Refusal 409 when it has one */
+export function bindPod(cluster: Cluster, request: WriteRequest, body: Json): JsonObject {
+  const stored = storedObject(cluster, request);
+  const node = textAt(body, "target", "name") ?? "";
+  if (node === "") throw badRequest("binding: target.name: expected the name of a node");
+  const current = textAt(stored.object, "spec", "nodeName") ?? "";
+  if (current !== "") {
+    throw conflict(
+      subjectOf(request, stored.name),
+      `pod ${stored.name} is already assigned to node ${JSON.stringify(current)}`,
+    );
+  }
+  const next = clone(stored.object);
+  const spec = isObject(next["spec"]) ? next["spec"] : {};
+  next["spec"] = { ...spec, nodeName: node };
+  const conditions = at(next, "status", "conditions");
+  const others = Array.isArray(conditions)
+    ? conditions.filter((condition) => textAt(condition, "type") !== "PodScheduled")
+    : [];
+  const scheduled = {
+    type: "PodScheduled",
+    status: "True",
+    lastProbeTime: null,
+    lastTransitionTime: timestamp(request.nowMs),
+  };
+  next["status"] = {
+    ...(isObject(next["status"]) ? next["status"] : {}),
+    conditions: [...others, scheduled],
+  };
+  delete next.metadata["resourceVersion"];
+  commitUpdate(cluster, request, stored, next);
+  return SUCCESS;
+}
