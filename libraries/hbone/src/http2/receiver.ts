@@ -229,7 +229,7 @@ export class Receiver implements FrameSink {
       return connectionError(ErrorCode.protocolError, `RST_STREAM on idle stream ${streamId}`);
     const stream = this.#connection.streams.get(streamId);
     if (stream === undefined) return this.#count("noise");
-    const early = stream.watcher !== undefined;
+    const early = !stream.answered;
     stream.onPeerReset(readUint32(payload, 0));
     return early && this.#connection.role === "server" ? this.#count("earlyReset") : undefined;
   }

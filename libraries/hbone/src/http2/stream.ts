@@ -37,6 +37,8 @@ export class Http2Stream implements ByteChannel, Sender {
   watcher: StreamWatcher | undefined;
   /** The final response (client) or request (server) headers are in. */
   headReceived = false;
+  /** The request was answered (server). */
+  answered = false;
   remoteEnded = false;
   localEnded = false;
   endAfterPending = false;
@@ -123,6 +125,7 @@ export class Http2Stream implements ByteChannel, Sender {
   respond(status: number, headers: HeaderFields, endStream: boolean): void {
     if (this.gone || this.localEnded) return;
     this.watcher = undefined;
+    this.answered = true;
     this.#host.sendHeaders(this, [[":status", String(status)], ...headers], endStream);
     if (!endStream) return;
     this.onEndSent();
