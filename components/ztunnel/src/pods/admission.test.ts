@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createAdmission, decideAdmission, limitsFor } from "./admission.ts";
+
+const LIMITS = { process: 100, pod: 60 };
+for (const [name, total, pod, pods, want] of [
+  ["empty", 0, 0, 1, "admit"],
+  ["a pod alone may take its bound", 59, 59, 1, "admit"],
+  ["and no more", 60, 60, 1, "podFull"],
+  ["the process is full", 100, 0, 4, "processFull"],
+  ["a greedy pod in a crowd", 80, 25, 4, "podFull"],
+  ["a modest pod in a crowd", 80, 24, 4, "admit"],
+  ["a greedy pod while there is room", 79, 50, 4, "admit"],
+] as const)
+  test(`decideAdmission: ${name}`, () => assert.equal(decideAdmission(LIMITS, total, pod, pods), want));
+
+test("places are given back once", () => {
+  const admission = createAdmission({ process: 2, pod: 1 });
+  const a = admission.forPod();
+  const b = admission.forPod();
+  const first = a.take();
+  assert.ok(first.kind === "admitted");
+  assert.equal(a.take().kind, "refused");
+  assert.equal(b.take().kind, "admitted");
+  first.release();
+  first.release();
+  assert.equal(admission.connections, 1);
+  assert.equal(a.take().kind, "admitted");
+});
+
+test("descriptors bound the connections", () => {
+  assert.deepEqual(limitsFor(1024), { process: 460, pod: 460 });
+  assert.deepEqual(limitsFor(1_048_576), { process: 100_000, pod: 25_000 });
+});

@@ -1,0 +1,91 @@
+/** How many connections this process and each pod may hold: one pod's flood must not take the others' share. */
+
+export interface AdmissionLimits {
+  /** Of the whole process; each connection holds two descriptors and its buffers. */
+  readonly process: number;
+  /** Of one pod, however idle the others are. */
+  readonly pod: number;
+}
+
+/**
+ * 100 000 connections at 12 KB are 1.2 GB, the most that a node should give its proxy; a quarter of it for one pod is
+ * more than any single server holds.
+ */
+export const DEFAULT_ADMISSION: AdmissionLimits = { process: 100_000, pod: 25_000 };
+
+/** Beyond this part of the process's bound every pod is held to its equal share. */
+const CROWDED = 0.8;
+
+/** Whether a pod that has `podCount` of the process's `total` connections, one of `pods`, may have one more. */
+export function decideAdmission(
+  limits: AdmissionLimits,
+  total: number,
+  podCount: number,
+  pods: number,
+): "admit" | "processFull" | "podFull" {
+  if (total >= limits.process) return "processFull";
+  if (podCount >= limits.pod) return "podFull";
+  const crowded = total >= limits.process * CROWDED;
+  return crowded && podCount >= limits.process / Math.max(1, pods) ? "podFull" : "admit";
+}
+
+/** Fits the bound to the descriptors that the process may open: two per connection, a tenth kept for everything else. */
+export function limitsFor(maxOpenFiles: number): AdmissionLimits {
+  const process = Math.max(1, Math.min(DEFAULT_ADMISSION.process, Math.floor((maxOpenFiles * 0.9) / 2)));
+  return { process, pod: Math.min(DEFAULT_ADMISSION.pod, process) };
+}
+
+/** Counts of the whole process. */
+export interface Admission {
+  /** The share of a new pod. */
+  forPod(): PodAdmission;
+  readonly connections: number;
+}
+
+export interface PodAdmission extends Disposable {
+  /** Takes a place, or says why there is none. */
+  take():
+    | { readonly kind: "admitted"; readonly release: () => void }
+    | { readonly kind: "refused"; readonly message: string };
+}
+
+export function createAdmission(limits: AdmissionLimits): Admission {
+  let total = 0;
+  let pods = 0;
+  return {
+    get connections() {
+      return total;
+    },
+    forPod() {
+      let count = 0;
+      let counted = true;
+      pods++;
+      return {
+        take() {
+          const decision = decideAdmission(limits, total, count, pods);
+          if (decision !== "admit") return { kind: "refused", message: refusal(decision, limits) };
+          count++;
+          total++;
+          let held = true;
+          const release = (): void => {
+            if (!held) return;
+            held = false;
+            count--;
+            total--;
+          };
+          return { kind: "admitted", release };
+        },
+        [Symbol.dispose]() {
+          if (counted) pods--;
+          counted = false;
+        },
+      };
+    },
+  };
+}
+
+function refusal(decision: "processFull" | "podFull", limits: AdmissionLimits): string {
+  return decision === "processFull"
+    ? `too many connections: this proxy holds ${limits.process}`
+    : "too many connections: the pod has its share";
+}

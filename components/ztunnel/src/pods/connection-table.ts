@@ -1,0 +1,63 @@
+/** The open connections of one pod: for the config dump, and for draining. */
+
+import type { Clock } from "@meltemi/runtime";
+
+export interface ConnectionEntry {
+  readonly src: string;
+  readonly originalDst: string | null;
+  readonly actualDst: string;
+  readonly protocol: "HBONE" | "TCP" | "DOUBLEHBONE";
+}
+
+export interface ConnectionTable {
+  /** `cut` resets the connection now. Returns how to remove it when it has ended. */
+  add(direction: "inbound" | "outbound", entry: ConnectionEntry, cut: () => void): () => void;
+  dump(): { readonly inbound: readonly ConnectionEntry[]; readonly outbound: readonly ConnectionEntry[] };
+  readonly size: number;
+  /** Resolves when none is left; after `deadlineMs` the rest is cut. */
+  drain(deadlineMs: number): Promise<{ readonly cut: number }>;
+}
+
+interface Row {
+  readonly direction: "inbound" | "outbound";
+  readonly entry: ConnectionEntry;
+  readonly cut: () => void;
+}
+
+export function createConnectionTable(deps: { readonly clock: Clock }): ConnectionTable {
+  const rows = new Set<Row>();
+  let onEmpty: (() => void) | undefined;
+  return {
+    add(direction, entry, cut) {
+      const row = { direction, entry, cut };
+      rows.add(row);
+      return () => {
+        rows.delete(row);
+        if (rows.size === 0) onEmpty?.();
+      };
+    },
+    dump() {
+      const of = (direction: Row["direction"]): ConnectionEntry[] =>
+        [...rows].filter((row) => row.direction === direction).map((row) => row.entry);
+      return { inbound: of("inbound"), outbound: of("outbound") };
+    },
+    get size() {
+      return rows.size;
+    },
+    async drain(deadlineMs) {
+      if (rows.size === 0) return { cut: 0 };
+      const late = await new Promise<boolean>((resolve) => {
+        const timer = deps.clock.after(deadlineMs, () => resolve(true));
+        onEmpty = () => {
+          timer.cancel();
+          resolve(false);
+        };
+      });
+      onEmpty = undefined;
+      if (!late) return { cut: 0 };
+      const left = [...rows];
+      for (const row of left) row.cut();
+      return { cut: left.length };
+    },
+  };
+}
