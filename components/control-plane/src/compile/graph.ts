@@ -30,7 +30,11 @@ interface Stage {
   readonly run: (node: Node) => void;
 }
 
+/** Hears of a computation that threw; its outputs stay as they were. */
+export type OnFault = (collection: string, key: string, error: unknown) => void;
+
 export class Graph {
+  readonly #onFault: OnFault;
   /** What was read → who read it. */
   readonly #readers = new Map<string, Set<Node>>();
   /** In the order of definition, which is the order of computation: a derivation reads only what is defined before it. */
@@ -39,6 +43,10 @@ export class Graph {
   readonly #sourceListeners = new Map<string, ((key: string) => void)[]>();
   readonly #changedKeys = new Map<string, Set<string>>();
   #computations = 0;
+
+  constructor(onFault: OnFault) {
+    this.#onFault = onFault;
+  }
 
   /** Computations done so far: what the work of a change is measured in. */
   get computations(): number {
@@ -73,9 +81,14 @@ export class Graph {
       run: (node) => {
         const object = source.get(node.sourceKey);
         const reads = new Set<string>();
-        const outputs = object === undefined ? [] : compute(object, trackingReader(reads));
+        const outputs =
+          object === undefined
+            ? []
+            : this.#guarded(source.name, node, () => compute(object, trackingReader(reads)));
         this.#subscribe(node, reads);
         if (object === undefined) nodes.delete(node.sourceKey);
+        // The last good result of one object is better than none, and one bad object must not stop the others.
+        if (outputs === undefined) return;
         const keys = new Set(outputs.map(({ key }) => key));
         for (const key of node.outputKeys) {
           // While a key passes from one source to another, the new owner may have come first.
@@ -119,6 +132,15 @@ export class Graph {
     const keys = [...changed];
     changed.clear();
     return keys;
+  }
+
+  #guarded<T>(collection: string, node: Node, compute: () => T): T | undefined {
+    try {
+      return compute();
+    } catch (error) {
+      this.#onFault(collection, node.sourceKey, error);
+      return undefined;
+    }
   }
 
   readonly #owners = new Map<string, Map<string, Node>>();

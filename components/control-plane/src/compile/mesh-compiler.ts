@@ -8,7 +8,7 @@ import {
   compileServiceEntryEndpoints,
   compileWorkloadEntry,
 } from "./endpoint-workload.ts";
-import { Graph, type Reader } from "./graph.ts";
+import { Graph, type OnFault, type Reader } from "./graph.ts";
 import {
   createInputs,
   createOutputs,
@@ -46,8 +46,8 @@ export interface MeshCompiler {
   readonly computations: number;
 }
 
-export function createMeshCompiler(settings: CompileSettings): MeshCompiler {
-  const graph = new Graph();
+export function createMeshCompiler(settings: CompileSettings, onFault: OnFault): MeshCompiler {
+  const graph = new Graph(onFault);
   const inputs = createInputs(graph, settings);
   const outputs = createOutputs(graph);
   const mesh = graph.collection<string>("mesh", {});

@@ -11,7 +11,7 @@ import {
   type ResourceLog,
   type WatchStatus,
 } from "@meltemi/xds";
-import type { Caller } from "./authenticate.ts";
+import type { Caller } from "../certificate-authority/decide-issue.ts";
 import type { DistributionMetrics } from "./metrics.ts";
 import { nodeFault } from "./node-identity.ts";
 

@@ -5,7 +5,7 @@ import { type ServiceDefinition, status, type UntypedServiceImplementation } fro
 import { type Clock, describeError, type Logger } from "@meltemi/runtime";
 import { discovery } from "@meltemi/wire";
 import { DELTA_METHOD, type ResourceLog } from "@meltemi/xds";
-import type { Authenticate, Authentication } from "./authenticate.ts";
+import type { TokenAuthenticator } from "../certificate-authority/token-authenticator.ts";
 import { type Connection, type ConnectionStatus, createConnection, type DeltaCall } from "./connection.ts";
 import type { DistributionMetrics } from "./metrics.ts";
 
@@ -18,7 +18,7 @@ export interface DiscoveryDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: DistributionMetrics;
-  readonly authenticate: Authenticate;
+  readonly authenticator: TokenAuthenticator;
   readonly logs: readonly ResourceLog[];
   /** Streams are refused until the first compilation is there: an empty mesh must not be mistaken for the truth. */
   readonly isReady: () => boolean;
@@ -75,7 +75,9 @@ export function createDiscoveryService(
       refuse(call, status.UNAVAILABLE, "server is not ready", "the first compilation is not done");
       return;
     }
-    const result = options.requireToken ? await authenticateCall(call, deps.authenticate) : undefined;
+    const result = options.requireToken
+      ? await deps.authenticator.authenticate(bearerHeaders(call))
+      : undefined;
     if (result?.kind === "refused") {
       refuse(call, status.UNAUTHENTICATED, "authentication failure", result.reason);
       return;
@@ -115,8 +117,6 @@ export function createDiscoveryService(
   };
 }
 
-async function authenticateCall(call: DeltaCall, authenticate: Authenticate): Promise<Authentication> {
-  const values = call.metadata.get("authorization");
-  const [value] = values;
-  return authenticate(values.length === 1 && typeof value === "string" ? value : undefined);
+function bearerHeaders(call: DeltaCall): readonly string[] {
+  return call.metadata.get("authorization").map(String);
 }

@@ -2,17 +2,11 @@
 
 import {
   Server,
-  ServerCredentials,
+  type ServerCredentials,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { type Clock, MeshError } from "@meltemi/runtime";
-
-/** PEM: the certificate with its intermediates, and its key. */
-export interface ServerCertificate {
-  readonly certificateChain: string;
-  readonly privateKey: string;
-}
 
 export interface GrpcService {
   readonly definition: ServiceDefinition;
@@ -63,24 +57,4 @@ export function createGrpcServer(services: readonly GrpcService[], clock: Clock)
         });
       }),
   };
-}
-
-/** TLS for servers whose certificate is renewed while they run; clients are known by their tokens, not by certificates. */
-export class RotatingCredentials extends ServerCredentials {
-  constructor(certificate: ServerCertificate) {
-    super({ requestCert: false, minVersion: "TLSv1.2" }, contextOf(certificate));
-  }
-
-  /** Connections made from now on see the new certificate. */
-  rotate(certificate: ServerCertificate): void {
-    this.updateSecureContextOptions(contextOf(certificate));
-  }
-
-  override _equals(other: ServerCredentials): boolean {
-    return this === other;
-  }
-}
-
-function contextOf({ certificateChain, privateKey }: ServerCertificate): { cert: string; key: string } {
-  return { cert: certificateChain, key: privateKey };
 }

@@ -1,7 +1,7 @@
 /** Whether a stream's node is what its token says (reference: protocol §3.8, `PILOT_ENABLE_XDS_IDENTITY_CHECK`). */
 
 import type { SessionNode } from "@meltemi/xds";
-import type { Caller } from "./authenticate.ts";
+import type { Caller } from "../certificate-authority/decide-issue.ts";
 
 /** Undefined when good. Node ids are `<type>~<ip>~<pod>.<namespace>~<domain>`. */
 export function nodeFault(node: SessionNode, caller: Caller): string | undefined {

@@ -1,0 +1,92 @@
+/** A small HTTP server for probes, metrics and debug pages: GET only, bounded, no secrets behind it. */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { describeError, type Logger, MeshError } from "@meltemi/runtime";
+
+export interface Page {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** Undefined: no such page. */
+export type Pages = (path: string, query: URLSearchParams, accept: string | undefined) => Page | undefined;
+
+export interface HttpServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+const MAX_HEADER_BYTES = 16 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Scrapers, probes and a few people. */
+const MAX_CONNECTIONS = 256;
+
+/** `address`: `host:port` or `:port`. Rejects with UNAVAILABLE when it cannot be bound. */
+export async function listenHttp(address: string, pages: Pages, logger: Logger): Promise<HttpServer> {
+  const { host, port } = splitAddress(address);
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on("request", (request, response) => answer(request, response, pages, logger));
+  await listen(server, host, port, address);
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** `:8080`, `127.0.0.1:8080`, `[::1]:8080`. */
+export function splitAddress(address: string): { readonly host: string | undefined; readonly port: number } {
+  const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535)
+    throw new MeshError(
+      "CONFIG_INVALID",
+      `listen on ${JSON.stringify(address)}: expected host:port or :port`,
+    );
+  const host = match[1] ?? match[2] ?? "";
+  return { host: host === "" ? undefined : host, port };
+}
+
+function listen(server: Server, host: string | undefined, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) =>
+      reject(new MeshError("UNAVAILABLE", `listen on ${address} for HTTP: cannot bind`, { cause })),
+    );
+    server.listen({ port, ...(host !== undefined && { host }) }, resolve);
+  });
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, pages: Pages, logger: Logger): void {
+  const page = pageOf(request, pages, logger);
+  response.writeHead(page.status, {
+    "content-type": page.contentType,
+    "content-length": Buffer.byteLength(page.body),
+    ...(page.status === 405 && { allow: "GET, HEAD" }),
+  });
+  response.end(request.method === "HEAD" ? undefined : page.body);
+}
+
+function pageOf(request: IncomingMessage, pages: Pages, logger: Logger): Page {
+  if (request.method !== "GET" && request.method !== "HEAD") return textPage(405, "only GET is served\n");
+  const target = `http://localhost${request.url ?? "/"}`;
+  if (!URL.canParse(target)) return textPage(400, "the path cannot be read\n");
+  const url = new URL(target);
+  try {
+    return pages(url.pathname, url.searchParams, request.headers.accept) ?? textPage(404, "not found\n");
+  } catch (error) {
+    logger.error("page failed", { path: url.pathname, reason: describeError(error) });
+    return textPage(500, "internal error\n");
+  }
+}
+
+export function textPage(status: number, body: string): Page {
+  return { status, contentType: "text/plain; charset=utf-8", body };
+}
+
+export function jsonPage(value: unknown): Page {
+  return { status: 200, contentType: "application/json", body: `${JSON.stringify(value, null, 2)}\n` };
+}

@@ -1,0 +1,151 @@
+/** Configuration of the control plane: arguments and environment under istiod's names, and the mesh's ConfigMap. */
+
+import { type Environment, EnvironmentReader, MeshError } from "@meltemi/runtime";
+import { parse } from "yaml";
+import { DEFAULT_DEBOUNCE, type DebounceOptions } from "./distribute/decide-push.ts";
+
+export interface ControlPlaneConfig {
+  readonly podName: string;
+  /** Where the control plane itself runs. */
+  readonly namespace: string;
+  readonly revision: string;
+  readonly clusterId: string;
+  readonly clusterDomain: string;
+  /** Undefined: the mesh configuration decides. */
+  readonly trustDomain: string | undefined;
+  readonly tokenAudiences: readonly string[];
+  /** `namespace/name` of the service accounts that may ask for other identities. */
+  readonly trustedNodeAccounts: readonly string[];
+  readonly requireToken: boolean;
+  readonly dryRunPolicies: boolean;
+  readonly writeStatus: boolean;
+  readonly debounce: DebounceOptions;
+  readonly addresses: {
+    /** `host:port`; empty: this door stays shut. */
+    readonly secureGrpc: string;
+    readonly plainGrpc: string;
+    readonly monitoring: string;
+    readonly http: string;
+  };
+  readonly logLevel: string;
+  readonly logFormat: "plain" | "json";
+  /** How long streams may end by themselves on shutdown. */
+  readonly drainMs: number;
+}
+
+export type ConfigResult =
+  | { readonly kind: "ok"; readonly config: ControlPlaneConfig }
+  | { readonly kind: "invalid"; readonly problems: readonly string[] };
+
+/** Flags of `discovery`, as istiod's: `--name=value` or `--name value`. */
+const FLAGS = [
+  "domain",
+  "grpcAddr",
+  "secureGRPCAddr",
+  "monitoringAddr",
+  "httpAddr",
+  "log_output_level",
+] as const;
+type Flag = (typeof FLAGS)[number];
+
+export function readConfig(args: readonly string[], environment: Environment): ConfigResult {
+  const env = new EnvironmentReader(environment);
+  const flags = readFlags(args, env.problems);
+  const list = (name: string, fallback: string): readonly string[] =>
+    env
+      .text(name, fallback)
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
+  const config: ControlPlaneConfig = {
+    podName: env.text("POD_NAME", "istiod"),
+    namespace: env.text("POD_NAMESPACE", "istio-system"),
+    revision: env.text("REVISION", "default"),
+    clusterId: env.text("CLUSTER_ID", "Kubernetes"),
+    clusterDomain: flags.get("domain") ?? "cluster.local",
+    trustDomain: env.optionalText("TRUST_DOMAIN"),
+    tokenAudiences: list("TOKEN_AUDIENCES", "istio-ca"),
+    trustedNodeAccounts: list("CA_TRUSTED_NODE_ACCOUNTS", ""),
+    requireToken: env.flag("XDS_AUTH", true),
+    dryRunPolicies: env.flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false),
+    writeStatus: env.flag("AMBIENT_ENABLE_STATUS", true),
+    debounce: {
+      ...DEFAULT_DEBOUNCE,
+      quietMs: env.durationMs("PILOT_DEBOUNCE_AFTER", DEFAULT_DEBOUNCE.quietMs),
+      maxMs: env.durationMs("PILOT_DEBOUNCE_MAX", DEFAULT_DEBOUNCE.maxMs),
+    },
+    addresses: {
+      secureGrpc: flags.get("secureGRPCAddr") ?? ":15012",
+      plainGrpc: flags.get("grpcAddr") ?? ":15010",
+      monitoring: flags.get("monitoringAddr") ?? ":15014",
+      http: flags.get("httpAddr") ?? ":8080",
+    },
+    logLevel: logLevelOf(flags.get("log_output_level") ?? env.text("RUST_LOG", "info")),
+    logFormat: env.oneOf("LOG_FORMAT", ["plain", "json"], "plain"),
+    drainMs: env.durationMs("TERMINATION_DRAIN_DURATION", 5_000),
+  };
+  if (!env.flag("PILOT_ENABLE_AMBIENT", true))
+    env.problems.push("PILOT_ENABLE_AMBIENT: expected true, this control plane serves ambient meshes only");
+  for (const account of config.trustedNodeAccounts)
+    if (!/^[^/]+\/[^/]+$/.test(account))
+      env.problems.push(`CA_TRUSTED_NODE_ACCOUNTS: expected namespace/name, got ${JSON.stringify(account)}`);
+  return env.problems.length > 0 ? { kind: "invalid", problems: env.problems } : { kind: "ok", config };
+}
+
+function readFlags(args: readonly string[], problems: string[]): ReadonlyMap<Flag, string> {
+  const found = new Map<Flag, string>();
+  for (let at = 0; at < args.length; at++) {
+    const [name = "", inline] = (args[at] ?? "").split(/=(.*)/s, 2);
+    const flag = FLAGS.find((known) => name === `--${known}`);
+    if (flag === undefined) {
+      problems.push(`${name}: expected one of ${FLAGS.map((known) => `--${known}`).join(", ")}`);
+      continue;
+    }
+    const value = inline ?? args[++at];
+    if (value === undefined) problems.push(`${name}: expected a value`);
+    else found.set(flag, value);
+  }
+  return found;
+}
+
+/** `default:info` is istiod's way to say `info`. */
+function logLevelOf(text: string): string {
+  return text.split(",")[0]?.replace(/^(?:default|all):/, "") ?? "info";
+}
+
+/** What the mesh agrees on: the ConfigMap `istio` (or `istio-<revision>`), key `mesh`. */
+export interface MeshConfig {
+  readonly trustDomain: string;
+  readonly rootNamespace: string;
+}
+
+/** `text` undefined: there is no ConfigMap. Throws CONFIG_INVALID for text that is not such a mesh configuration. */
+export function readMeshConfig(
+  text: string | undefined,
+  config: Pick<ControlPlaneConfig, "namespace" | "trustDomain">,
+): MeshConfig {
+  const fields = text === undefined ? {} : parseYaml(text);
+  const name = (key: string, fallback: string): string => {
+    const value = fields[key];
+    if (value === undefined || value === null || value === "") return fallback;
+    if (typeof value === "string" && /^[a-z0-9._-]+$/i.test(value)) return value;
+    throw new MeshError("CONFIG_INVALID", `read mesh configuration: ${key} is not a name`);
+  };
+  return {
+    trustDomain: name("trustDomain", config.trustDomain ?? "cluster.local"),
+    rootNamespace: name("rootNamespace", config.namespace),
+  };
+}
+
+function parseYaml(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = parse(text, { maxAliasCount: 100 });
+  } catch (cause) {
+    throw new MeshError("CONFIG_INVALID", "read mesh configuration: not YAML", { cause });
+  }
+  if (value === null || value === undefined) return {};
+  if (typeof value !== "object" || Array.isArray(value))
+    throw new MeshError("CONFIG_INVALID", "read mesh configuration: expected a map");
+  return value as Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,196 @@
+/** The control plane put together: sources → compile → distribute, with its doors. Everything it touches is an argument. */
+
+import { ServerCredentials as Credentials, type ServerCredentials } from "@grpc/grpc-js";
+import type { KubernetesClient } from "@meltemi/kubernetes";
+import { type Clock, describeError, type Logger } from "@meltemi/runtime";
+import { createRegistry, type Registry } from "@meltemi/telemetry";
+import { type HttpServer, listenHttp, type Pages } from "./admin/http-server.ts";
+import { createHttpPages, createMonitoringPages } from "./admin/pages.ts";
+import { CERTIFICATE_POD_INDEXES } from "./certificate-authority/pod-view.ts";
+import type { TokenAuthenticator } from "./certificate-authority/token-authenticator.ts";
+import { createMeshCompiler, type MeshChanges, type MeshCompiler } from "./compile/mesh-compiler.ts";
+import type { CompileSettings } from "./compile/settings.ts";
+import type { DebounceOptions } from "./distribute/decide-push.ts";
+import { createDiscoveryService, type DiscoveryService } from "./distribute/discovery-service.ts";
+import { createGrpcServer, type GrpcServer, type GrpcService } from "./distribute/grpc-servers.ts";
+import { createMeshResources, type MeshResources } from "./distribute/mesh-resources.ts";
+import { createDistributionMetrics } from "./distribute/metrics.ts";
+import { createPublisher } from "./distribute/publisher.ts";
+import { type MeshWatch, watchMesh } from "./sources/watch-mesh.ts";
+import { type PolicyStatusWriter, startPolicyStatus } from "./status/policy-status.ts";
+
+export interface ControlPlaneOptions {
+  readonly compile: CompileSettings;
+  readonly debounce: DebounceOptions;
+  readonly requireToken: boolean;
+  readonly podName: string;
+}
+
+export interface ControlPlaneDependencies {
+  readonly client: Pick<KubernetesClient, "list" | "watch" | "apply">;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly authenticator: TokenAuthenticator;
+  readonly registry?: Registry;
+}
+
+/** `host:port`; port 0 takes a free one. */
+export interface Doors {
+  readonly secure?: { readonly address: string; readonly credentials: ServerCredentials };
+  readonly plain?: string;
+  readonly monitoring?: string;
+  readonly http?: string;
+}
+
+export interface BoundPorts {
+  readonly secure?: number;
+  readonly plain?: number;
+  readonly monitoring?: number;
+  readonly http?: number;
+}
+
+export interface ControlPlane extends AsyncDisposable {
+  readonly compiler: MeshCompiler;
+  readonly resources: MeshResources;
+  readonly discovery: DiscoveryService;
+  readonly registry: Registry;
+  readonly watch: MeshWatch;
+  /** All kinds are listed and compiled; until then clients are told to come back. */
+  readonly ready: Promise<void>;
+  readonly isReady: boolean;
+  /** Opens the doors; `services` are served beside discovery (certificates). */
+  listen(doors: Doors, services: readonly GrpcService[]): Promise<BoundPorts>;
+  /** Writes status until the signal fires: run it while leading. */
+  runStatus(signal: AbortSignal): Promise<void>;
+  /** Tells clients to go elsewhere and lets calls end. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+/** Begins to watch at once. */
+export function createControlPlane(
+  options: ControlPlaneOptions,
+  deps: ControlPlaneDependencies,
+): ControlPlane {
+  const { clock, logger } = deps;
+  const registry = deps.registry ?? createRegistry();
+  const metrics = createDistributionMetrics(registry);
+  const compiler = createMeshCompiler(options.compile, (collection, key, error) => {
+    metrics.internalErrors.add(1);
+    logger.error("object not compiled", { collection, key, reason: describeError(error) });
+  });
+  const resources = createMeshResources();
+  let isReady = false;
+  let status: PolicyStatusWriter | undefined;
+  const discovery = createDiscoveryService(
+    { requireToken: options.requireToken },
+    {
+      clock,
+      logger: logger.scope("ads"),
+      metrics,
+      authenticator: deps.authenticator,
+      logs: resources.logs,
+      isReady: () => isReady,
+    },
+  );
+  const onCompiled = ({ reports }: MeshChanges): void => {
+    for (const { name } of reports.upserts) status?.touch(name);
+  };
+  const publisher = createPublisher(options.debounce, {
+    clock,
+    metrics,
+    resources,
+    compile: () => compiler.flush(),
+    push: (changedMs) => discovery.push(changedMs),
+    onCompiled,
+  });
+  const watch = watchMesh({
+    client: deps.client,
+    clock,
+    random: deps.random,
+    log: logger.scope("sources"),
+    inputs: compiler.inputs,
+    podIndexes: CERTIFICATE_POD_INDEXES,
+    onChange: (kind) => publisher.touch(kind),
+  });
+  const ready = watch.synced.then(() => {
+    publisher.start();
+    isReady = true;
+    logger.info("mesh compiled", {
+      workloads: compiler.outputs.workloads.size,
+      services: compiler.outputs.services.size,
+      policies: compiler.outputs.policies.size,
+    });
+  });
+  const servers: GrpcServer[] = [];
+  const httpServers: HttpServer[] = [];
+
+  return {
+    compiler,
+    resources,
+    discovery,
+    registry,
+    watch,
+    ready,
+    get isReady() {
+      return isReady;
+    },
+    async listen(doors, services) {
+      const all = [discovery, ...services];
+      const openGrpc = async (address: string, credentials: ServerCredentials): Promise<number> => {
+        const server = createGrpcServer(all, clock);
+        servers.push(server);
+        return await server.listen(address, credentials);
+      };
+      const openHttp = async (address: string, pages: Pages): Promise<number> => {
+        const server = await listenHttp(address, pages, logger.scope("admin"));
+        httpServers.push(server);
+        return server.port;
+      };
+      const pages = createHttpPages({
+        registry,
+        outputs: compiler.outputs,
+        connections: () => discovery.connections(),
+        isReady: () => isReady,
+        podName: options.podName,
+      });
+      const { secure, plain, monitoring, http } = doors;
+      return {
+        ...(http && { http: await openHttp(http, pages) }),
+        ...(monitoring && { monitoring: await openHttp(monitoring, createMonitoringPages({ registry })) }),
+        ...(plain && { plain: await openGrpc(plain, Credentials.createInsecure()) }),
+        ...(secure && { secure: await openGrpc(secure.address, secure.credentials) }),
+      };
+    },
+    async runStatus(signal) {
+      await ready;
+      if (signal.aborted) return;
+      status = startPolicyStatus({
+        client: deps.client,
+        clock,
+        random: deps.random,
+        log: logger.scope("status"),
+        report: (key) => compiler.outputs.policyReports.get(key),
+        stored: (key) => watch.authorizationPolicies.get(key),
+      });
+      for (const [key] of compiler.outputs.policyReports.entries()) status.touch(key);
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      const ended = status;
+      status = undefined;
+      await ended.stop();
+    },
+    async drain(deadlineMs) {
+      isReady = false;
+      publisher.stop();
+      discovery.closeAll();
+      await Promise.all(servers.map((server) => server.drain(deadlineMs)));
+    },
+    async [Symbol.asyncDispose]() {
+      publisher.stop();
+      watch.stop();
+      discovery.closeAll();
+      await Promise.all(servers.map((server) => server.drain(0)));
+      await Promise.all(httpServers.map((server) => server[Symbol.asyncDispose]()));
+    },
+  };
+}
