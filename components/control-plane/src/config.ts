@@ -2,6 +2,7 @@
 
 import { type Environment, EnvironmentReader, MeshError } from "@meltemi/runtime";
 import { parse } from "yaml";
+import { parseTrustedNodeAccounts, type ServiceAccountName } from "./certificate-authority/decide-issue.ts";
 import { DEFAULT_DEBOUNCE, type DebounceOptions } from "./distribute/decide-push.ts";
 
 export interface ControlPlaneConfig {
@@ -14,8 +15,11 @@ export interface ControlPlaneConfig {
   /** Undefined: the mesh configuration decides. */
   readonly trustDomain: string | undefined;
   readonly tokenAudiences: readonly string[];
-  /** `namespace/name` of the service accounts that may ask for other identities. */
-  readonly trustedNodeAccounts: readonly string[];
+  /** Service accounts that may ask for other identities. */
+  readonly trustedNodeAccounts: readonly ServiceAccountName[];
+  /** Undefined: the authority's defaults. */
+  readonly defaultCertificateTtlMs: number | undefined;
+  readonly maxCertificateTtlMs: number | undefined;
   readonly requireToken: boolean;
   readonly dryRunPolicies: boolean;
   readonly writeStatus: boolean;
@@ -65,7 +69,9 @@ export function readConfig(args: readonly string[], environment: Environment): C
     clusterDomain: flags.get("domain") ?? "cluster.local",
     trustDomain: env.optionalText("TRUST_DOMAIN"),
     tokenAudiences: list("TOKEN_AUDIENCES", "istio-ca"),
-    trustedNodeAccounts: list("CA_TRUSTED_NODE_ACCOUNTS", ""),
+    trustedNodeAccounts: parseTrustedNodeAccounts(env.text("CA_TRUSTED_NODE_ACCOUNTS", ""), env.problems),
+    defaultCertificateTtlMs: optionalDurationMs(env, "DEFAULT_WORKLOAD_CERT_TTL"),
+    maxCertificateTtlMs: optionalDurationMs(env, "MAX_WORKLOAD_CERT_TTL"),
     requireToken: env.flag("XDS_AUTH", true),
     dryRunPolicies: env.flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false),
     writeStatus: env.flag("AMBIENT_ENABLE_STATUS", true),
@@ -86,10 +92,11 @@ export function readConfig(args: readonly string[], environment: Environment): C
   };
   if (!env.flag("PILOT_ENABLE_AMBIENT", true))
     env.problems.push("PILOT_ENABLE_AMBIENT: expected true, this control plane serves ambient meshes only");
-  for (const account of config.trustedNodeAccounts)
-    if (!/^[^/]+\/[^/]+$/.test(account))
-      env.problems.push(`CA_TRUSTED_NODE_ACCOUNTS: expected namespace/name, got ${JSON.stringify(account)}`);
   return env.problems.length > 0 ? { kind: "invalid", problems: env.problems } : { kind: "ok", config };
+}
+
+function optionalDurationMs(env: EnvironmentReader, name: string): number | undefined {
+  return env.optionalText(name) === undefined ? undefined : env.durationMs(name, 0);
 }
 
 function readFlags(args: readonly string[], problems: string[]): ReadonlyMap<Flag, string> {

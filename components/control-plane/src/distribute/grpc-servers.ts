@@ -31,7 +31,7 @@ const SERVER_OPTIONS = {
 } as const;
 
 export interface GrpcServer {
-  /** `host:port`; port 0 takes a free one. Resolves to the port; rejects with UNAVAILABLE when it is taken. */
+  /** `host:port`, or `:port` for all addresses; port 0 takes a free one. Resolves to the port; rejects with UNAVAILABLE when it is taken. */
   listen(address: string, credentials: ServerCredentials): Promise<number>;
   /** Lets calls end until `deadlineMs` has passed, then ends them. */
   drain(deadlineMs: number): Promise<void>;
@@ -41,13 +41,13 @@ export function createGrpcServer(services: readonly GrpcService[], clock: Clock)
   const server = new Server(SERVER_OPTIONS);
   for (const { definition, implementation } of services) server.addService(definition, implementation);
   return {
-    listen: (address, credentials) =>
-      new Promise((resolve, reject) => {
-        server.bindAsync(address, credentials, (cause, port) => {
-          if (cause === null) resolve(port);
-          else reject(new MeshError("UNAVAILABLE", `listen on ${address} for gRPC: cannot bind`, { cause }));
-        });
-      }),
+    async listen(address, credentials) {
+      if (!address.startsWith(":")) return await bind(server, address, credentials);
+      // One socket for both families; a machine without IPv6 refuses it.
+      return await bind(server, `[::]${address}`, credentials).catch(() =>
+        bind(server, `0.0.0.0${address}`, credentials),
+      );
+    },
     drain: (deadlineMs) =>
       new Promise((resolve) => {
         const timer = clock.after(deadlineMs, () => server.forceShutdown());
@@ -57,4 +57,13 @@ export function createGrpcServer(services: readonly GrpcService[], clock: Clock)
         });
       }),
   };
+}
+
+function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (cause, port) => {
+      if (cause === null) resolve(port);
+      else reject(new MeshError("UNAVAILABLE", `listen on ${address} for gRPC: cannot bind`, { cause }));
+    });
+  });
 }

@@ -1,0 +1,168 @@
+/** Runs the control plane from its configuration until the signal fires. `main.ts` gives it the machine. */
+
+import type { RandomBytes } from "@meltemi/identity";
+import {
+  CONFIG_MAPS,
+  type KubernetesClient,
+  type LeaderElectionOptions,
+  runLeaderElection,
+} from "@meltemi/kubernetes";
+import { type Clock, describeError, type Logger } from "@meltemi/runtime";
+import { createRegistry, type Registry } from "@meltemi/telemetry";
+import {
+  type CertificateAuthority,
+  createCertificateAuthority,
+} from "./certificate-authority/certificate-authority.ts";
+import { startRootCertificateDistributor } from "./certificate-authority/root-certificate-distributor.ts";
+import { type ControlPlaneConfig, type MeshConfig, readMeshConfig } from "./config.ts";
+import { type ControlPlane, createControlPlane } from "./control-plane.ts";
+
+export interface RunDependencies {
+  readonly client: KubernetesClient;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly randomBytes: RandomBytes;
+  readonly logger: Logger;
+}
+
+export interface RunningControlPlane {
+  readonly controlPlane: ControlPlane;
+  readonly authority: CertificateAuthority;
+}
+
+/** Names under which the data plane may know the control plane; `istiod` is the one in every default. */
+export function serverNames(namespace: string, revision: string): readonly string[] {
+  const services = revision === "default" ? ["istiod"] : ["istiod", `istiod-${revision}`];
+  return services.flatMap((service) => [
+    `${service}.${namespace}.svc`,
+    `${service}.${namespace}.svc.cluster.local`,
+    `${service}.${namespace}`,
+    service,
+  ]);
+}
+
+/** Resolves after an orderly end; rejects when it cannot start. `onStarted` hears when the doors are open. */
+export async function runControlPlane(
+  config: ControlPlaneConfig,
+  deps: RunDependencies,
+  signal: AbortSignal,
+  onStarted: (running: RunningControlPlane) => void = () => undefined,
+): Promise<void> {
+  const { client, logger } = deps;
+  const mesh = await loadMeshConfig(config, client, signal);
+  const registry = createRegistry();
+  registry
+    .gauge<"version">({ name: "pilot_info", help: "Version of the control plane", labels: ["version"] })
+    .labels({ version: config.revision })
+    .set(1);
+  const parts = assemble(config, mesh, registry, deps);
+  await using controlPlane = parts.controlPlane;
+  await using authority = parts.authority;
+  await using _roots = startRootCertificateDistributor({
+    ...deps,
+    log: logger.scope("root-certificates"),
+    onRootBundle: (listener) => authority.onRootBundle(listener),
+  });
+  const { secureGrpc, plainGrpc, monitoring, http } = config.addresses;
+  // Probes are answered from the start; the gRPC doors open when there is something to say.
+  await controlPlane.listen({ ...(http && { http }), ...(monitoring && { monitoring }) }, []);
+  await abortable(Promise.all([controlPlane.ready, authority.ready]), signal);
+  if (!signal.aborted) {
+    const ports = await controlPlane.listen(
+      {
+        ...(secureGrpc && { secure: { address: secureGrpc, credentials: authority.serverCredentials } }),
+        ...(plainGrpc && { plain: plainGrpc }),
+      },
+      [authority.service],
+    );
+    logger.info("control plane is serving", { secure: ports.secure, plain: ports.plain });
+    onStarted({ controlPlane, authority });
+    const leading = lead(config, controlPlane, deps, signal);
+    await abortable(new Promise(() => undefined), signal);
+    await controlPlane.drain(config.drainMs);
+    await leading;
+  }
+  logger.info("control plane stopped");
+}
+
+function assemble(
+  config: ControlPlaneConfig,
+  mesh: MeshConfig,
+  registry: Registry,
+  deps: RunDependencies,
+): RunningControlPlane {
+  const { trustDomain, rootNamespace } = mesh;
+  const { clusterId, clusterDomain, namespace, dryRunPolicies } = config;
+  const controlPlane: ControlPlane = createControlPlane(
+    {
+      compile: { clusterId, trustDomain, rootNamespace, clusterDomain, dryRunPolicies },
+      debounce: config.debounce,
+      requireToken: config.requireToken,
+      podName: config.podName,
+    },
+    {
+      ...deps,
+      registry,
+      // The authority looks at the pods that the control plane watches, and tells it who its callers are.
+      authenticator: { authenticate: (headers) => authority.authenticator.authenticate(headers) },
+    },
+  );
+  const authority = createCertificateAuthority(
+    {
+      namespace,
+      trustDomain,
+      clusterId,
+      trustedNodeAccounts: config.trustedNodeAccounts,
+      tokenAudiences: config.tokenAudiences,
+      serverNames: serverNames(namespace, config.revision),
+      ...(config.defaultCertificateTtlMs !== undefined && { defaultTtlMs: config.defaultCertificateTtlMs }),
+      ...(config.maxCertificateTtlMs !== undefined && { maxTtlMs: config.maxCertificateTtlMs }),
+    },
+    { ...deps, pods: controlPlane.watch.pods, log: deps.logger.scope("ca"), registry },
+  );
+  return { controlPlane, authority };
+}
+
+async function lead(
+  config: ControlPlaneConfig,
+  controlPlane: ControlPlane,
+  deps: RunDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!config.writeStatus) return;
+  const lease: LeaderElectionOptions = {
+    namespace: config.namespace,
+    name: config.revision === "default" ? "istio-status-leader" : `istio-status-leader-${config.revision}`,
+    identity: `${config.podName}-${Math.floor(deps.random() * 0xffffffff).toString(16)}`,
+  };
+  const log = deps.logger.scope("leader");
+  try {
+    await runLeaderElection(lease, { ...deps, log, lead: (term) => controlPlane.runStatus(term) }, signal);
+  } catch (error) {
+    // Status is the only duty of a leader: the mesh goes on without it.
+    log.error("leader election ended", { reason: describeError(error) });
+  }
+}
+
+async function loadMeshConfig(
+  config: ControlPlaneConfig,
+  client: Pick<KubernetesClient, "get">,
+  signal: AbortSignal,
+): Promise<MeshConfig> {
+  const name = config.revision === "default" ? "istio" : `istio-${config.revision}`;
+  const map = await client.get(CONFIG_MAPS, { namespace: config.namespace, name }, { signal });
+  return readMeshConfig(map?.data?.["mesh"], config);
+}
+
+/** Resolves with the promise or when the signal fires, whichever is first. */
+async function abortable(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const aborted = Promise.withResolvers<void>();
+  const onAbort = (): void => aborted.resolve();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
