@@ -37,16 +37,24 @@ export interface CertificateSigningRequest {
   readonly emptySubject: boolean;
 }
 
-export interface NewRequest {
+export interface NewRequest extends LeafKey {
+  readonly pem: string;
+}
+
+export interface LeafKey {
   readonly privateKey: KeyObject;
   readonly publicKeySpki: Uint8Array;
-  readonly pem: string;
+}
+
+/** A fresh ECDSA P-256 key. */
+export function createLeafKey(): LeafKey {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return { privateKey, publicKeySpki: new Uint8Array(publicKey.export({ format: "der", type: "spki" })) };
 }
 
 /** A fresh ECDSA P-256 key and a request for `identity` signed with it. A key is used for one certificate only. */
 export function createCertificateSigningRequest(identity: Identity): NewRequest {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const publicKeySpki = new Uint8Array(publicKey.export({ format: "der", type: "spki" }));
+  const { privateKey, publicKeySpki } = createLeafKey();
   const names = subjectAltNameExtension({ uris: [formatIdentity(identity)] }, true);
   const attribute = write.sequence(
     write.objectIdentifier(OID.extensionRequest),

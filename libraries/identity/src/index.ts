@@ -25,6 +25,8 @@ export type { Priority } from "./certificate-schedule.ts";
 export {
   type CertificateSigningRequest,
   createCertificateSigningRequest,
+  createLeafKey,
+  type LeafKey,
   MAX_REQUEST_BYTES,
   type NewRequest,
   readCertificateSigningRequest,

@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import {
   type CertificateUse,
   certificatePem,
-  createCertificateSigningRequest,
   createIntermediateAuthority,
+  createLeafKey,
   createRootAuthority,
   decodeCertificate,
   type Issuer,
@@ -71,7 +71,7 @@ export function createTestAuthority(options: TestAuthorityOptions = {}): TestAut
   const rootPem = certificatePem(root.certificate);
   const issue = (who: Identity | string, wish: TestCertificateOptions = {}): WorkloadCertificate => {
     const identity = typeof who === "string" ? identityFrom(who, trustDomain) : who;
-    const { privateKey, publicKeySpki } = createCertificateSigningRequest(identity);
+    const { privateKey, publicKeySpki } = createLeafKey();
     const uris = wish.uris ?? [
       `spiffe://${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`,
     ];
@@ -106,8 +106,7 @@ export function createTestAuthority(options: TestAuthorityOptions = {}): TestAut
     expired: (who) => issue(who, { notBeforeMs: nowMs - 2 * HOUR_MS, notAfterMs: nowMs - HOUR_MS }),
     notYetValid: (who) => issue(who, { notBeforeMs: nowMs + HOUR_MS, notAfterMs: nowMs + 2 * HOUR_MS }),
     serverPem(...dnsNames) {
-      const any = { trustDomain, namespace: "test", serviceAccount: "server" };
-      const { privateKey, publicKeySpki } = createCertificateSigningRequest(any);
+      const { privateKey, publicKeySpki } = createLeafKey();
       const validity = { notBeforeMs: nowMs - SKEW_MS, notAfterMs: nowMs + HOUR_MS };
       const request = { publicKeySpki, names: { dnsNames }, uses: ["serverAuth"] as const, ...validity };
       const leaf = writePem(issueLeaf(issuer, request, random), "CERTIFICATE");

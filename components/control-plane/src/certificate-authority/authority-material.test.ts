@@ -131,7 +131,7 @@ const refusals: readonly { name: string; texts: SecretTexts; why: readonly RegEx
   {
     name: "a CA of tomorrow",
     texts: { "ca-cert.pem": pem(future), "ca-key.pem": keyPem(future), "root-cert.pem": pem(future) },
-    why: [/not valid before/],
+    why: [/CA valid from 2026-06-01T01:00:00Z/],
   },
   {
     name: "a broken chain",

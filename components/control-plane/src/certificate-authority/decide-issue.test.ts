@@ -253,6 +253,13 @@ const refused: readonly {
     message: "certificate authority is not ready",
   },
   {
+    name: "an external signer",
+    request: asking({ certSigner: "corp.example/signer" }),
+    caller: ztunnel,
+    reason: "external-signer",
+    message: "CSR signing error (CertSigner",
+  },
+  {
     name: "a lifetime of a second too much",
     request: asking({ validitySeconds: 7_776_001n }),
     caller: ztunnel,

@@ -39,6 +39,8 @@ export interface IssueRequest {
   readonly validitySeconds: bigint;
   /** `metadata.fields["ImpersonatedIdentity"]`, whatever its type; undefined when absent. */
   readonly impersonated: unknown;
+  /** `metadata.fields["CertSigner"]`: an external signer, which this CA has none of. */
+  readonly certSigner?: unknown;
 }
 
 export interface IssuePolicy {
@@ -52,6 +54,7 @@ export interface IssuePolicy {
 /** Precise reasons, for our log and metric; the peer hears only {@link IssueDecision}'s `message`. */
 export type RefusalReason =
   | "not-ready"
+  | "external-signer"
   | "impersonation-not-text"
   | "impersonation-malformed"
   | "impersonation-foreign-trust-domain"
@@ -94,6 +97,8 @@ export function decideIssue(
 ): IssueDecision {
   const subject = decideIdentity(request.impersonated, caller, view, policy);
   if ("kind" in subject) return subject;
+  if (request.certSigner !== undefined)
+    return invalidRequest("external-signer", "CertSigner: no external signer is configured");
   const ttlMs = request.validitySeconds <= 0n ? policy.defaultTtlMs : Number(request.validitySeconds) * 1000;
   if (ttlMs > policy.maxTtlMs) {
     const detail = `requested TTL ${ttlMs / 1000}s is greater than the max allowed TTL ${policy.maxTtlMs / 1000}s`;
