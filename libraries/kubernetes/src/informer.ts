@@ -43,8 +43,8 @@ export interface Informer<T> {
   list(): readonly T[];
   /** Throws a RangeError for an index that was not declared. */
   byIndex(index: string, value: string): readonly T[];
-  /** Adds handlers and tells them of every object known already. Returns how to remove them. */
-  onChange(handlers: InformerHandlers<T>): () => void;
+  /** Adds handlers and tells them of every object known already, unless `replay` is false. Returns how to remove them. */
+  onChange(handlers: InformerHandlers<T>, options?: { readonly replay?: boolean }): () => void;
   stop(): void;
 }
 
@@ -83,11 +83,11 @@ export function createInformer<T extends KubernetesObject>(
     get: (key) => store.get(key),
     list: () => store.values(),
     byIndex: (index, value) => store.byIndex(index, value),
-    onChange(added) {
+    onChange(added, { replay = true } = {}) {
       // A copy: the same handlers given twice are two subscriptions.
       const own: InformerHandlers<T> = { ...added };
       handlers.add(own);
-      for (const object of store.values()) tell(own, { kind: "add", object }, deps.log, type);
+      for (const object of replay ? store.values() : []) tell(own, { kind: "add", object }, deps.log, type);
       return () => handlers.delete(own);
     },
     stop: () => run.stop(),

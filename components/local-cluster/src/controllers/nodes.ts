@@ -1,0 +1,48 @@
+/** The controller that watches over nodes: by the leases that their kubelets renew. */
+
+import { keyOfRef, LEASES, NODES, nameOf, namespaceOf, PODS } from "@meltemi/kubernetes";
+import {
+  type ControllerContext,
+  decidingQueue,
+  queueSelf,
+  type RunningController,
+  running,
+} from "./controller.ts";
+import { decideNode } from "./decide-node.ts";
+
+const LEASE_NAMESPACE = "kube-node-lease";
+
+export function startNodeLifecycle(context: ControllerContext): RunningController {
+  const { world, clock } = context;
+  const nodes = world.of(NODES);
+  const leases = world.of(LEASES);
+  const pods = world.of(PODS);
+  /** When each lease was last seen to change, by our clock: clocks of others are not trusted. */
+  const renewedMs = new Map<string, number>();
+  const queue = decidingQueue("nodelifecycle", context, (key) => {
+    const node = nodes.get(key);
+    if (node === undefined) return undefined;
+    const lease = leases.get(keyOfRef({ namespace: LEASE_NAMESPACE, name: key }));
+    const renewed = lease === undefined ? undefined : renewedMs.get(key);
+    return decideNode({
+      node,
+      pods: pods.list().filter((pod) => pod.spec?.nodeName === key),
+      silentMs: renewed === undefined ? undefined : clock.monotonicMs() - renewed,
+      now: new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z"),
+    });
+  });
+  const heard = (lease: Parameters<typeof nameOf>[0]): void => {
+    if (namespaceOf(lease) !== LEASE_NAMESPACE) return;
+    renewedMs.set(nameOf(lease), clock.monotonicMs());
+    queue.add(nameOf(lease));
+  };
+  leases.onChange({
+    add: heard,
+    update: (_, lease) => heard(lease),
+    delete: (lease) => {
+      if (namespaceOf(lease) === LEASE_NAMESPACE) renewedMs.delete(nameOf(lease));
+    },
+  });
+  nodes.onChange(queueSelf(queue));
+  return running("nodelifecycle", queue);
+}
