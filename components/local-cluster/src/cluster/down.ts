@@ -1,0 +1,35 @@
+/** `meltemi cluster down`: the cluster goes without a trace. */
+
+import { rm } from "node:fs/promises";
+import { type Clock, MeshError } from "@meltemi/runtime";
+import type { ClusterArguments } from "./arguments.ts";
+import { removeFromMachine, stopDaemon } from "./leftovers.ts";
+import type { Say } from "./say.ts";
+import { clusterFolder, readDescription } from "./state.ts";
+
+export async function clusterDown(
+  options: ClusterArguments,
+  deps: { readonly clock: Clock; readonly say: Say },
+): Promise<void> {
+  const folder = clusterFolder(options.state);
+  const description = await readDescription(folder);
+  if (description !== undefined && description.name !== options.name)
+    throw new MeshError(
+      "CONFLICT",
+      `${folder.path} holds the cluster ${description.name}, not ${options.name}: say --name ${description.name}`,
+    );
+  await stopDaemon(folder, deps.clock);
+  const problems = await removeFromMachine(
+    options.name,
+    folder,
+    description?.mountedBpf === true,
+    deps.clock,
+  );
+  if (problems.length > 0) throw new MeshError("KERNEL", problems.join("; "));
+  // Only what `up` made: a folder without a cluster in it is somebody else's.
+  if (description !== undefined && !options.keepState)
+    await rm(folder.path, { recursive: true, force: true });
+  deps.say(
+    description === undefined ? `there is no cluster ${options.name}` : `cluster ${options.name} is gone`,
+  );
+}

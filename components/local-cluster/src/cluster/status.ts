@@ -1,0 +1,79 @@
+/** `meltemi cluster status`. */
+
+import { readFile } from "node:fs/promises";
+import {
+  createKubernetesClient,
+  type KubernetesClient,
+  loadKubeconfig,
+  NODES,
+  PODS,
+} from "@meltemi/kubernetes";
+import { type Clock, describeError } from "@meltemi/runtime";
+import { isRunning } from "../kubelet/container/process-identity.ts";
+import type { ClusterArguments } from "./arguments.ts";
+import { type ClusterFolder, clusterFolder, readDaemon, readDescription } from "./state.ts";
+
+export interface ClusterStatus {
+  readonly name: string;
+  readonly state: "absent" | "down" | "up" | "unhealthy";
+  readonly folder: string;
+  readonly kubeconfig?: string;
+  readonly server?: string;
+  readonly pid?: number;
+  readonly nodes?: readonly { readonly name: string; readonly ready: boolean; readonly pods: number }[];
+  readonly problem?: string;
+}
+
+export async function clusterStatus(options: ClusterArguments, clock: Clock): Promise<ClusterStatus> {
+  const folder = clusterFolder(options.state);
+  const description = await readDescription(folder);
+  if (description === undefined) return { name: options.name, state: "absent", folder: folder.path };
+  const base = { name: description.name, folder: folder.path };
+  const daemon = await readDaemon(folder);
+  if (daemon === undefined || !isRunning(daemon)) return { ...base, state: "down" };
+  const known = {
+    ...base,
+    kubeconfig: folder.kubeconfig,
+    server: `https://127.0.0.1:${description.apiPort}`,
+    pid: daemon.pid,
+  };
+  try {
+    return { ...known, state: "up", nodes: await listNodes(folder, clock) };
+  } catch (error) {
+    return { ...known, state: "unhealthy", problem: describeError(error) };
+  }
+}
+
+async function listNodes(folder: ClusterFolder, clock: Clock): Promise<NonNullable<ClusterStatus["nodes"]>> {
+  const client: KubernetesClient = createKubernetesClient(
+    loadKubeconfig(await readFile(folder.kubeconfig, "utf8")),
+    {
+      clock,
+    },
+  );
+  try {
+    const nodes = await client.list(NODES, { timeoutMs: 5000 });
+    const pods = await client.list(PODS, { timeoutMs: 5000 });
+    return nodes.items.map(({ metadata, status }) => ({
+      name: metadata?.name ?? "",
+      ready:
+        status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") === true,
+      pods: pods.items.filter(({ spec }) => spec?.nodeName === metadata?.name).length,
+    }));
+  } finally {
+    client.close();
+  }
+}
+
+/** For people. Pure. */
+export function renderStatus(status: ClusterStatus): string {
+  const nodes = status.nodes ?? [];
+  return [
+    `cluster ${status.name}: ${status.state}`,
+    `  state   ${status.folder}`,
+    ...(status.server === undefined ? [] : [`  server  ${status.server} (process ${status.pid})`]),
+    ...nodes.map(({ name, ready, pods }) => `  ${name}  ${ready ? "Ready" : "NotReady"}  ${pods} pods`),
+    ...(status.problem === undefined ? [] : [`  problem ${status.problem}`]),
+    "",
+  ].join("\n");
+}

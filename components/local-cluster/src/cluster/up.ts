@@ -1,0 +1,209 @@
+/** `meltemi cluster up`: makes the cluster, or brings it up again, and waits until it can be used. */
+
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createKubernetesClient, type KubernetesClient, loadKubeconfig, NODES } from "@meltemi/kubernetes";
+import { type Clock, MeshError } from "@meltemi/runtime";
+import { isRunning } from "../kubelet/container/process-identity.ts";
+import { planNodes } from "../network/addresses.ts";
+import { listNamespaces } from "../network/build.ts";
+import type { ClusterArguments } from "./arguments.ts";
+import { ensureBpf } from "./bpf.ts";
+import { renderLauncher } from "./environment.ts";
+import { inspectMachine, isPortFree, judgeMachine } from "./preflight.ts";
+import type { Say } from "./say.ts";
+import {
+  type ClusterDescription,
+  type ClusterFolder,
+  clusterFolder,
+  readDaemon,
+  readDescription,
+  writeDescription,
+} from "./state.ts";
+
+export interface UpDependencies {
+  readonly clock: Clock;
+  readonly say: Say;
+  readonly projectFolder: string;
+  /** The file that knows the `run` command. */
+  readonly program: string;
+}
+
+const DEFAULT_NODES = 2;
+/** A cold start takes two seconds; a small machine under load several times that. */
+const READY_TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+
+/** Prepares the state folder. Throws with every fault of the machine, or with what stands in the way. */
+export async function prepareCluster(
+  options: ClusterArguments,
+  deps: UpDependencies,
+): Promise<ClusterDescription> {
+  const faults = judgeMachine(inspectMachine());
+  if (faults.length > 0) throw new MeshError("UNSUPPORTED", faults.join("\n"));
+  const folder = clusterFolder(options.state);
+  const existing = await readDescription(folder);
+  if (existing !== undefined && existing.name !== options.name)
+    throw new MeshError(
+      "CONFLICT",
+      `${folder.path} holds another cluster, ${existing.name}: choose another --state`,
+    );
+  if (existing === undefined && (await listNamespaces(options.name)).length > 0)
+    throw new MeshError(
+      "CONFLICT",
+      `a cluster ${options.name} with another state folder is up: \`meltemi cluster down --name ${options.name} --state …\` first, or choose another --name`,
+    );
+  const description: ClusterDescription = {
+    name: options.name,
+    nodes: options.nodes ?? existing?.nodes ?? DEFAULT_NODES,
+    apiPort: existing?.apiPort ?? options.apiPort,
+    mountedBpf: ensureBpf() || existing?.mountedBpf === true,
+  };
+  if (existing !== undefined && description.nodes < existing.nodes)
+    throw new MeshError(
+      "CONFLICT",
+      `cluster ${options.name} has ${existing.nodes} nodes and cannot shrink: down first`,
+    );
+  const running = await isUp(folder);
+  if (running && existing !== undefined && description.nodes > existing.nodes)
+    throw new MeshError(
+      "CONFLICT",
+      `cluster ${options.name} is up with ${existing.nodes} nodes: down --keep-state first`,
+    );
+  if (!running && !(await isPortFree(description.apiPort)))
+    throw new MeshError(
+      "CONFLICT",
+      `port ${description.apiPort} of 127.0.0.1 is taken: choose another --api-port`,
+    );
+  await mkdir(folder.path, { recursive: true, mode: 0o755 });
+  await writeDescription(folder, description);
+  await writeLaunchers(folder, deps.projectFolder);
+  return description;
+}
+
+export async function clusterUp(options: ClusterArguments, deps: UpDependencies): Promise<void> {
+  const { say } = deps;
+  const folder = clusterFolder(options.state);
+  const startedAtMs = deps.clock.monotonicMs();
+  const description = await prepareCluster(options, deps);
+  if (await isUp(folder)) say(`cluster ${options.name} is up already`);
+  else {
+    say(
+      `starting cluster ${options.name}: ${description.nodes} nodes, API server on 127.0.0.1:${description.apiPort}`,
+    );
+    await startDaemon(options, folder, deps);
+  }
+  await waitUntilReady(folder, description, deps);
+  const seconds = ((deps.clock.monotonicMs() - startedAtMs) / 1000).toFixed(1);
+  say(`cluster ${options.name} is ready (${seconds} s)`);
+  say("");
+  say("next:");
+  say(`  eval "$(meltemi cluster env${options.name === "meltemi" ? "" : ` --name ${options.name}`})"`);
+  say("  kubectl get nodes");
+  say("  istioctl install --set profile=ambient");
+}
+
+async function isUp(folder: ClusterFolder): Promise<boolean> {
+  const daemon = await readDaemon(folder);
+  return daemon !== undefined && isRunning(daemon);
+}
+
+async function startDaemon(
+  options: ClusterArguments,
+  folder: ClusterFolder,
+  deps: UpDependencies,
+): Promise<void> {
+  const log = openSync(folder.log, "a", 0o600);
+  const words = [
+    "run",
+    "--name",
+    options.name,
+    "--state",
+    options.state,
+    "--restart-base-ms",
+    String(options.restartBaseMs),
+  ];
+  const child = spawn(process.execPath, [deps.program, ...words], {
+    cwd: deps.projectFolder,
+    detached: true,
+    stdio: ["ignore", log, log],
+  });
+  closeSync(log);
+  const failed = new Promise<never>((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error("it ended")));
+  });
+  try {
+    while (!(await isUp(folder))) await Promise.race([pause(), failed]);
+  } catch {
+    throw new MeshError(
+      "UNAVAILABLE",
+      `the cluster's process did not start:\n${await lastLines(folder.log)}`,
+    );
+  }
+  child.unref();
+}
+
+/** The API answers and every node is Ready. */
+async function waitUntilReady(
+  folder: ClusterFolder,
+  description: ClusterDescription,
+  deps: UpDependencies,
+): Promise<void> {
+  const wanted = planNodes(description.nodes).map(({ name }) => name);
+  const deadlineMs = deps.clock.monotonicMs() + READY_TIMEOUT_MS;
+  let told = 0;
+  for (;;) {
+    const ready = await readyNodes(folder, deps.clock);
+    if (ready.length > told) {
+      for (const name of ready.slice(told)) deps.say(`node ${name} is ready`);
+      told = ready.length;
+    }
+    if (wanted.every((name) => ready.includes(name))) return;
+    if (!(await isUp(folder)))
+      throw new MeshError("UNAVAILABLE", `the cluster's process ended:\n${await lastLines(folder.log)}`);
+    if (deps.clock.monotonicMs() > deadlineMs)
+      throw new MeshError(
+        "TIMEOUT",
+        `the nodes are not ready after ${READY_TIMEOUT_MS / 1000} s; see ${folder.log}`,
+      );
+    await pause();
+  }
+}
+
+async function readyNodes(folder: ClusterFolder, clock: Clock): Promise<readonly string[]> {
+  let client: KubernetesClient | undefined;
+  try {
+    client = createKubernetesClient(loadKubeconfig(await readFile(folder.kubeconfig, "utf8")), { clock });
+    const { items } = await client.list(NODES, { timeoutMs: 5000 });
+    return items
+      .filter(({ status }) =>
+        status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"),
+      )
+      .map(({ metadata }) => metadata?.name ?? "");
+  } catch {
+    // Not there yet; the caller has a deadline and a log to show.
+    return [];
+  } finally {
+    client?.close();
+  }
+}
+
+async function writeLaunchers(folder: ClusterFolder, projectFolder: string): Promise<void> {
+  await mkdir(folder.bin, { recursive: true });
+  for (const name of ["meltemi", "istioctl"])
+    await writeFile(join(folder.bin, name), renderLauncher(name, process.execPath, projectFolder), {
+      mode: 0o755,
+    });
+}
+
+async function lastLines(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.trimEnd().split("\n").slice(-15).join("\n");
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}

@@ -1,0 +1,198 @@
+/**
+ * The shell script that turns a container's description into its first process. A script, because the steps are exactly those of
+ * util-linux's own programs, which every Linux machine has, and because it takes milliseconds where a Node process takes fifty.
+ *
+ * Two stages: `outer` stays behind, outside all namespaces but the network's, and writes down how the container ended, so that this is
+ * known even when the kubelet was away; `inner` runs as process 1 of the new namespaces, builds the root file system, and becomes
+ * the program. Descriptor 3 tells the kubelet `started …`, or what went wrong before. Pure.
+ */
+
+export interface Mount {
+  /** A path of the machine. */
+  readonly source: string;
+  /** Absolute, inside the container, free of symbolic links. */
+  readonly target: string;
+  readonly kind: "folder" | "file";
+  readonly readOnly: boolean;
+}
+
+/** An overlay: `upper` and `work` take what the container writes. */
+export interface Layer {
+  readonly lower: string;
+  readonly upper: string;
+  readonly work: string;
+  /** Absolute, inside the container: `/` for the root, elsewhere for other disks of the machine. */
+  readonly target: string;
+}
+
+export interface LaunchSpec {
+  /** Where the script, the exit code and the mount point are. */
+  readonly folder: string;
+  /** Where the root file system is put together. */
+  readonly rootFolder: string;
+  readonly podCgroup: string;
+  readonly containerCgroup: string;
+  /** Path of the network namespace. */
+  readonly networkNamespace: string;
+  readonly hostname: string;
+  /** The container sees the machine's processes (`hostPID`). */
+  readonly hostPid: boolean;
+  readonly privileged: boolean;
+  readonly readOnlyRoot: boolean;
+  readonly layers: readonly Layer[];
+  readonly mounts: readonly Mount[];
+  /** Folders of the machine that the container must not see. */
+  readonly hidden: readonly string[];
+  readonly workingDir: string;
+  readonly userId: number | undefined;
+  readonly groupId: number | undefined;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly command: readonly string[];
+}
+
+/** Memory that a container may put into /dev/shm: 64 MiB as with other runtimes. */
+const SHARED_MEMORY = "64m";
+
+/** Exit code of the outer stage when the container never started. */
+export const SETUP_FAILED = 125;
+
+export function renderLaunchScript(spec: LaunchSpec): string {
+  const lines = ["#!/bin/sh", `if [ "$1" = inner ]; then`, ...innerStage(spec), "fi", ...outerStage(spec)];
+  return `${lines.join("\n")}\n`;
+}
+
+function outerStage(spec: LaunchSpec): string[] {
+  const exitFile = quote(`${spec.folder}/exit`);
+  const namespaces = ["--mount", "--uts", "--ipc", ...(spec.hostPid ? [] : ["--pid"])];
+  return [
+    // The shell's own remarks ("Killed") are not the container's output.
+    "exec 4>&2 2>/dev/null",
+    `echo 0 > ${quote(`${spec.podCgroup}/cgroup.procs`)} || exit ${SETUP_FAILED}`,
+    "(",
+    "  exec 2>&4 4>&-",
+    `  echo 0 > ${quote(`${spec.containerCgroup}/cgroup.procs`)} || exit ${SETUP_FAILED}`,
+    `  exec nsenter --net=${quote(spec.networkNamespace)} unshare ${namespaces.join(" ")} \\`,
+    `    --fork --kill-child --propagation slave sh "$0" inner`,
+    ")",
+    "code=$?",
+    "exec 3>&-",
+    `echo "$code" > ${exitFile}.new && mv ${exitFile}.new ${exitFile}`,
+    'exit "$code"',
+  ];
+}
+
+function innerStage(spec: LaunchSpec): string[] {
+  return [
+    "set -eu",
+    // Until the program runs, complaints are the kubelet's, not the container's.
+    "exec 5>&2 2>&3",
+    `trap 'exit ${SETUP_FAILED}' EXIT`,
+    ...spec.layers.map((layer) => mountLayer(spec, layer)),
+    `cd ${quote(spec.rootFolder)}`,
+    ...kernelFileSystems(spec),
+    ...spec.hidden.map((path) => `mount -t tmpfs -o ro,size=4k,mode=0 tmpfs ${inside(path)}`),
+    ...spec.mounts.flatMap(mountVolume),
+    ...(spec.readOnlyRoot ? ["mount -o remount,bind,ro ."] : []),
+    `echo ${quote(spec.hostname)} > /proc/sys/kernel/hostname`,
+    // The machine's /proc is still in place: this is the process number that the kubelet can signal.
+    "read -r self < /proc/self/stat",
+    "mount --move . /",
+    `printf 'started %s\\n' "$self" >&3`,
+    "trap - EXIT",
+    "exec 2>&5 5>&- 3>&-",
+    ...becomeProgram(spec),
+  ];
+}
+
+function mountLayer(spec: LaunchSpec, layer: Layer): string {
+  const target = layer.target === "/" ? spec.rootFolder : `${spec.rootFolder}${layer.target}`;
+  const options = `lowerdir=${layer.lower},upperdir=${layer.upper},workdir=${layer.work}`;
+  return `mount -t overlay overlay -o ${quote(options)} ${quote(target)}`;
+}
+
+function kernelFileSystems(spec: LaunchSpec): string[] {
+  return [
+    "mkdir -p proc sys dev",
+    spec.hostPid ? "mount --rbind /proc proc" : "mount -t proc proc proc",
+    `mount -t sysfs ${spec.privileged ? "" : "-o ro "}sysfs sys`,
+    "mount --rbind /dev dev",
+    "mkdir -p dev/shm",
+    `mount -t tmpfs -o mode=1777,size=${SHARED_MEMORY} tmpfs dev/shm`,
+  ];
+}
+
+function mountVolume(mount: Mount): string[] {
+  const target = inside(mount.target);
+  const make =
+    mount.kind === "folder"
+      ? `mkdir -p ${target}`
+      : `mkdir -p ${inside(parentOf(mount.target))}; [ -e ${target} ] || : > ${target}`;
+  const readOnly = mount.readOnly ? [`mount -o remount,bind,ro ${target}`] : [];
+  return [make, `mount --rbind ${quote(mount.source)} ${target}`, ...readOnly];
+}
+
+/** The environment goes through a sourced line, not through arguments: those can be read by everyone in /proc. */
+function becomeProgram(spec: LaunchSpec): string[] {
+  const exported = [...spec.environment].filter(([name]) => isShellName(name));
+  // Names such as `a.b` no shell can export.
+  const odd = [...spec.environment].filter(([name]) => !isShellName(name));
+  const oddWords = odd.map(([name, value]) => ` ${quote(`${name}=${value}`)}`).join("");
+  const user = [
+    ...(spec.userId === undefined ? [] : [`-S ${spec.userId}`]),
+    ...(spec.groupId === undefined ? [] : [`-G ${spec.groupId}`]),
+  ];
+  const enter = ["/usr/bin/nsenter", "--root=.", `--wd=${inside(spec.workingDir)}`, ...user, "--"].join(" ");
+  return [
+    `mkdir -p ${inside(spec.workingDir)} 2>/dev/null || :`,
+    "unset PATH PWD OLDPWD self",
+    ...exported.map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec ${odd.length > 0 ? `/usr/bin/env${oddWords} ` : ""}${enter} ${spec.command.map(quote).join(" ")}`,
+  ];
+}
+
+export interface ExecSpec {
+  readonly containerCgroup: string;
+  /** A process of the container, by the machine's numbering. */
+  readonly processId: number;
+  readonly workingDir: string;
+  readonly userId: number | undefined;
+  readonly groupId: number | undefined;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly command: readonly string[];
+}
+
+/** A script that runs one more command inside a running container (exec probes, preStop hooks). */
+export function renderExecScript(spec: ExecSpec): string {
+  const exported = [...spec.environment].filter(([name]) => isShellName(name));
+  const user = [
+    ...(spec.userId === undefined ? [] : [`-S ${spec.userId}`]),
+    ...(spec.groupId === undefined ? [] : [`-G ${spec.groupId}`]),
+  ];
+  const root = `/proc/${spec.processId}/root`;
+  const target = `--target ${spec.processId} --mount --uts --ipc --net --pid --root=${root}`;
+  return [
+    `echo 0 > ${quote(`${spec.containerCgroup}/cgroup.procs`)} || exit ${SETUP_FAILED}`,
+    "unset PATH PWD OLDPWD",
+    ...exported.map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec /usr/bin/nsenter ${target} --wd=${quote(root + spec.workingDir)} ${user.join(" ")} -- ${spec.command.map(quote).join(" ")}`,
+    "",
+  ].join("\n");
+}
+
+/** A word that no shell takes apart. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function isShellName(name: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
+}
+
+/** An absolute path of the container, seen from its root folder. */
+function inside(path: string): string {
+  return quote(`./${path.replace(/^\/+/, "")}`);
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}

@@ -1,0 +1,81 @@
+/** What a container's end, or its failure to start, means for its next run. Pure but for the clock it is given. */
+
+import type { Pod } from "@meltemi/kubernetes";
+import { type BackoffOptions, type Clock, describeError, MeshError } from "@meltemi/runtime";
+import type { ContainerExit } from "./container/container-process.ts";
+import type { Container } from "./container/types.ts";
+import type { ContainerState } from "./pod-runtime.ts";
+
+export interface RestartContext {
+  readonly clock: Clock;
+  readonly restartBackoff: BackoffOptions;
+}
+
+/** A run of this length clears the back-off (reference: Kubernetes, "container restarts"). */
+const RESET_AFTER_MS = 10 * 60_000;
+
+/** Delay before the next start: the first one comes at once, then the base, doubling up to the maximum. */
+export function restartDelayMs(options: BackoffOptions, failures: number): number {
+  if (failures <= 1) return 0;
+  return Math.min(options.maxMs, options.baseMs * 2 ** Math.min(failures - 2, 30));
+}
+
+export function afterEnd(
+  state: ContainerState,
+  exit: ContainerExit,
+  context: RestartContext,
+): ContainerState {
+  const startedAtMs = state.run.kind === "running" ? state.run.startedAtMs : exit.finishedAtMs;
+  const failures = exit.finishedAtMs - startedAtMs >= RESET_AFTER_MS ? 1 : state.failures + 1;
+  return {
+    ...state,
+    run: { kind: "exited", exitCode: exit.exitCode, startedAtMs, finishedAtMs: exit.finishedAtMs },
+    failures,
+    notBeforeMs: exit.finishedAtMs + restartDelayMs(context.restartBackoff, failures),
+    started: false,
+    ready: false,
+    unhealthy: undefined,
+  };
+}
+
+export interface FailedStart {
+  readonly state: ContainerState;
+  readonly event: { readonly reason: string; readonly message: string };
+}
+
+/** The reasons are the kubelet's own: people search for them. */
+export function afterFailedStart(
+  state: ContainerState,
+  error: unknown,
+  context: RestartContext,
+): FailedStart {
+  const message = describeError(error);
+  const code = error instanceof MeshError ? error.code : undefined;
+  const reason =
+    code === "NOT_FOUND" && message.startsWith("image ")
+      ? "ErrImagePull"
+      : code === "NOT_FOUND" || code === "INPUT_INVALID"
+        ? "CreateContainerConfigError"
+        : "RunContainerError";
+  const failures = state.failures + 1;
+  const delayMs = Math.max(context.restartBackoff.baseMs, restartDelayMs(context.restartBackoff, failures));
+  return {
+    state: {
+      ...state,
+      run: { kind: "waiting", reason, message },
+      failures,
+      notBeforeMs: context.clock.nowMs() + delayMs,
+    },
+    event: { reason: "Failed", message: `Error: ${reason}: ${message}` },
+  };
+}
+
+const DEFAULT_GRACE_SECONDS = 30;
+
+/** How long a container may take to end: as deleted, as its failed probe says, or as the pod says. */
+export function stopGraceMs(pod: Pod, container: Container, unhealthy: boolean): number {
+  const own = pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+  const probe = container.livenessProbe?.terminationGracePeriodSeconds;
+  const deleted = pod.metadata?.deletionGracePeriodSeconds;
+  return (deleted ?? (unhealthy ? probe : undefined) ?? own) * 1000;
+}

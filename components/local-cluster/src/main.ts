@@ -1,0 +1,107 @@
+/** The local cluster's program: `meltemi cluster …` passes its words here. */
+
+import { readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  createLogger,
+  describeError,
+  LogFilter,
+  type Logger,
+  MeshError,
+  systemClock,
+} from "@meltemi/runtime";
+import { type ClusterArguments, parseClusterArguments, USAGE } from "./cluster/arguments.ts";
+import { clusterDown } from "./cluster/down.ts";
+import { renderEnvironment } from "./cluster/environment.ts";
+import { runCluster } from "./cluster/run.ts";
+import { clusterFolder, readDescription, writeJsonFile } from "./cluster/state.ts";
+import { clusterStatus, renderStatus } from "./cluster/status.ts";
+import { clusterUp, prepareCluster, type UpDependencies } from "./cluster/up.ts";
+import { identifyProcess } from "./kubelet/container/process-identity.ts";
+
+const projectFolder = join(import.meta.dirname, "..", "..", "..");
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const upDeps: UpDependencies = { clock: systemClock, say, projectFolder, program: import.meta.filename };
+
+async function main(words: readonly string[]): Promise<void> {
+  const options = parseClusterArguments(words);
+  switch (options.command) {
+    case "up":
+      return options.foreground ? await runInForeground(options) : await clusterUp(options, upDeps);
+    case "run":
+      return await run(options);
+    case "status":
+      return await status(options);
+    case "env":
+      return await env(options);
+    case "down":
+      return await clusterDown(options, { clock: systemClock, say });
+    default:
+      process.stdout.write(USAGE);
+  }
+}
+
+async function runInForeground(options: ClusterArguments): Promise<void> {
+  await prepareCluster(options, upDeps);
+  await run(options);
+}
+
+async function run(options: ClusterArguments): Promise<void> {
+  const folder = clusterFolder(options.state);
+  const log = daemonLog();
+  const self = identifyProcess(process.pid);
+  await writeJsonFile(folder.daemon, self);
+  const { version } = JSON.parse(readFileSync(join(projectFolder, "package.json"), "utf8")) as {
+    version: string;
+  };
+  const cluster = await runCluster(
+    { state: options.state, projectFolder, version, restartBaseMs: options.restartBaseMs },
+    { clock: systemClock, random: Math.random, log },
+  );
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info("stopping", { signal });
+    void cluster
+      .stop()
+      .then(() => rm(folder.daemon, { force: true }))
+      .catch((error) => log.error("stopping failed", { error: describeError(error) }))
+      .finally(() => process.exit(0));
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+function daemonLog(): Logger {
+  const filter = new LogFilter();
+  const write = (line: string): void => void process.stderr.write(line);
+  return createLogger({ filter, format: "plain", nowMs: systemClock.nowMs, write }, "cluster");
+}
+
+async function status(options: ClusterArguments): Promise<void> {
+  const found = await clusterStatus(options, systemClock);
+  process.stdout.write(
+    options.output === "json" ? `${JSON.stringify(found, undefined, 2)}\n` : renderStatus(found),
+  );
+  if (found.state !== "up") process.exitCode = 1;
+}
+
+async function env(options: ClusterArguments): Promise<void> {
+  const folder = clusterFolder(options.state);
+  if ((await readDescription(folder)) === undefined)
+    throw new MeshError(
+      "NOT_FOUND",
+      `there is no cluster ${options.name}: make it with \`meltemi cluster up\``,
+    );
+  process.stdout.write(renderEnvironment(folder));
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  say(`Error: ${describeError(error)}`);
+  // A cluster that started in part holds sockets open.
+  process.exit(1);
+}
