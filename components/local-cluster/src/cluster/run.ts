@@ -22,6 +22,8 @@ import { createTcpListener, findCgroup2Mount, openNetworkNamespace } from "@melt
 import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
 import type { PodLogs } from "../api-server/pod-logs.ts";
 import { type ApiServer, createApiServer } from "../api-server/server.ts";
+import { startScheduler } from "../controllers/scheduler.ts";
+import { startControllers } from "../controllers/start.ts";
 import type { ClusterView } from "../dns/records.ts";
 import { type DnsServer, startDnsServer } from "../dns/server.ts";
 import { createUpstream, parseNameservers } from "../dns/upstream.ts";
@@ -79,6 +81,7 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
   });
   await applySystemObjects(client);
   const stores = startInformers(client, deps);
+  const workers = startControlLoops(client, credentials, deps);
   const dns = await startDns(description.name, stores, deps.log.scope("dns"));
   const proxy = startServiceProxy(
     { nodes: nodes.map(({ name }) => ({ name, namespace: nodeNamespace(description.name, name) })) },
@@ -101,6 +104,7 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
         registration.stop();
         await kubelet.stop();
       }
+      await Promise.all(workers.map((worker) => worker.stop()));
       proxy.stop();
       for (const informer of Object.values(stores)) informer.stop();
       dns.close();
@@ -137,6 +141,18 @@ async function startApi(
     },
     { clock: deps.clock, logger: deps.log.scope("api"), podLogs },
   );
+}
+
+function startControlLoops(
+  client: KubernetesClient,
+  credentials: ClusterCredentials,
+  deps: RunDependencies,
+): readonly { stop(): Promise<void> }[] {
+  const options = { certificateAuthority: credentials.caPem };
+  return [
+    startControllers(client, options, { ...deps, log: deps.log.scope("controllers") }),
+    startScheduler(client, {}, { ...deps, log: deps.log.scope("scheduler") }),
+  ];
 }
 
 function startInformers(client: KubernetesClient, deps: RunDependencies) {

@@ -18,13 +18,19 @@ export function parseStat(line: string): ProcessIdentity | undefined {
   return { pid, startTicks };
 }
 
-/** The process that has this number now. */
+/** The process that has this number now. One that has ended and waits for its parent to notice does not count. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   try {
-    return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    const line = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return isEnded(line) ? undefined : parseStat(line);
   } catch {
     return undefined;
   }
+}
+
+/** State Z (zombie) or X (dead). */
+function isEnded(line: string): boolean {
+  return /^[ZX]/.test(line.slice(line.lastIndexOf(")") + 2));
 }
 
 export function isRunning(process: ProcessIdentity): boolean {
