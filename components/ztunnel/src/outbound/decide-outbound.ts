@@ -59,7 +59,8 @@ interface Target {
   readonly service: Service | undefined;
 }
 
-export type OutboundDecision =
+/** A decision that can be carried out. */
+export type ConnectableDecision =
   /** Not of the mesh: to the original destination, untouched. */
   | { readonly kind: "passthrough"; readonly address: SocketAddress; readonly target: Target }
   /** Of the mesh, but it speaks no HBONE. */
@@ -80,7 +81,10 @@ export type OutboundDecision =
       readonly outerExpected: readonly Identity[];
       readonly innerExpected: readonly Identity[];
       readonly target: Target;
-    }
+    };
+
+export type OutboundDecision =
+  | ConnectableDecision
   /** Resolve this name, then decide again with the answer. */
   | { readonly kind: "resolve"; readonly hostname: string }
   | { readonly kind: "refuse"; readonly reason: RefusalReason; readonly message: string };

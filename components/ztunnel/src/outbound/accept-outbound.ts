@@ -1,0 +1,176 @@
+/** Connections that the pod opened, from the captured socket to the end of the relay (reference: protocol §5.1). */
+
+import type { Socket } from "node:net";
+import { type ByteChannel, tcpChannel } from "@meltemi/l4";
+import {
+  formatIdentity,
+  formatSocketAddress,
+  type Ip,
+  type SocketAddress,
+  type Workload,
+  workloadIdentity,
+} from "@meltemi/model";
+import { describeError } from "@meltemi/runtime";
+import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
+import { peerOf } from "../sockets/pod-sockets.ts";
+import { accessLogPeer } from "../telemetry/access-record.ts";
+import { relayEnding } from "../telemetry/connection-telemetry.ts";
+import { connectOutbound, decisionAddress, type OutboundConnector } from "./connect-outbound.ts";
+import { type ConnectableDecision, decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
+
+/** Takes over an accepted, captured connection. Never throws or rejects: whatever goes wrong is told in the log. */
+export async function acceptOutbound(connector: OutboundConnector, socket: Socket): Promise<void> {
+  const { context } = connector;
+  const channel = tcpChannel(socket);
+  const client = peerOf(socket);
+  const place = context.admission.take();
+  const gone = new AbortController();
+  socket.once("close", () => gone.abort());
+  const closed = context.telemetry.socketOpened("source");
+  try {
+    if (client === undefined) return;
+    const refuse = (destination: SocketAddress | undefined, why: string): void => {
+      context.telemetry.refused(
+        formatSocketAddress(client),
+        destination && formatSocketAddress(destination),
+        "outbound",
+        why,
+      );
+      channel.abort("limit");
+    };
+    if (place.kind === "refused") return refuse(undefined, place.message);
+    context.sockets.prepareAccepted(socket);
+    await serve(connector, channel, client, context.sockets.originalDestination(socket), gone.signal, refuse);
+  } catch (error) {
+    channel.abort("other-side-failed");
+    context.logger.warn("outbound connection failed", { error: describeError(error) });
+  } finally {
+    closed();
+    if (place.kind === "admitted") place.release();
+  }
+}
+
+async function serve(
+  connector: OutboundConnector,
+  channel: ByteChannel,
+  client: SocketAddress,
+  destination: SocketAddress,
+  gone: AbortSignal,
+  refuse: (destination: SocketAddress, why: string) => void,
+): Promise<void> {
+  const source = await localWorkload(connector.context, gone);
+  if (source === undefined) return refuse(destination, UNKNOWN_LOCAL_WORKLOAD);
+  const decision = await decide(connector, source, destination);
+  if (decision.kind === "refuse") return refuse(destination, decision.message);
+  await execute(connector, channel, { decision, source, client, destination }, gone);
+}
+
+/** Host names are resolved between two decisions of the same draws by the same snapshot, which therefore agree. */
+async function decide(
+  { context }: OutboundConnector,
+  source: Workload,
+  destination: SocketAddress,
+): Promise<Exclude<OutboundDecision, { kind: "resolve" }>> {
+  const snapshot = context.mesh.current;
+  const { ports, network } = context.options;
+  const draws = { waypoint: context.random(), endpoint: context.random() };
+  const answers = new Map<string, readonly Ip[]>();
+  for (;;) {
+    const decision = decideOutbound(snapshot, {
+      source,
+      network,
+      destination,
+      ports,
+      draws,
+      resolved: (hostname) => answers.get(hostname),
+    });
+    if (decision.kind !== "resolve") return decision;
+    answers.set(decision.hostname, await context.resolver.resolve(decision.hostname, source));
+  }
+}
+
+interface OutboundConnection {
+  readonly decision: ConnectableDecision;
+  readonly source: Workload;
+  readonly client: SocketAddress;
+  readonly destination: SocketAddress;
+}
+
+async function execute(
+  connector: OutboundConnector,
+  channel: ByteChannel,
+  connection: OutboundConnection,
+  gone: AbortSignal,
+): Promise<void> {
+  const { context } = connector;
+  const telemetry = openTelemetry(connector, connection);
+  const { decision, source, client } = connection;
+  const drained = new AbortController();
+  let cut = (): void => drained.abort();
+  const remove = context.connections.add(
+    "outbound",
+    {
+      src: formatSocketAddress(client),
+      originalDst: formatSocketAddress(connection.destination),
+      actualDst: decisionAddress(decision),
+      protocol: protocolOf(decision),
+    },
+    () => cut(),
+  );
+  try {
+    const signal = AbortSignal.any([gone, drained.signal]);
+    const connected = await connectOutbound(connector, decision, source, client, signal);
+    if (connected.kind === "failed") {
+      channel.abort("other-side-failed");
+      telemetry.finish(connected.flag, connected.error);
+      return;
+    }
+    const session = context.relays.start(channel, connected.channel);
+    cut = () => session.abort("drain");
+    if (drained.signal.aborted) cut();
+    telemetry.carry(session);
+    const { flag, error } = relayEnding(await session.finished);
+    telemetry.finish(flag, error);
+  } finally {
+    remove();
+  }
+}
+
+function protocolOf(decision: ConnectableDecision): "HBONE" | "TCP" | "DOUBLEHBONE" {
+  if (decision.kind === "hbone") return "HBONE";
+  return decision.kind === "doubleHbone" ? "DOUBLEHBONE" : "TCP";
+}
+
+function openTelemetry(
+  { context }: OutboundConnector,
+  { decision, source, client }: OutboundConnection,
+): ReturnType<typeof context.telemetry.open> {
+  const { workload, service } = decision.target;
+  const tunnel = decision.kind === "hbone" || decision.kind === "doubleHbone";
+  const identity = tunnel ? workloadIdentity(source) : undefined;
+  return context.telemetry.open(
+    {
+      reporter: "source",
+      source,
+      sourceIdentity: identity,
+      destination: workload,
+      destinationService: service,
+      mutualTls: tunnel,
+    },
+    {
+      direction: "outbound",
+      source: {
+        ...accessLogPeer(source),
+        address: formatSocketAddress(client),
+        identity: identity && formatIdentity(identity),
+      },
+      destination: {
+        ...accessLogPeer(workload),
+        address: decisionAddress(decision),
+        hboneAddress: tunnel ? decision.authority : undefined,
+        service: service?.hostname,
+        identity: tunnel && workload !== undefined ? formatIdentity(workloadIdentity(workload)) : undefined,
+      },
+    },
+  );
+}

@@ -1,0 +1,68 @@
+/** What the listeners of one pod share. */
+
+import type { TlsContexts } from "@meltemi/identity";
+import type { Relays } from "@meltemi/l4";
+import { findLocalWorkload, type Identity, type Ip, type Workload, type WorkloadName } from "@meltemi/model";
+import type { Clock, Logger } from "@meltemi/runtime";
+import type { MeshStore } from "../mesh/mesh-store.ts";
+import type { HostnameResolver } from "../outbound/hostname-resolver.ts";
+import type { Authorizer } from "../policy/authorize.ts";
+import type { LiveConnections } from "../policy/live-connections.ts";
+import type { ProxyPorts } from "../ports.ts";
+import type { PodSockets } from "../sockets/pod-sockets.ts";
+import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
+import type { PodAdmission } from "./admission.ts";
+import type { ConnectionTable } from "./connection-table.ts";
+
+export interface PodOptions {
+  readonly pod: WorkloadName;
+  /** Name of this node. */
+  readonly node: string;
+  /** Network of this proxy. */
+  readonly network: string;
+  readonly ports: ProxyPorts;
+  /** Address of the pod's listeners: any address in a pod's own namespace. */
+  readonly listenIp: Ip;
+  /** Local address of connections that the proxy opens; absent where the kernel's choice is right, as in a namespace. */
+  readonly localIp?: Ip | undefined;
+  readonly originalSource: "required" | "off" | "bestEffort";
+  readonly responseBaggage: boolean;
+  readonly localhostApplicationTunnel: boolean;
+}
+
+/** Services of the process that every pod uses, and the pod's own. */
+export interface PodContext {
+  readonly options: PodOptions;
+  readonly sockets: PodSockets;
+  readonly mesh: MeshStore;
+  readonly admission: PodAdmission;
+  readonly connections: ConnectionTable;
+  readonly relays: Relays;
+  readonly telemetry: ConnectionTelemetry;
+  readonly authorizer: Authorizer;
+  readonly live: LiveConnections;
+  readonly resolver: HostnameResolver;
+  /** Certificate of an identity, with the TLS contexts made of it. */
+  readonly certificate: (identity: Identity) => Promise<TlsContexts>;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/** A pod may be started before the control plane has told of it. */
+const LOCAL_WORKLOAD_WAIT_MS = 5000;
+/** As Istio; the kernel would try for two minutes. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+/** The pod itself, as the control plane knows it; undefined when it does not within 5 s. */
+export function localWorkload(context: PodContext, signal?: AbortSignal): Promise<Workload | undefined> {
+  const { pod, node } = context.options;
+  return context.mesh.waitFor(
+    (snapshot) => findLocalWorkload(snapshot, pod, node),
+    LOCAL_WORKLOAD_WAIT_MS,
+    signal,
+  );
+}
+
+export const UNKNOWN_LOCAL_WORKLOAD = "failed to fetch information about local workload";
