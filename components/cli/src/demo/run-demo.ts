@@ -4,7 +4,7 @@ import { type Clock, describeError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
 import { runCommand } from "./command.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
-import { Stage } from "./stage.ts";
+import { Stage, type StageOptions } from "./stage.ts";
 import { deployPrograms, installMesh } from "./steps/deploy.ts";
 import { enrolNamespace, showEncrypted, showPlaintext } from "./steps/enrol.ts";
 import { showIdentities, showMetrics } from "./steps/identities.ts";
@@ -55,11 +55,8 @@ export async function runDemo(options: DemoOptions, deps: DemoDependencies): Pro
     deps.terminal.aside(up.stderr.trim());
     return 1;
   }
-  const status = readStatus((await cluster("status", "-o", "json")).stdout);
-  const stage = new Stage(
-    { projectRoot: options.projectRoot, env: { ...options.env, ...status.env }, link: status.link },
-    { narrator, clock: deps.clock },
-  );
+  const status = JSON.parse((await cluster("status", "-o", "json")).stdout) as ClusterStatus;
+  const stage = new Stage(stageOf(status, options), { narrator, clock: deps.clock });
   stage.claim({
     claim: "a cluster of two nodes is up, and kubectl talks to it",
     ok: (await stage.kubectl(["get", "nodes", "-o", "name"])).trim().split("\n").length === 2,
@@ -99,12 +96,22 @@ function clusterCommand(options: DemoOptions): ClusterCommand {
 }
 
 interface ClusterStatus {
-  readonly env: Readonly<Record<string, string>>;
-  readonly link: { readonly namespace: string; readonly interface: string };
+  readonly name: string;
+  readonly folder: string;
+  readonly kubeconfig: string;
 }
 
-function readStatus(text: string): ClusterStatus {
-  return JSON.parse(text) as ClusterStatus;
+function stageOf(status: ClusterStatus, options: DemoOptions): StageOptions {
+  return {
+    projectRoot: options.projectRoot,
+    env: {
+      ...options.env,
+      KUBECONFIG: status.kubeconfig,
+      PATH: `${status.folder}/bin:${options.env["PATH"] ?? ""}`,
+    },
+    // The first node's cable in the namespace that stands for the wire between the nodes.
+    link: { namespace: `mlt-${status.name}-fabric`, interface: "port1" },
+  };
 }
 
 async function takeDown(cluster: ClusterCommand, stage: Stage): Promise<void> {
