@@ -14,7 +14,6 @@ import {
 import { type ClusterArguments, parseClusterArguments, USAGE } from "./cluster/arguments.ts";
 import { clusterDown } from "./cluster/down.ts";
 import { renderEnvironment } from "./cluster/environment.ts";
-import { runCluster } from "./cluster/run.ts";
 import { clusterFolder, readDescription, writeJsonFile } from "./cluster/state.ts";
 import { clusterStatus, renderStatus } from "./cluster/status.ts";
 import { clusterUp, prepareCluster, type UpDependencies } from "./cluster/up.ts";
@@ -52,6 +51,8 @@ async function run(options: ClusterArguments): Promise<void> {
   const log = daemonLog();
   const self = identifyProcess(process.pid);
   await writeJsonFile(folder.daemon, self);
+  // Only the daemon needs the API server and all that runs in its process: the other commands answer at once.
+  const { runCluster } = await import("./cluster/run.ts");
   const { version } = JSON.parse(readFileSync(join(projectFolder, "package.json"), "utf8")) as {
     version: string;
   };
@@ -59,6 +60,7 @@ async function run(options: ClusterArguments): Promise<void> {
     { state: options.state, projectFolder, version, restartBaseMs: options.restartBaseMs },
     { clock: systemClock, random: Math.random, log },
   );
+  await writeJsonFile(folder.daemon, { ...self, ready: true });
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) return;

@@ -4,6 +4,7 @@ import { isAbsolute, join, normalize } from "node:path";
 import { parseArgs } from "node:util";
 import { MeshError } from "@meltemi/runtime";
 import { MAX_NODES, parseClusterName } from "../network/addresses.ts";
+import { STATE_ROOT } from "./state.ts";
 
 export interface ClusterArguments {
   readonly command: "up" | "run" | "status" | "env" | "down" | "help";
@@ -20,7 +21,6 @@ export interface ClusterArguments {
 }
 
 const COMMANDS = ["up", "run", "status", "env", "down", "help"] as const;
-const STATE_ROOT = "/var/lib/meltemi";
 const DEFAULT_NAME = "meltemi";
 const DEFAULT_API_PORT = 6443;
 /** The kubelet's first restart delay. */

@@ -7,6 +7,8 @@ import { ensureBpfFileSystem } from "@meltemi/linux";
 import { runProgram } from "../network/run-program.ts";
 
 const BPF_MOUNT = "/sys/fs/bpf";
+/** In every bpffs from the start. */
+const KERNEL_FILES = new Set(["maps.debug", "progs.debug"]);
 
 export function clusterBpfFolder(cluster: string): string {
   return join(BPF_MOUNT, `meltemi-${cluster}`);
@@ -29,7 +31,8 @@ export async function makeNodeBpfFolder(cluster: string, node: string): Promise<
 export async function removeBpf(cluster: string, mountedByUs: boolean): Promise<void> {
   if (!isMounted()) return;
   await removeTree(clusterBpfFolder(cluster));
-  if (mountedByUs && (await readdir(BPF_MOUNT)).length === 0) await runProgram("umount", [BPF_MOUNT]);
+  const others = (await readdir(BPF_MOUNT)).filter((name) => !KERNEL_FILES.has(name));
+  if (mountedByUs && others.length === 0) await runProgram("umount", [BPF_MOUNT]);
 }
 
 /** Pins are files that can only be unlinked; `rm` of a tree asks for more than the bpffs gives. */

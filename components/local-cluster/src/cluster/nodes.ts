@@ -1,5 +1,6 @@
 /** Puts a node together: its folders, its place in the API, and its kubelet. */
 
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
@@ -18,7 +19,7 @@ import { createAddressPool, type NodePlan, nodeNamespace } from "../network/addr
 import { namespacePath } from "../network/build.ts";
 import { makeNodeBpfFolder } from "./bpf.ts";
 import { otherDisks } from "./disks.ts";
-import type { ClusterFolder } from "./state.ts";
+import { type ClusterFolder, STATE_ROOT } from "./state.ts";
 
 export interface NodesOptions {
   readonly cluster: string;
@@ -79,7 +80,7 @@ async function nodeContext(
     folders: { fileSystem: state.fileSystem, bpf: await makeNodeBpfFolder(cluster, plan.name) },
     podsFolder: state.pods,
     cgroupFolder: options.cgroupFolder,
-    stateFolder: folder.path,
+    hiddenFolders: hiddenFolders(folder.path),
     projectFolder,
     nodeProgram: process.execPath,
     images: parseCatalogue(await readFile(join(projectFolder, "deploy/images/catalogue.json"), "utf8")),
@@ -103,6 +104,15 @@ async function nodeContext(
     random: deps.random,
     log,
   };
+}
+
+function hiddenFolders(stateFolder: string): readonly string[] {
+  if (isWithin(stateFolder, STATE_ROOT)) return [STATE_ROOT];
+  return existsSync(STATE_ROOT) ? [STATE_ROOT, stateFolder] : [stateFolder];
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`);
 }
 
 /** The node's own folders, and a first network list for others to chain themselves in. */

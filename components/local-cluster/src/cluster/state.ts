@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { MeshError } from "@meltemi/runtime";
 import type { ProcessIdentity } from "../kubelet/container/process-identity.ts";
 
+/** Where clusters are kept unless told otherwise. */
+export const STATE_ROOT = "/var/lib/meltemi";
+
 export interface ClusterFolder {
   readonly path: string;
   /** Made by `up`: what the cluster is. */
@@ -77,10 +80,16 @@ export async function writeDescription(
   await writeJsonFile(folder.description, description);
 }
 
-export async function readDaemon(folder: ClusterFolder): Promise<ProcessIdentity | undefined> {
+export interface Daemon extends ProcessIdentity {
+  /** The API answers and every kubelet works. */
+  readonly ready: boolean;
+}
+
+export async function readDaemon(folder: ClusterFolder): Promise<Daemon | undefined> {
   const document = await readJsonFile(folder.daemon);
-  const { pid, startTicks } = document ?? {};
-  return typeof pid === "number" && typeof startTicks === "number" ? { pid, startTicks } : undefined;
+  const { pid, startTicks, ready } = document ?? {};
+  if (typeof pid !== "number" || typeof startTicks !== "number") return undefined;
+  return { pid, startTicks, ready: ready === true };
 }
 
 /** Undefined when there is no such file. Throws CONFIG_INVALID when it is no JSON object. */

@@ -156,7 +156,8 @@ async function waitUntilReady(
   const deadlineMs = deps.clock.monotonicMs() + READY_TIMEOUT_MS;
   let told = 0;
   for (;;) {
-    const ready = await readyNodes(folder, deps.clock);
+    // Nodes of an earlier life look ready, too, until their kubelets have come back.
+    const ready = (await readDaemon(folder))?.ready === true ? await readyNodes(folder, deps.clock) : [];
     if (ready.length > told) {
       for (const name of ready.slice(told)) deps.say(`node ${name} is ready`);
       told = ready.length;

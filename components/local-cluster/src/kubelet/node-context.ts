@@ -21,8 +21,8 @@ export interface NodeContext {
   readonly podsFolder: string;
   /** The cluster's folder in the cgroup2 file system. */
   readonly cgroupFolder: string;
-  /** Of the whole cluster: hidden from containers. */
-  readonly stateFolder: string;
+  /** Folders of the machine that containers must not see: the state of this and other clusters, with its keys. */
+  readonly hiddenFolders: readonly string[];
   readonly projectFolder: string;
   /** The Node that programs of the project run on. */
   readonly nodeProgram: string;

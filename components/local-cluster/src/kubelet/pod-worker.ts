@@ -282,9 +282,17 @@ class Worker implements PodWorker {
       running.detachProbes();
       await log.finished;
       this.#running.delete(container.name);
-      await this.#setState(container.name, afterEnd(this.#stateOf(container), exit, this.#context));
+      const state = afterEnd(this.#stateOf(container), exit, this.#context);
+      await this.#setState(container.name, state);
+      if (state.notBeforeMs > this.#context.clock.nowMs()) this.#tellBackOff(running);
       this.#onChange();
     });
+  }
+
+  #tellBackOff({ options: { pod, container } }: RunningContainer): void {
+    if (pod.spec?.restartPolicy === "Never") return;
+    const message = `Back-off restarting failed container ${container.name} in pod ${pod.metadata?.name}`;
+    this.#context.events.record(pod, "Warning", "BackOff", message, container.name);
   }
 
   async #onHealth(container: Container, health: Health): Promise<void> {
@@ -308,14 +316,12 @@ class Worker implements PodWorker {
     const reason = why === "deleted" || why === "finished" ? "Stopping container" : `Container ${why}:`;
     this.#context.events.record(pod, "Normal", "Killing", `${reason} ${container.name}`, container.name);
     // Not awaited: grace periods may be long, and the other containers stop at the same time.
-    void running
-      .stop(stopGraceMs(pod, container, state.unhealthy !== undefined))
-      .catch((error) =>
-        this.#context.log.error("container does not stop", {
-          container: container.name,
-          error: describeError(error),
-        }),
-      );
+    void running.stop(stopGraceMs(pod, container, state.unhealthy !== undefined)).catch((error) =>
+      this.#context.log.error("container does not stop", {
+        container: container.name,
+        error: describeError(error),
+      }),
+    );
   }
 
   async #tearDown(forget: boolean): Promise<void> {

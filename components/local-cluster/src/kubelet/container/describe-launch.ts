@@ -60,7 +60,7 @@ export async function describeLaunch(
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem === true,
     layers,
     mounts: await mountsOf(context, container, lower, environment),
-    hidden: image.kind === "folder" ? [] : [node.stateFolder],
+    hidden: image.kind === "folder" ? [] : node.hiddenFolders,
     workingDir: container.workingDir ?? (image.kind === "program" ? node.projectFolder : "/"),
     userId: user.userId,
     groupId: user.groupId,
