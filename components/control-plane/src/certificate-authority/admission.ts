@@ -20,7 +20,7 @@ export const ADMISSION_DEFAULTS: AdmissionOptions = { requestsPerSecond: 100, bu
 /** One bucket per node; more clients than this and the idlest is forgotten, which fills its bucket. */
 const MAX_CLIENTS = 10_000;
 
-export type Admitted =
+type Admitted =
   | { readonly kind: "admitted"; readonly release: () => void }
   | { readonly kind: "refused"; readonly reason: "too-many-pending" };
 

@@ -52,7 +52,7 @@ export interface IssuePolicy {
 }
 
 /** Precise reasons, for our log and metric; the peer hears only {@link IssueDecision}'s `message`. */
-export type RefusalReason =
+type RefusalReason =
   | "not-ready"
   | "external-signer"
   | "impersonation-not-text"

@@ -18,7 +18,7 @@ import {
 } from "@meltemi/kubernetes";
 import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
 
-export const ROOT_CONFIG_MAP = "istio-ca-root-cert";
+const ROOT_CONFIG_MAP = "istio-ca-root-cert";
 const KEY = "root-cert.pem";
 const LABEL = "istio.io/config";
 /** A cluster has hundreds of namespaces at most at once in need; this many writes at a time are no burden to the API server. */
@@ -33,7 +33,7 @@ export interface RootDistributorDeps {
   readonly onRootBundle: (listener: (pem: string) => void) => () => void;
 }
 
-export type RootMapStep =
+type RootMapStep =
   | { readonly kind: "nothing" }
   | { readonly kind: "create"; readonly object: ConfigMap }
   | { readonly kind: "patch"; readonly body: unknown };
