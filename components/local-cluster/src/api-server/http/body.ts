@@ -4,6 +4,8 @@ import { describeError } from "@meltemi/runtime";
 import { parse as parseYaml } from "yaml";
 import type { Json } from "../json.ts";
 import { badRequest, Refusal } from "../refusal.ts";
+import { builtInType } from "../schema/type-names.ts";
+import { decodeProtobuf, PROTOBUF } from "./protobuf.ts";
 
 /** As in Kubernetes: etcd takes 1.5 MiB, a patch may be twice the object. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -41,6 +43,7 @@ export function parseBody(body: Buffer, type: string): Json {
   const text = body.toString("utf8");
   if (type === "application/yaml" || type === "application/apply-patch+yaml")
     return checkDepth(fromYaml(text));
+  if (type === PROTOBUF) return checkDepth(decodeProtobuf(body, builtInType));
   if (type === "" || type === "application/json" || type.endsWith("+json")) return checkDepth(fromJson(text));
   const message = `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`;
   throw new Refusal(415, "UnsupportedMediaType", `${message}; got ${JSON.stringify(type)}`);

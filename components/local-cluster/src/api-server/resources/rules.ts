@@ -3,6 +3,7 @@ import { childObject, setDefault } from "../json.ts";
 import { dnsLabel, pathSegment, serviceName } from "./names.ts";
 import { defaultPod, qualityOfService } from "./pod-defaults.ts";
 import type { ResourceRules } from "./resource.ts";
+import { defaultSecret } from "./secrets.ts";
 import { defaultService, serviceFaults } from "./services.ts";
 import {
   configMapFaults,
@@ -52,7 +53,7 @@ export const SERVICE_RULES: Rules = {
 export const CONFIG_MAP_RULES: Rules = { validate: configMapFaults };
 
 export const SECRET_RULES: Rules = {
-  applyDefaults: (secret) => setDefault(secret, "type", "Opaque"),
+  applyDefaults: defaultSecret,
   validate: secretFaults,
 };
 

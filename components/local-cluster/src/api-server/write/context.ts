@@ -1,9 +1,10 @@
 /** What every write knows: who asks, for which resource, with which options. */
+import type { ManagerIdentity } from "../apply/managers.ts";
 import type { UserInfo } from "../identity/user.ts";
 import type { KubeObject } from "../kube-object.ts";
 import { badRequest, invalid, type Subject, unsupported } from "../refusal.ts";
 import type { Registry, Served } from "../registry.ts";
-import type { Subresource } from "../resources/resource.ts";
+import { apiVersionOf, type Subresource } from "../resources/resource.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
 export type FieldValidation = "Ignore" | "Warn" | "Strict";
@@ -74,6 +75,19 @@ function defaultManager(userAgent: string): string {
 export function subjectOf(request: Pick<WriteRequest, "served">, name: string): Subject {
   const { group, plural } = request.served.resource;
   return { group, resource: plural, name };
+}
+
+/** Whether a write credits its changes to its manager, or brings finished books along (server-side apply). */
+export type Bookkeeping = "track" | "kept";
+
+export function managerOf(request: WriteRequest, operation: "Apply" | "Update"): ManagerIdentity {
+  const { resource, version } = request.served;
+  return {
+    name: request.options.fieldManager,
+    operation,
+    apiVersion: apiVersionOf(resource.group, version.name),
+    subresource: request.subresource ?? "",
+  };
 }
 
 /** What a write did. `stored` is the new state, `removed` says that the object is gone now. */

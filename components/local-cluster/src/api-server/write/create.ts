@@ -1,10 +1,19 @@
 /** Creating an object. */
+import { trackUpdate } from "../apply/track.ts";
 import { clone, textAt } from "../json.ts";
 import { type KubeObject, timestamp } from "../kube-object.ts";
 import { alreadyExists, badRequest, invalid } from "../refusal.ts";
 import { metadataFaults } from "../resources/names.ts";
-import { type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
-import { refuseInvalid } from "./validate.ts";
+import {
+  type Bookkeeping,
+  type Cluster,
+  managerOf,
+  type Outcome,
+  subjectOf,
+  type WriteRequest,
+} from "./context.ts";
+import { wholeSchema } from "./decode.ts";
+import { applyDefaults, refuseInvalid } from "./validate.ts";
 
 /** What the server itself writes; whatever a client sends here is dropped. */
 const SERVER_FIELDS = [
@@ -19,7 +28,12 @@ const SERVER_FIELDS = [
 /** Suffixes are random; a clash this often in a row means the namespace is full of them. */
 const MAX_NAME_TRIES = 8;
 
-export function createObject(cluster: Cluster, request: WriteRequest, body: KubeObject): Outcome {
+export function createObject(
+  cluster: Cluster,
+  request: WriteRequest,
+  body: KubeObject,
+  bookkeeping: Bookkeeping = "track",
+): Outcome {
   const { resource } = request.served;
   const object = clone(body);
   const { metadata } = object;
@@ -41,10 +55,22 @@ export function createObject(cluster: Cluster, request: WriteRequest, body: Kube
   metadata["generation"] = 1;
   if (!resource.rules.countsGenerations) delete metadata["generation"];
   prepareStatus(request, object);
-  resource.rules.applyDefaults?.(object);
+  applyDefaults(request, object);
   const faults = metadataFaults(object, resource.rules.checkName);
   if (faults.length > 0) throw invalid(resource.group, resource.kind, name, faults);
   cluster.admit(request, object, undefined);
+  if (bookkeeping === "track") {
+    delete metadata["managedFields"];
+    trackUpdate(
+      {
+        schema: wholeSchema(request.served),
+        manager: managerOf(request, "Update"),
+        now: timestamp(request.nowMs),
+      },
+      undefined,
+      object,
+    );
+  }
   refuseInvalid(request, object, undefined);
   if (request.options.dryRun) return { code: 201, object, removed: false };
   const [stored] = cluster.store.commit([{ kind: "put", resource: request.key, object }]);

@@ -6,16 +6,18 @@ import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicPatch } from "../patch/strategic-patch.ts";
 import { badRequest, Refusal } from "../refusal.ts";
 import { inVersion } from "../render.ts";
+import { applyObject } from "./apply.ts";
 import { type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
 import { toStorage } from "./decode.ts";
 import { storedObject, updateObject } from "./update.ts";
 
-export const JSON_PATCH = "application/json-patch+json";
-export const MERGE_PATCH = "application/merge-patch+json";
-export const STRATEGIC_PATCH = "application/strategic-merge-patch+json";
-export const APPLY_PATCH = "application/apply-patch+yaml";
+const JSON_PATCH = "application/json-patch+json";
+const MERGE_PATCH = "application/merge-patch+json";
+const STRATEGIC_PATCH = "application/strategic-merge-patch+json";
+const APPLY_PATCH = "application/apply-patch+yaml";
 
 export function patchObject(cluster: Cluster, request: WriteRequest, type: string, patch: Json): Outcome {
+  if (type === APPLY_PATCH) return applyObject(cluster, request, patch);
   const previous = storedObject(cluster, request);
   const current = inVersion(request.served, previous.object);
   const result = applyPatch(request, type, current, patch);

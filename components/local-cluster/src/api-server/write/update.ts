@@ -1,11 +1,20 @@
 /** Replacing an object, wholly or in one of its subresources. */
+import { trackUpdate } from "../apply/track.ts";
 import { clone, isObject, type Json, type JsonObject, sameJson, textAt } from "../json.ts";
-import { finalizersOf, isTerminating, type KubeObject, nameOf, uidOf } from "../kube-object.ts";
+import { finalizersOf, isTerminating, type KubeObject, nameOf, timestamp, uidOf } from "../kube-object.ts";
 import { badRequest, conflict, forbiddenField, invalid, notFound } from "../refusal.ts";
 import { metadataFaults } from "../resources/names.ts";
 import type { Stored } from "../store/object-store.ts";
-import { type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
-import { refuseInvalid } from "./validate.ts";
+import {
+  type Bookkeeping,
+  type Cluster,
+  managerOf,
+  type Outcome,
+  subjectOf,
+  type WriteRequest,
+} from "./context.ts";
+import { wholeSchema } from "./decode.ts";
+import { applyDefaults, refuseInvalid } from "./validate.ts";
 
 export function storedObject(cluster: Cluster, request: WriteRequest): Stored {
   const name = request.name ?? "";
@@ -20,17 +29,29 @@ export function updateObject(
   request: WriteRequest,
   previous: Stored,
   body: KubeObject,
+  bookkeeping: Bookkeeping = "track",
 ): Outcome {
   checkIdentity(request, previous, body);
   const next = merged(request, previous.object, body);
   const { resource } = request.served;
-  if (request.subresource !== "status") resource.rules.applyDefaults?.(next);
+  applyDefaults(request, next);
   const faults = [
     ...metadataFaults(next, resource.rules.checkName),
     ...finalizerFaults(next, previous.object),
   ];
   if (faults.length > 0) throw invalid(resource.group, resource.kind, nameOf(next), faults);
   cluster.admit(request, next, previous.object);
+  if (bookkeeping === "track") {
+    trackUpdate(
+      {
+        schema: wholeSchema(request.served),
+        manager: managerOf(request, "Update"),
+        now: timestamp(request.nowMs),
+      },
+      previous.object,
+      next,
+    );
+  }
   refuseInvalid(request, next, previous.object);
   countGeneration(request, next, previous.object);
   return commitUpdate(cluster, request, previous, next);
@@ -82,9 +103,7 @@ function merged(request: WriteRequest, previous: KubeObject, body: KubeObject): 
   const separateStatus = version.subresources.includes("status");
   if (request.subresource === "status") {
     // A status writer owns the status; of the rest, built-in kinds take labels and annotations along.
-    const kept = resource.custom
-      ? { ...clone(previous.metadata), managedFields: metadata["managedFields"] ?? [] }
-      : metadata;
+    const kept = resource.custom ? customStatusMetadata(previous, metadata) : metadata;
     return { ...clone(previous), metadata: kept, ...statusOf(body) };
   }
   if (request.subresource === "finalize") {
@@ -102,6 +121,15 @@ function merged(request: WriteRequest, previous: KubeObject, body: KubeObject): 
   if (!separateStatus) return next;
   delete next["status"];
   return { ...next, ...clone(statusOf(previous)) };
+}
+
+/** A custom resource's status writer changes nothing of the metadata but the books. */
+function customStatusMetadata(previous: KubeObject, brought: JsonObject): JsonObject {
+  const kept = clone(previous.metadata);
+  const books = brought["managedFields"];
+  if (books !== undefined) kept["managedFields"] = books;
+  delete kept["resourceVersion"];
+  return kept;
 }
 
 function statusOf(object: JsonObject): JsonObject {

@@ -1,0 +1,102 @@
+/** Merging an applied configuration into the live object, and taking out what its owner no longer applies. */
+import { clone, isObject, type Json, type JsonObject, sameJson, setKey } from "../json.ts";
+import { propertySchema, resolveSchema, type Schema } from "../schema/schema.ts";
+import { type FieldPath, joinPath, keyOf, shapeOf, splitPath } from "./field-set.ts";
+
+/** A new value; lists by key and sets merge, everything atomic is replaced. */
+export function mergeApplied(schema: Schema, live: Json | undefined, applied: Json): Json {
+  const shape = shapeOf(schema, applied);
+  switch (shape.kind) {
+    case "leaf":
+      // An empty object says nothing about the fields that others own in it.
+      return isObject(applied) && Object.keys(applied).length === 0 && isGranular(schema, live)
+        ? clone(live)
+        : clone(applied);
+    case "object": {
+      const result: JsonObject = isObject(live) ? { ...live } : {};
+      for (const [key, child] of Object.entries(shape.value)) {
+        const current = Object.hasOwn(result, key) ? result[key] : undefined;
+        setKey(result, key, mergeApplied(propertySchema(shape.schema, key) ?? {}, current, child));
+      }
+      return result;
+    }
+    case "set": {
+      const current = Array.isArray(live) ? live : [];
+      return [
+        ...shape.value,
+        ...current.filter((item) => !shape.value.some((wanted) => sameJson(wanted, item))),
+      ];
+    }
+    case "keyed": {
+      const rest = new Map(
+        (Array.isArray(live) ? live : []).map((item, index) => [
+          keyOf(shape.items, shape.keys, item) ?? `#${index}`,
+          item,
+        ]),
+      );
+      const merged = shape.value.map((item) => {
+        const key = keyOf(shape.items, shape.keys, item) ?? "";
+        const current = rest.get(key);
+        rest.delete(key);
+        return mergeApplied(shape.items, current, item);
+      });
+      return [...merged, ...rest.values()];
+    }
+  }
+}
+
+function isGranular(schema: Schema, live: Json | undefined): live is JsonObject {
+  return isObject(live) && resolveSchema(schema)["x-kubernetes-map-type"] !== "atomic";
+}
+
+/**
+ * Removes places from `object`, in place: deepest first, and containers that are left empty with them.
+ * `keep` says that somebody else owns a place, or something below it.
+ */
+export function removePlaces(
+  schema: Schema,
+  object: JsonObject,
+  places: Iterable<FieldPath>,
+  keep: (path: FieldPath) => boolean,
+): void {
+  const deepestFirst = [...places].sort((a, b) => splitPath(b).length - splitPath(a).length);
+  for (const path of deepestFirst) if (!keep(path)) removePlace(schema, object, splitPath(path), "", keep);
+}
+
+/** True when the container is empty after it. */
+function removePlace(
+  schema: Schema,
+  container: Json,
+  path: readonly string[],
+  at: FieldPath,
+  keep: (path: FieldPath) => boolean,
+): boolean {
+  const [element, ...rest] = path;
+  if (element === undefined) return false;
+  const here = joinPath(at, element);
+  if (element.startsWith("f:") && isObject(container)) {
+    const key = element.slice(2);
+    const child = Object.hasOwn(container, key) ? container[key] : undefined;
+    if (child === undefined) return false;
+    const empty =
+      rest.length === 0 ||
+      removePlace(propertySchema(resolveSchema(schema), key) ?? {}, child, rest, here, keep);
+    if (empty && !keep(here)) delete container[key];
+    return Object.keys(container).length === 0;
+  }
+  if (!Array.isArray(container)) return false;
+  const resolved = resolveSchema(schema);
+  const items = resolved.items ?? {};
+  const index = container.findIndex((item) => elementOf(resolved, items, item) === element);
+  if (index < 0) return false;
+  const child = container[index] ?? null;
+  // An element stays as long as its own place is owned, whatever is taken out of it.
+  if (rest.length === 0) container.splice(index, 1);
+  else removePlace(items, child, rest, here, keep);
+  return container.length === 0;
+}
+
+function elementOf(schema: Schema, items: Schema, item: Json): string | undefined {
+  const keys = schema["x-kubernetes-list-map-keys"];
+  return keys === undefined ? `v:${JSON.stringify(item)}` : keyOf(items, keys, item);
+}

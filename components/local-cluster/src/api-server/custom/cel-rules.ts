@@ -1,0 +1,92 @@
+/** `x-kubernetes-validations`: rules in CEL, compiled once, judged against a value and the one it replaces. */
+
+import { isIP, isIPv4, isIPv6 } from "node:net";
+import { Environment } from "@marcbachmann/cel-js";
+import { describeError } from "@meltemi/runtime";
+import type { CelValue } from "./cel-value.ts";
+
+/** A rule is small; what is larger was not written by a person. */
+const LIMITS = {
+  maxAstNodes: 5_000,
+  maxDepth: 100,
+  maxListElements: 1_000,
+  maxMapEntries: 1_000,
+  maxCallArguments: 32,
+};
+
+const environment = new Environment({
+  enableOptionalTypes: true,
+  homogeneousAggregateLiterals: false,
+  unlistedVariablesAreDyn: false,
+  limits: LIMITS,
+})
+  .registerVariable("self", "dyn")
+  .registerVariable("oldSelf", "dyn")
+  .registerFunction("isURL(string): bool", (text: string) => URL.canParse(text))
+  .registerFunction("isIP(string): bool", (text: string) => isIP(text) !== 0)
+  .registerFunction("isCIDR(string): bool", isCidr)
+  .registerFunction("list.isSorted(): bool", (list: readonly CelValue[]) => isSorted(list))
+  .registerFunction("list.sum(): dyn", (list: readonly CelValue[]) => sum(list))
+  .registerFunction("list.min(): dyn", (list: readonly CelValue[]) => extreme(list, -1))
+  .registerFunction("list.max(): dyn", (list: readonly CelValue[]) => extreme(list, 1));
+
+export type Compiled =
+  | {
+      readonly kind: "rule";
+      readonly usesOld: boolean;
+      readonly judge: (self: CelValue, old: CelValue | undefined) => unknown;
+    }
+  | { readonly kind: "bad"; readonly why: string };
+
+/** Emptied rather than left to grow: CRDs come and go. */
+const MAX_CACHED = 4_096;
+const cache = new Map<string, Compiled>();
+
+export function compileRule(rule: string): Compiled {
+  const known = cache.get(rule);
+  if (known !== undefined) return known;
+  if (cache.size >= MAX_CACHED) cache.clear();
+  const compiled = compile(rule);
+  cache.set(rule, compiled);
+  return compiled;
+}
+
+function compile(rule: string): Compiled {
+  try {
+    const parsed = environment.parse(rule);
+    const judge = (self: CelValue, old: CelValue | undefined): unknown =>
+      parsed({ self, ...(old === undefined ? {} : { oldSelf: old }) });
+    return { kind: "rule", usesOld: /\boldSelf\b/.test(rule), judge };
+  } catch (error) {
+    return { kind: "bad", why: firstLine(error) };
+  }
+}
+
+/** CEL's errors draw the expression below their first line. */
+export function firstLine(error: unknown): string {
+  return describeError(error).split("\n")[0] ?? "";
+}
+
+function isCidr(text: string): boolean {
+  const [address = "", length = "", ...more] = text.split("/");
+  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  return more.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= bits;
+}
+
+function compare(a: CelValue, b: CelValue): number {
+  if (a === null || b === null) return 0;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isSorted(list: readonly CelValue[]): boolean {
+  return list.every((item, index) => index === 0 || compare(list[index - 1] ?? null, item) <= 0);
+}
+
+function sum(list: readonly CelValue[]): CelValue {
+  if (list.every((item) => typeof item === "bigint")) return list.reduce((total, item) => total + item, 0n);
+  return list.reduce<number>((total, item) => total + Number(item), 0);
+}
+
+function extreme(list: readonly CelValue[], direction: number): CelValue {
+  return list.reduce((best, item) => (compare(item, best) * direction > 0 ? item : best), list[0] ?? null);
+}
