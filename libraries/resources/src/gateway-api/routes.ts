@@ -1,0 +1,317 @@
+/** HTTPRoute and GRPCRoute, gateway.networking.k8s.io/v1. */
+
+import { parseDurationMs } from "@meltemi/runtime";
+import {
+  type Fields,
+  has,
+  integer,
+  type ListSchema,
+  list,
+  type ObjectSchema,
+  object,
+  oneOf,
+  type Rule,
+  type Schema,
+  type TextSchema,
+  text,
+} from "../schema/schema.ts";
+import {
+  backendRef,
+  CONTROLLER_NAME,
+  conditions,
+  DURATION,
+  fieldsOf,
+  HOSTNAME,
+  PARENT_REF,
+  SECTION_NAME,
+  WEIGHT,
+} from "./common.ts";
+import { type FilterType, filters, HEADER_NAME, METHODS } from "./filters.ts";
+
+const HTTP_FILTERS: readonly FilterType[] = [
+  "RequestHeaderModifier",
+  "ResponseHeaderModifier",
+  "RequestMirror",
+  "RequestRedirect",
+  "URLRewrite",
+  "ExtensionRef",
+  "CORS",
+];
+const GRPC_FILTERS: readonly FilterType[] = [
+  "RequestHeaderModifier",
+  "ResponseHeaderModifier",
+  "RequestMirror",
+  "ExtensionRef",
+];
+
+const MATCH_TYPE: TextSchema = { ...oneOf("Exact", "RegularExpression"), default: "Exact" };
+
+function namedMatches(maxLength: number): ListSchema {
+  return list(
+    object(
+      { type: MATCH_TYPE, name: HEADER_NAME, value: text({ minLength: 1, maxLength }) },
+      { required: ["name", "value"] },
+    ),
+    { maxItems: 16, mapKeys: ["name"] },
+  );
+}
+
+const LITERAL_TYPES = ["Exact", "PathPrefix"];
+
+/** Rules of paths that are compared as they are, not as expressions. */
+function literalPath(message: string, cel: string, holds: (path: string) => boolean): Rule<Fields> {
+  return {
+    message: `${message} when type one of ['Exact', 'PathPrefix']`,
+    cel: `self.type in ['Exact','PathPrefix'] ? ${cel} : true`,
+    holds: ({ type = "PathPrefix", value = "/" }) =>
+      !LITERAL_TYPES.includes(String(type)) || holds(String(value)),
+  };
+}
+
+/** Pieces that another normalization may read differently. */
+const AMBIGUOUS = ["//", "/./", "/../", "%2f", "%2F", "#"];
+const PATH_CHARACTERS = "^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$";
+
+const PATH_MATCH: ObjectSchema = object(
+  {
+    type: { ...oneOf("Exact", "PathPrefix", "RegularExpression"), default: "PathPrefix" },
+    value: text({ maxLength: 1024, default: "/" }),
+  },
+  {
+    default: { type: "PathPrefix", value: "/" },
+    rules: [
+      literalPath("value must be an absolute path and start with '/'", "self.value.startsWith('/')", (path) =>
+        path.startsWith("/"),
+      ),
+      ...AMBIGUOUS.map((piece) =>
+        literalPath(
+          `must not contain '${piece}'`,
+          `!self.value.contains('${piece}')`,
+          (path) => !path.includes(piece),
+        ),
+      ),
+      ...["/..", "/."].map((end) =>
+        literalPath(
+          `must not end with '${end}'`,
+          `!self.value.endsWith('${end}')`,
+          (path) => !path.endsWith(end),
+        ),
+      ),
+      literalPath(
+        "must only contain the characters of a path",
+        `self.value.matches(r"""${PATH_CHARACTERS}""")`,
+        (path) => new RegExp(PATH_CHARACTERS).test(path),
+      ),
+    ],
+  },
+);
+
+const HTTP_MATCH: ObjectSchema = object({
+  path: PATH_MATCH,
+  headers: namedMatches(4096),
+  queryParams: namedMatches(1024),
+  method: oneOf(...METHODS),
+});
+
+const GRPC_METHOD_MATCH: ObjectSchema = object(
+  { type: MATCH_TYPE, service: text({ maxLength: 1024 }), method: text({ maxLength: 1024 }) },
+  {
+    rules: [
+      {
+        message: "One or both of 'service' or 'method' must be specified",
+        cel: "has(self.service) || has(self.method)",
+        holds: (match) => has(match, "service") || has(match, "method"),
+      },
+      exactName("service", "^\\.?[A-Za-z_][A-Za-z_0-9]*(\\.[A-Za-z_][A-Za-z_0-9]*)*$"),
+      exactName("method", "^[A-Za-z_][A-Za-z_0-9]*$"),
+    ],
+  },
+);
+
+function exactName(field: "service" | "method", pattern: string): Rule<Fields> {
+  return {
+    message: `${field} must only contain valid characters (matching ${pattern})`,
+    cel: `has(self.${field}) && (!has(self.type) || self.type == 'Exact') ? self.${field}.matches(r"""${pattern}""") : true`,
+    holds: (match) =>
+      !has(match, field) ||
+      (match["type"] ?? "Exact") !== "Exact" ||
+      new RegExp(pattern).test(String(match[field])),
+  };
+}
+
+const TIMEOUTS: ObjectSchema = object(
+  { request: DURATION, backendRequest: DURATION },
+  {
+    rules: [
+      {
+        message: "backendRequest timeout cannot be longer than request timeout",
+        cel:
+          "!(has(self.request) && has(self.backendRequest) && duration(self.request) != duration('0s') && " +
+          "duration(self.backendRequest) > duration(self.request))",
+        holds: ({ request, backendRequest }) => {
+          const [wholeMs, onceMs] = [request, backendRequest].map(
+            (value) => parseDurationMs(String(value ?? "0")) ?? 0,
+          );
+          return !wholeMs || (onceMs ?? 0) <= wholeMs;
+        },
+      },
+    ],
+  },
+);
+
+/** Experimental in Gateway API, and supported at waypoints. */
+const RETRY: ObjectSchema = object({
+  attempts: integer(),
+  backoff: DURATION,
+  codes: list(integer({ min: 400, max: 599 }), { listType: "atomic" }),
+});
+
+/** `replacePrefixMatch` replaces what a prefix matched: there must be exactly one such match. */
+function onePrefix(field: "requestRedirect" | "urlRewrite", name: string): Rule<Fields> {
+  return {
+    message: `When using ${name} filter with path.replacePrefixMatch, exactly one PathPrefix match must be specified`,
+    cel:
+      `has(self.filters) && self.filters.exists(f, has(f.${field}) && has(f.${field}.path) && ` +
+      `f.${field}.path.type == 'ReplacePrefixMatch') ? (has(self.matches) && size(self.matches) == 1 && ` +
+      "has(self.matches[0].path) && self.matches[0].path.type == 'PathPrefix') : true",
+    holds: (rule) => {
+      const replaces = fieldsOf(listAt(rule, "filters")).some(
+        (filter) => typeAt(filter, field, "path") === "ReplacePrefixMatch",
+      );
+      const matches = fieldsOf(listAt(rule, "matches"));
+      return !replaces || (matches.length === 1 && typeAt(matches[0] ?? {}, "path") === "PathPrefix");
+    },
+  };
+}
+
+function listAt(fields: Fields, name: string): readonly unknown[] {
+  const value = fields[name];
+  return Array.isArray(value) ? value : [];
+}
+
+function typeAt(fields: Fields, ...path: readonly string[]): unknown {
+  let value: unknown = fields;
+  for (const name of path)
+    value = typeof value === "object" && value !== null ? (value as Fields)[name] : undefined;
+  return typeof value === "object" && value !== null ? (value as Fields)["type"] : undefined;
+}
+
+const HTTP_RULE: ObjectSchema = object(
+  {
+    name: SECTION_NAME,
+    matches: list(HTTP_MATCH, {
+      maxItems: 64,
+      listType: "atomic",
+      default: [{ path: { type: "PathPrefix", value: "/" } }],
+    }),
+    filters: filters(...HTTP_FILTERS),
+    backendRefs: list(backendRef({ weight: WEIGHT, filters: filters(...HTTP_FILTERS) }), {
+      maxItems: 16,
+      listType: "atomic",
+    }),
+    timeouts: TIMEOUTS,
+    retry: RETRY,
+  },
+  {
+    rules: [
+      {
+        message: "RequestRedirect filter must not be used together with backendRefs",
+        cel:
+          "has(self.backendRefs) && size(self.backendRefs) > 0 && has(self.filters) ? " +
+          "self.filters.all(f, !has(f.requestRedirect)) : true",
+        holds: (rule) =>
+          listAt(rule, "backendRefs").length === 0 ||
+          fieldsOf(listAt(rule, "filters")).every((filter) => !has(filter, "requestRedirect")),
+      },
+      onePrefix("requestRedirect", "RequestRedirect"),
+      onePrefix("urlRewrite", "URLRewrite"),
+    ],
+  },
+);
+
+const GRPC_RULE: ObjectSchema = object({
+  name: SECTION_NAME,
+  matches: list(object({ method: GRPC_METHOD_MATCH, headers: namedMatches(4096) }), {
+    maxItems: 64,
+    listType: "atomic",
+  }),
+  filters: filters(...GRPC_FILTERS),
+  backendRefs: list(backendRef({ weight: WEIGHT, filters: filters(...GRPC_FILTERS) }), {
+    maxItems: 16,
+    listType: "atomic",
+  }),
+});
+
+const MATCH_LIMIT = 128;
+
+const MATCH_TOTAL: Rule<readonly unknown[]> = {
+  message:
+    "While 16 rules and 64 matches per rule are allowed, the total number of matches across all rules in a route must be less than 128",
+  cel: `self.map(rule, has(rule.matches) ? rule.matches.size() : 0).sum() <= ${MATCH_LIMIT}`,
+  holds: (rules) =>
+    fieldsOf(rules).reduce((total, rule) => total + listAt(rule, "matches").length, 0) <= MATCH_LIMIT,
+};
+
+/** Every part that names a place in one parent, as one text. */
+function placeOf(parent: Fields): string {
+  const {
+    group = "gateway.networking.k8s.io",
+    kind = "Gateway",
+    name,
+    namespace = "",
+    sectionName = "",
+    port = 0,
+  } = parent;
+  return JSON.stringify([group, kind, namespace, name, sectionName, port]);
+}
+
+const PARENT_REFS: ListSchema = list(PARENT_REF, {
+  maxItems: 32,
+  listType: "atomic",
+  rules: [
+    {
+      message:
+        "sectionName or port must be unique when parentRefs includes 2 or more references to the same parent",
+      // `namespace` is a reserved word of CEL: Kubernetes escapes it.
+      cel:
+        "self.all(p1, self.exists_one(p2, p1.group == p2.group && p1.kind == p2.kind && p1.name == p2.name && " +
+        "(has(p1.__namespace__) ? p1.__namespace__ : '') == (has(p2.__namespace__) ? p2.__namespace__ : '') && " +
+        "(has(p1.sectionName) ? p1.sectionName : '') == (has(p2.sectionName) ? p2.sectionName : '') && " +
+        "(has(p1.port) ? p1.port : 0) == (has(p2.port) ? p2.port : 0)))",
+      holds: (parents) => new Set(fieldsOf(parents).map(placeOf)).size === parents.length,
+    },
+  ],
+});
+
+const HOSTNAMES: ListSchema = list(HOSTNAME, { maxItems: 16, listType: "atomic" });
+
+export const HTTP_ROUTE_SPEC: ObjectSchema = object({
+  parentRefs: PARENT_REFS,
+  hostnames: HOSTNAMES,
+  rules: list(HTTP_RULE, {
+    minItems: 1,
+    maxItems: 16,
+    listType: "atomic",
+    default: [{ matches: [{ path: { type: "PathPrefix", value: "/" } }] }],
+    rules: [MATCH_TOTAL],
+  }),
+});
+
+export const GRPC_ROUTE_SPEC: ObjectSchema = object({
+  parentRefs: PARENT_REFS,
+  hostnames: HOSTNAMES,
+  rules: list(GRPC_RULE, { maxItems: 16, listType: "atomic", rules: [MATCH_TOTAL] }),
+});
+
+export const ROUTE_STATUS: Schema = object(
+  {
+    parents: list(
+      object(
+        { parentRef: PARENT_REF, controllerName: CONTROLLER_NAME, conditions: conditions({ minItems: 1 }) },
+        { required: ["conditions", "controllerName", "parentRef"] },
+      ),
+      { maxItems: 32, listType: "atomic" },
+    ),
+  },
+  { required: ["parents"] },
+);
