@@ -173,7 +173,7 @@ function onePrefix(field: "requestRedirect" | "urlRewrite", name: string): Rule<
     cel:
       `has(self.filters) && self.filters.exists(f, has(f.${field}) && has(f.${field}.path) && ` +
       `f.${field}.path.type == 'ReplacePrefixMatch') ? (has(self.matches) && size(self.matches) == 1 && ` +
-      "has(self.matches[0].path) && self.matches[0].path.type == 'PathPrefix') : true",
+      "self.matches[0].path.type == 'PathPrefix') : true",
     holds: (rule) => {
       const replaces = fieldsOf(listAt(rule, "filters")).some(
         (filter) => typeAt(filter, field, "path") === "ReplacePrefixMatch",
