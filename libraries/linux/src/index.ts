@@ -10,6 +10,7 @@ export {
   sameNetworkNamespace,
   withNetworkNamespace,
 } from "./network-namespace.ts";
+export { addReturnRoute, type ReturnRoute } from "./policy-route.ts";
 export { whenReady } from "./readiness.ts";
 export {
   connectSeqpacket,

@@ -1,0 +1,185 @@
+/**
+ * Capture by eBPF. Everything that matters lives in the kernel, pinned below one folder of a bpf file system: maps, the programs at
+ * the cgroup root, and one sk_lookup link per pod. A restarted agent finds them, gives the links its own programs, and goes on.
+ */
+
+import { closeSync, mkdirSync, openSync, readSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import {
+  ensureBpfFileSystem,
+  findCgroup2Mount,
+  type NetworkNamespace,
+  netnsCookie,
+  withNetworkNamespace,
+} from "@meltemi/linux";
+import { describeError, type Logger, MeshError } from "@meltemi/runtime";
+import type { CaptureBackend, CapturedPod } from "./capture.ts";
+import { type CaptureMaps, captureMaps } from "./capture-maps.ts";
+import { bpfError, type KernelObject, loadKernelObject } from "./kernel-object.ts";
+import { type Handle, libbpf, libbpfErrno } from "./libbpf.ts";
+import { attachPinned, detachPinned } from "./links.ts";
+import { podAddresses, prepareReturnPath } from "./pod-network.ts";
+
+export interface EbpfCaptureOptions {
+  /** Folder in a bpf file system for this node's pins, e.g. /sys/fs/bpf/meltemi. Mounted when nothing is. */
+  readonly pinFolder: string;
+  /** The namespace kubelet probes from: connections opened there reach apps past ztunnel. */
+  readonly nodeNetns: NetworkNamespace;
+}
+
+/** Changes with any layout in bpf/capture.h: pins of another layout cannot be taken over. */
+const LAYOUT = "v1";
+
+const OUTBOUND_PROGRAMS = [
+  // Those that answer and remember come before those that redirect.
+  "original_destination",
+  "tcp_events",
+  "getpeername_v4",
+  "getpeername_v6",
+  "recvmsg_v4",
+  "recvmsg_v6",
+  "sendmsg_v4",
+  "sendmsg_v6",
+  "connect_v4",
+  "connect_v6",
+] as const;
+
+const compiled = (name: string): string => fileURLToPath(new URL(`../bpf/${name}.bpf.o`, import.meta.url));
+
+/** Loads and attaches; until a pod is enrolled nothing is captured. KERNEL or UNSUPPORTED when the machine cannot. */
+export function createEbpfCapture(
+  options: EbpfCaptureOptions,
+  deps: { readonly log: Logger },
+): CaptureBackend {
+  const folder = `${options.pinFolder}/${LAYOUT}`;
+  const mapFolder = `${folder}/maps`;
+  ensureBpfFileSystem(options.pinFolder);
+  for (const part of ["maps", "links", "pods"])
+    mkdirSync(`${folder}/${part}`, { recursive: true, mode: 0o700 });
+  const outbound = loadKernelObject({
+    path: compiled("outbound"),
+    pinFolder: mapFolder,
+    programs: OUTBOUND_PROGRAMS,
+    constant: netnsCookie(options.nodeNetns),
+  });
+  const maps = captureMaps({
+    pods: outbound.mapFd("pods"),
+    addresses: outbound.mapFd("addresses"),
+    newestListener: outbound.mapFd("newest_listener"),
+    listeners: outbound.mapFd("listeners"),
+  });
+  attachOutbound(outbound, `${folder}/links`);
+  const finder = createListenerFinder(mapFolder, deps.log);
+  const linkPath = (cookie: bigint): string => `${folder}/pods/${cookie}`;
+  const remove = (cookie: bigint): void => {
+    detachPinned(linkPath(cookie));
+    maps.removePod(cookie);
+  };
+  const close = (): void => {
+    finder.close();
+    outbound.close();
+  };
+  return {
+    kind: "ebpf",
+    async enrol(pod) {
+      const cookie = netnsCookie(pod.netns);
+      // A sandbox made anew has another namespace; what is left of the old one is of no pod.
+      for (const other of maps.pods())
+        if (other.uid === pod.uid && other.netnsCookie !== cookie) remove(other.netnsCookie);
+      prepareReturnPath(pod.netns, true);
+      maps.setAddresses(cookie, podAddresses(pod.netns, pod.addresses));
+      maps.expectListeners(cookie);
+      if (!maps.hasListener(cookie)) finder.find(pod.netns);
+      maps.putPod({ netnsCookie: cookie, ...pod });
+      steerInbound(pod, cookie, mapFolder, linkPath(cookie));
+    },
+    async unenrol({ uid }) {
+      for (const entry of maps.pods()) if (entry.uid === uid) remove(entry.netnsCookie);
+    },
+    list: async () => podList(maps),
+    close,
+    [Symbol.dispose]: close,
+  };
+}
+
+/** Ends capture on this node for good: every pin goes, and with the pins the programs. For uninstalling. */
+export function removeEbpfCapture(pinFolder: string): void {
+  rmSync(pinFolder, { recursive: true, force: true });
+}
+
+function podList(maps: CaptureMaps): readonly { readonly uid: string }[] {
+  return [...new Set(maps.pods().map((entry) => entry.uid))].map((uid) => ({ uid }));
+}
+
+function attachOutbound(outbound: KernelObject, folder: string): void {
+  const root = findCgroup2Mount();
+  if (root === undefined)
+    throw new MeshError("UNSUPPORTED", "attach capture: expected a cgroup version 2 mount");
+  const cgroup = openSync(root, "r");
+  try {
+    for (const name of OUTBOUND_PROGRAMS) {
+      const program = outbound.program(name);
+      attachPinned(`${folder}/${name}`, program, () => libbpf().attachCgroup(program, cgroup));
+    }
+  } finally {
+    closeSync(cgroup);
+  }
+}
+
+function steerInbound(pod: CapturedPod, cookie: bigint, mapFolder: string, path: string): void {
+  if (!pod.captureInbound) {
+    detachPinned(path);
+    return;
+  }
+  using object = loadKernelObject({
+    path: compiled("inbound"),
+    pinFolder: mapFolder,
+    programs: ["steer"],
+    constant: cookie,
+  });
+  const program = object.program("steer");
+  attachPinned(path, program, () => libbpf().attachNetns(program, pod.netns.fd));
+}
+
+interface ListenerFinder {
+  /** Remembers ztunnel listeners that were there before the pod was enrolled. */
+  find(netns: NetworkNamespace): void;
+  close(): void;
+}
+
+function createListenerFinder(mapFolder: string, log: Logger): ListenerFinder {
+  let object: KernelObject;
+  try {
+    object = loadKernelObject({
+      path: compiled("listeners"),
+      pinFolder: mapFolder,
+      programs: ["find_listeners"],
+    });
+  } catch (error) {
+    log.warn("ztunnel listeners older than their pod's enrolment will not be found", {
+      why: describeError(error),
+    });
+    return { find: () => undefined, close: () => undefined };
+  }
+  const bpf = libbpf();
+  const link: Handle | null = bpf.attachIterator(object.program("find_listeners"), null);
+  if (link === null) {
+    const error = bpfError("attach iterator", "find_listeners", libbpfErrno());
+    object.close();
+    throw error;
+  }
+  return {
+    find(netns) {
+      // The iterator walks the namespace of the thread that opens it.
+      const fd = withNetworkNamespace(netns, () => bpf.iteratorCreate(bpf.linkFd(link)));
+      if (fd < 0) throw bpfError("open iterator", "find_listeners", -fd);
+      const output = Buffer.alloc(64);
+      while (readSync(fd, output) > 0);
+      closeSync(fd);
+    },
+    close() {
+      bpf.linkDestroy(link);
+      object.close();
+    },
+  };
+}

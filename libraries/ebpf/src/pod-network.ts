@@ -1,0 +1,37 @@
+/** What both kinds of capture do inside a pod's namespace: find its addresses, and make the way back for ztunnel's last hop. */
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { addReturnRoute, type NetworkNamespace, withNetworkNamespace } from "@meltemi/linux";
+import { MARK_MASK, RETURN_MARK } from "./capture.ts";
+
+/** Istio's own table and priority (reference: protocol §6.1), so that a node may change between the two agents. */
+const RETURN_ROUTE = { mark: RETURN_MARK, mask: MARK_MASK, table: 100, priority: 32764 } as const;
+const FWMARK_ACCEPT = "/proc/sys/net/ipv4/tcp_fwmark_accept";
+const DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+
+/** Addresses of the namespace's interfaces that are up, with those given; loopback and link-local ones are left out. */
+export function podAddresses(netns: NetworkNamespace, given: readonly string[]): readonly string[] {
+  const interfaces = withNetworkNamespace(netns, () => networkInterfaces());
+  const found = Object.values(interfaces).flatMap((list) => (list ?? []).map((one) => one.address));
+  return [...new Set([...given, ...found.map((ip) => ip.replace(/%.*/, ""))])].filter(isGlobal);
+}
+
+function isGlobal(ip: string): boolean {
+  return !ip.startsWith("127.") && ip !== "::1" && !/^fe[89ab]/i.test(ip);
+}
+
+/**
+ * Adds the return route. With `inheritMark` an app's accepted socket takes the mark of the connection it answers
+ * (net.ipv4.tcp_fwmark_accept, IPv6 as well); nftables restores the mark from connection tracking instead.
+ */
+export function prepareReturnPath(netns: NetworkNamespace, inheritMark: boolean): void {
+  withNetworkNamespace(netns, () => {
+    addReturnRoute(RETURN_ROUTE, hasIpv6());
+    if (inheritMark && readFileSync(FWMARK_ACCEPT, "utf8").trim() !== "1") writeFileSync(FWMARK_ACCEPT, "1");
+  });
+}
+
+function hasIpv6(): boolean {
+  return existsSync(DISABLE_IPV6) && readFileSync(DISABLE_IPV6, "utf8").trim() === "0";
+}

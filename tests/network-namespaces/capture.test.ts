@@ -1,0 +1,20 @@
+import { createEbpfCapture, removeEbpfCapture } from "@meltemi/ebpf";
+import { createLogger, LogFilter } from "@meltemi/runtime";
+import { describeCapture } from "./capture.contract.ts";
+
+const log = createLogger(
+  {
+    filter: new LogFilter("warn"),
+    format: "plain",
+    nowMs: Date.now,
+    write: (line) => process.stderr.write(line),
+  },
+  "capture",
+);
+const PIN_FOLDER = "/sys/fs/bpf/mlx-capture-test";
+
+describeCapture({
+  name: "ebpf",
+  create: (nodeNetns) => createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns }, { log }),
+  remove: () => removeEbpfCapture(PIN_FOLDER),
+});
