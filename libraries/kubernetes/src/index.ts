@@ -57,6 +57,11 @@ export {
   requirementsOf,
   type SelectorResult,
 } from "./label-selector.ts";
+export {
+  type LeaderElectionDependencies,
+  type LeaderElectionOptions,
+  runLeaderElection,
+} from "./leader-election.ts";
 export type { IndexFunction } from "./object-store.ts";
 export {
   apiVersionOf,
