@@ -15,7 +15,6 @@ export interface ZtunnelConfig {
   /** Path of the token file, or the token itself. */
   readonly authToken: string;
   readonly localXds: LocalXdsConfig | undefined;
-  readonly onDemandXds: boolean;
   readonly ports: ProxyPorts;
   readonly hbone: HboneConfig;
   readonly sockets: SocketConfig;
@@ -116,7 +115,6 @@ export function readConfig(env: Environment): ZtunnelConfig {
     },
     authToken: reader.text("AUTH_TOKEN", "./var/run/secrets/tokens/istio-token"),
     localXds: readLocalXds(reader),
-    onDemandXds: reader.flag("XDS_ON_DEMAND", false),
     ports: ISTIO_PORTS,
     hbone: readHbone(reader),
     sockets: readSockets(reader),
@@ -126,10 +124,8 @@ export function readConfig(env: Environment): ZtunnelConfig {
     drainDeadlineMs: readDrainDeadline(reader),
     metadata: readMetadata(reader),
   };
-  if (config.onDemandXds && config.dns.enabled)
-    reader.problems.push(
-      "XDS_ON_DEMAND: expected false while the DNS proxy is on, which must know every name",
-    );
+  if (reader.flag("XDS_ON_DEMAND", false))
+    reader.problems.push("XDS_ON_DEMAND: expected false; this proxy always knows the whole mesh");
   if (reader.problems.length > 0)
     throw new MeshError("CONFIG_INVALID", `read environment: ${reader.problems.join("; ")}`);
   return config;

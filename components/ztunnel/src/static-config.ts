@@ -34,7 +34,7 @@ export function parseStaticConfig(text: string, origin: string): StaticConfig {
   let raw: unknown;
   try {
     // Aliases can multiply a small text into gigabytes; nobody needs one here.
-    raw = parse(text, { maxAliasCount: 0 });
+    raw = parse(text, { maxAliasCount: 0, logLevel: "error" });
   } catch (cause) {
     throw new MeshError("CONFIG_INVALID", `read ${origin}: not YAML`, { cause });
   }

@@ -37,10 +37,10 @@ export interface PodSetOptions {
   readonly departedDeadlineMs: number;
 }
 
-export interface PodSetDeps<N extends PodNamespace> {
+export interface PodSetDeps<N extends PodNamespace, P extends PodProxy> {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly start: (pod: AnnouncedPod, namespace: N) => Promise<PodProxy>;
+  readonly start: (pod: AnnouncedPod, namespace: N) => Promise<P>;
   readonly onChange?: (counts: { readonly up: number; readonly pending: number }) => void;
   readonly onStarted?: () => void;
   readonly onStopped?: () => void;
@@ -51,17 +51,17 @@ export interface PodState {
   readonly state: "Up" | "Pending";
 }
 
-type Slot<N> =
-  | { readonly kind: "up"; readonly pod: AnnouncedPod; readonly namespace: N; readonly proxy: PodProxy }
+type Slot<N, P> =
+  | { readonly kind: "up"; readonly pod: AnnouncedPod; readonly namespace: N; readonly proxy: P }
   | { readonly kind: "pending"; readonly pod: AnnouncedPod; readonly namespace: N };
 
 /** Undefined when the message was carried out, else why not. */
 export type Refusal = string | undefined;
 
-export class PodSet<N extends PodNamespace> {
+export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
   readonly #options: PodSetOptions;
-  readonly #deps: PodSetDeps<N>;
-  readonly #slots = new Map<string, Slot<N>>();
+  readonly #deps: PodSetDeps<N, P>;
+  readonly #slots = new Map<string, Slot<N, P>>();
   readonly #departing = new Set<Promise<void>>();
   /** Uids named since the connection began; undefined once the snapshot is complete. */
   #announced: Set<string> | undefined = new Set();
@@ -69,7 +69,7 @@ export class PodSet<N extends PodNamespace> {
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(options: PodSetOptions, deps: PodSetDeps<N>) {
+  constructor(options: PodSetOptions, deps: PodSetDeps<N, P>) {
     this.#options = options;
     this.#deps = deps;
   }
@@ -86,10 +86,10 @@ export class PodSet<N extends PodNamespace> {
     }));
   }
 
-  proxies(): readonly { readonly uid: string; readonly proxy: PodProxy }[] {
-    return [...this.#slots.values()].flatMap((slot) =>
-      slot.kind === "up" ? [{ uid: slot.pod.uid, proxy: slot.proxy }] : [],
-    );
+  /** The running proxy of a pod. */
+  proxy(uid: string): P | undefined {
+    const slot = this.#slots.get(uid);
+    return slot?.kind === "up" ? slot.proxy : undefined;
   }
 
   /** A new connection to the node agent begins: its snapshot is awaited; pods that wait are forgotten, it will name them again. */
@@ -151,7 +151,7 @@ export class PodSet<N extends PodNamespace> {
     return this.#tryStart(slot);
   }
 
-  async #tryStart(slot: Extract<Slot<N>, { kind: "pending" }>): Promise<Refusal> {
+  async #tryStart(slot: Extract<Slot<N, P>, { kind: "pending" }>): Promise<Refusal> {
     const { pod, namespace } = slot;
     try {
       const proxy = await this.#deps.start(pod, namespace);
@@ -197,7 +197,7 @@ export class PodSet<N extends PodNamespace> {
     this.#changed();
   }
 
-  #depart(slot: Extract<Slot<N>, { kind: "up" }>, deadlineMs: number): void {
+  #depart(slot: Extract<Slot<N, P>, { kind: "up" }>, deadlineMs: number): void {
     const departing = slot.proxy
       .drain(deadlineMs)
       .catch((error: unknown) =>

@@ -1,0 +1,128 @@
+/** Makes the proxy of a pod from what the process has. */
+
+import { HBONE_CLIENT_DEFAULTS, HBONE_POOL_DEFAULTS, HBONE_SERVER_DEFAULTS } from "@meltemi/hbone";
+import type { CertificateManager } from "@meltemi/identity";
+import { createTlsContextCache } from "@meltemi/identity";
+import type { Relays } from "@meltemi/l4";
+import type { Ip, SocketAddress, WorkloadName } from "@meltemi/model";
+import type { Clock, Logger } from "@meltemi/runtime";
+import type { ZtunnelConfig } from "../config.ts";
+import { createDnsHandler } from "../dns/dns-handler.ts";
+import { createForwarder, FORWARDER_DEFAULTS } from "../dns/forwarder.ts";
+import type { MeshStore } from "../mesh/mesh-store.ts";
+import type { HostnameResolver } from "../outbound/hostname-resolver.ts";
+import type { Authorizer } from "../policy/authorize.ts";
+import type { LiveConnections } from "../policy/live-connections.ts";
+import { anyAddress, type PodSockets } from "../sockets/pod-sockets.ts";
+import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
+import type { DnsMetrics } from "../telemetry/dns-metrics.ts";
+import type { Admission } from "./admission.ts";
+import { createConnectionTable } from "./connection-table.ts";
+import type { PodContext } from "./pod-context.ts";
+import { type RunningPodProxy, startPodProxy } from "./pod-proxy.ts";
+
+export interface PodFactoryDeps {
+  readonly mesh: MeshStore;
+  readonly certificates: CertificateManager;
+  readonly admission: Admission;
+  readonly relays: Relays;
+  readonly telemetry: ConnectionTelemetry;
+  readonly dnsMetrics: DnsMetrics;
+  readonly authorizer: Authorizer;
+  readonly live: LiveConnections;
+  readonly resolver: HostnameResolver;
+  readonly nameservers: readonly SocketAddress[];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/** Where the pod's listeners stand; in its own namespace it has all addresses for itself. */
+export interface PodPlace {
+  readonly sockets: PodSockets;
+  readonly listenIp?: Ip | undefined;
+  readonly localIp?: Ip | undefined;
+}
+
+/** Peers of one pod: each node has a connection per identity that calls it. */
+const MAX_HBONE_CONNECTIONS_PER_POD = 10_000;
+/** Questions of one pod worked on at once; a busy resolver has some dozens. */
+const MAX_DNS_QUESTIONS_PER_POD = 1024;
+
+export type PodFactory = (pod: WorkloadName, place: PodPlace) => RunningPodProxy;
+
+export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): PodFactory {
+  const { hbone, sockets: socketConfig, node } = config;
+  const contextsOf = createTlsContextCache(hbone.compliancePolicy);
+  const windows = {
+    streamWindowBytes: hbone.streamWindowBytes,
+    connectionWindowBytes: hbone.connectionWindowBytes,
+    maxFrameBytes: hbone.maxFrameBytes,
+  };
+  return (pod, place) => {
+    const context: PodContext = {
+      options: {
+        pod,
+        node: node.nodeName,
+        network: node.network,
+        ports: config.ports,
+        listenIp: place.listenIp ?? anyAddress(socketConfig.ipv6Enabled),
+        localIp: place.localIp,
+        originalSource: socketConfig.originalSource,
+        responseBaggage: hbone.responseBaggage,
+        localhostApplicationTunnel: hbone.localhostApplicationTunnel,
+      },
+      sockets: place.sockets,
+      mesh: deps.mesh,
+      admission: deps.admission.forPod(),
+      connections: createConnectionTable({ clock: deps.clock }),
+      relays: deps.relays,
+      telemetry: deps.telemetry,
+      authorizer: deps.authorizer,
+      live: deps.live,
+      resolver: deps.resolver,
+      certificate: async (identity) => contextsOf(await deps.certificates.get(identity, "realtime")),
+      clock: deps.clock,
+      random: deps.random,
+      logger: deps.logger,
+    };
+    return startPodProxy(
+      {
+        pool: {
+          ...HBONE_POOL_DEFAULTS,
+          ...windows,
+          maxStreams: hbone.poolMaxStreams,
+          maxHeaderListBytes: HBONE_CLIENT_DEFAULTS.maxHeaderListBytes,
+          unusedReleaseMs: hbone.poolUnusedReleaseMs,
+        },
+        server: { ...HBONE_SERVER_DEFAULTS, ...windows, maxConnections: MAX_HBONE_CONNECTIONS_PER_POD },
+        dns: config.dns.enabled ? dnsOf(config, deps, pod, place.sockets) : undefined,
+      },
+      context,
+    );
+  };
+}
+
+function dnsOf(config: ZtunnelConfig, deps: PodFactoryDeps, pod: WorkloadName, sockets: PodSockets) {
+  const { ipv6Enabled } = config.sockets;
+  const handler = createDnsHandler(
+    {
+      pod,
+      node: config.node.nodeName,
+      clusterDomain: config.node.clusterDomain,
+      preferredNamespace: config.dns.preferredNamespace,
+      ipv6Enabled,
+      workloadWaitMs: 5000,
+      maxConcurrent: MAX_DNS_QUESTIONS_PER_POD,
+    },
+    {
+      mesh: deps.mesh,
+      forwarder: createForwarder({ ...FORWARDER_DEFAULTS, nameservers: deps.nameservers }, { sockets }),
+      metrics: deps.dnsMetrics,
+      random: deps.random,
+      monotonicMs: () => deps.clock.monotonicMs(),
+      logger: deps.logger,
+    },
+  );
+  return { port: config.dns.port, ipv6Enabled, handler };
+}
