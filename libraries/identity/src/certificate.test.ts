@@ -187,6 +187,26 @@ test("issuerFrom refuses a key that is not the certificate's, and never repeats 
   );
 });
 
+const weakKeys = [
+  {
+    name: "RSA of 1024 bits",
+    key: () => generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey,
+    why: /rsa 1024, expected/,
+  },
+  { name: "Ed25519", key: () => generateKeyPairSync("ed25519").privateKey, why: /ed25519, expected/ },
+  {
+    name: "P-521",
+    key: () => generateKeyPairSync("ec", { namedCurve: "P-521" }).privateKey,
+    why: /ec secp521r1, expected/,
+  },
+] as const;
+for (const c of weakKeys)
+  test(`issuerFrom refuses a CA key of ${c.name}`, () => {
+    const root = createRootAuthority(authority, randomBytes);
+    const keyPem = c.key().export({ format: "pem", type: "pkcs8" }).toString();
+    assert.throws(() => issuerFrom(root.certificate, keyPem), c.why);
+  });
+
 test("a bundle is read whole or refused, naming the broken one", () => {
   const root = createRootAuthority(authority, randomBytes).certificate;
   const got = decodeCertificates(`# comment\n${pem(root)}${pem(root)}`);

@@ -127,9 +127,22 @@ export function issuerFrom(certificate: Certificate, keyPem: string): Issuer {
       "read CA private key: expected an unencrypted PEM key (PKCS#8, SEC1 or PKCS#1)",
     );
   }
+  const fault = keyFault(key);
+  if (fault !== undefined) throw new MeshError("INPUT_INVALID", `read CA private key: ${fault}`);
   if (Buffer.compare(spkiOf(key), certificate.publicKeySpki) !== 0)
     throw new MeshError("INPUT_INVALID", "read CA private key: it is not the key of the CA certificate");
   return { certificate, key };
+}
+
+/** Peers' TLS refuses weaker keys, and one of another kind would sign what nobody can verify. */
+function keyFault(key: KeyObject): string | undefined {
+  const { namedCurve, modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  const found = `${key.asymmetricKeyType} ${namedCurve ?? (modulusLength || "")}`.trim();
+  const good =
+    key.asymmetricKeyType === "rsa"
+      ? modulusLength >= 2048
+      : namedCurve === "prime256v1" || namedCurve === "secp384r1";
+  return good ? undefined : `${found}, expected ECDSA P-256, P-384 or RSA of at least 2048 bits`;
 }
 
 interface CertificateFields extends Validity {
