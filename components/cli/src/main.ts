@@ -38,9 +38,13 @@ addClusterCommand(program, context);
 addDemoCommand(program, context);
 addVersionCommand(program, context);
 
+// The clock's timers do not keep a process alive, and a command that only waits has nothing else that would.
+const alive = setInterval(() => {}, 2 ** 30);
 try {
   await program.parseAsync();
 } catch (error) {
   context.terminal.aside(`Error: ${describeError(error)}`);
   process.exitCode = 1;
+} finally {
+  clearInterval(alive);
 }
