@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DaemonSet, Node, Pod } from "@meltemi/kubernetes";
+import type { Action } from "./action.ts";
+import { nodeOfDaemonPod } from "./daemon-pod.ts";
+import { decideDaemonSet } from "./decide-daemon-set.ts";
+import { NOW_MS, nodeOf, type PodOptions, podOf } from "./objects.testing.ts";
+
+type Rolling = NonNullable<NonNullable<NonNullable<DaemonSet["spec"]>["updateStrategy"]>["rollingUpdate"]>;
+
+const SURGE: Rolling = { maxSurge: 1, maxUnavailable: 0 };
+const PLAIN: Rolling = { maxUnavailable: 1 };
+
+function setOf(rollingUpdate: Rolling, nodeSelector?: Readonly<Record<string, string>>): DaemonSet {
+  return {
+    metadata: { name: "agent", namespace: "default", uid: "set", generation: 1 },
+    spec: {
+      selector: { matchLabels: { app: "a" } },
+      template: {
+        metadata: { labels: { app: "a" } },
+        spec: { containers: [], ...(nodeSelector === undefined ? {} : { nodeSelector }) },
+      },
+      updateStrategy: { type: "RollingUpdate", rollingUpdate },
+    },
+  };
+}
+
+function daemon(name: string, node: string, hash: "new" | "old", options: Partial<PodOptions> = {}): Pod {
+  const labels = { app: "a", "controller-revision-hash": hash };
+  return podOf({ name, node, labels, owner: { uid: "set", kind: "DaemonSet" }, ...options });
+}
+
+function done(actions: readonly Action[]): readonly string[] {
+  return actions
+    .filter((action) => action.kind !== "patch")
+    .map((action) =>
+      action.kind === "create"
+        ? `create on ${nodeOfDaemonPod(action.object as Pod)}`
+        : `delete ${action.object.metadata?.name}`,
+    );
+}
+
+const two = [nodeOf("n1"), nodeOf("n2")];
+const cases: readonly {
+  name: string;
+  set: DaemonSet;
+  nodes: readonly Node[];
+  pods: readonly Pod[];
+  want: readonly string[];
+}[] = [
+  {
+    name: "one for each node",
+    set: setOf(SURGE),
+    nodes: two,
+    pods: [],
+    want: ["create on n1", "create on n2"],
+  },
+  {
+    name: "nodes that the selector leaves out",
+    set: setOf(SURGE, { disk: "fast" }),
+    nodes: [nodeOf("n1", { labels: { disk: "fast" } }), nodeOf("n2")],
+    pods: [],
+    want: ["create on n1"],
+  },
+  {
+    name: "a node that is not ready still gets one",
+    set: setOf(SURGE),
+    nodes: [
+      nodeOf("n1", {
+        unschedulable: true,
+        taints: [{ key: "node.kubernetes.io/unreachable", effect: "NoExecute" }],
+      }),
+    ],
+    pods: [],
+    want: ["create on n1"],
+  },
+  {
+    name: "a tainted node gets none",
+    set: setOf(SURGE),
+    nodes: [nodeOf("n1", { taints: [{ key: "special", effect: "NoSchedule" }] })],
+    pods: [],
+    want: [],
+  },
+  {
+    name: "one that is there stays when a taint comes",
+    set: setOf(SURGE),
+    nodes: [nodeOf("n1", { taints: [{ key: "special", effect: "NoSchedule" }] })],
+    pods: [daemon("p", "n1", "new")],
+    want: [],
+  },
+  {
+    name: "one is driven out by NoExecute",
+    set: setOf(SURGE),
+    nodes: [nodeOf("n1", { taints: [{ key: "special", effect: "NoExecute" }] })],
+    pods: [daemon("p", "n1", "new")],
+    want: ["delete p"],
+  },
+  {
+    name: "a node that is gone",
+    set: setOf(SURGE),
+    nodes: [],
+    pods: [daemon("p", "n1", "new")],
+    want: ["delete p"],
+  },
+  {
+    name: "until the last one is gone no other is made",
+    set: setOf(PLAIN),
+    nodes: [nodeOf("n1")],
+    pods: [daemon("p", "n1", "new", { terminating: true })],
+    want: [],
+  },
+  {
+    name: "a failed one is removed first",
+    set: setOf(SURGE),
+    nodes: [nodeOf("n1")],
+    pods: [daemon("p", "n1", "new", { phase: "Failed" })],
+    want: ["delete p"],
+  },
+  {
+    name: "one too many",
+    set: setOf(SURGE),
+    nodes: [nodeOf("n1")],
+    pods: [
+      daemon("p", "n1", "new", { created: "2026-01-01T00:00:00Z" }),
+      daemon("q", "n1", "new", { created: "2026-01-01T01:00:00Z" }),
+    ],
+    want: ["delete q"],
+  },
+  {
+    name: "surge: a second one on one node",
+    set: setOf(SURGE),
+    nodes: two,
+    pods: [daemon("p", "n1", "old"), daemon("q", "n2", "old")],
+    want: ["create on n1"],
+  },
+  {
+    name: "surge: waits until the second one works",
+    set: setOf(SURGE),
+    nodes: two,
+    pods: [daemon("p", "n1", "old"), daemon("p2", "n1", "new", { ready: false }), daemon("q", "n2", "old")],
+    want: [],
+  },
+  {
+    name: "surge: then the first one goes",
+    set: setOf(SURGE),
+    nodes: two,
+    pods: [daemon("p", "n1", "old"), daemon("p2", "n1", "new"), daemon("q", "n2", "old")],
+    want: ["delete p"],
+  },
+  {
+    name: "surge: one that does not work needs no room",
+    set: setOf(SURGE),
+    nodes: two,
+    pods: [
+      daemon("p", "n1", "old"),
+      daemon("p2", "n1", "new", { ready: false }),
+      daemon("q", "n2", "old", { ready: false }),
+    ],
+    want: ["delete q", "create on n2"],
+  },
+  {
+    name: "plain: one goes",
+    set: setOf(PLAIN),
+    nodes: two,
+    pods: [daemon("p", "n1", "old"), daemon("q", "n2", "old")],
+    want: ["delete p"],
+  },
+  {
+    name: "plain: the next waits",
+    set: setOf(PLAIN),
+    nodes: two,
+    pods: [daemon("p", "n1", "new", { ready: false }), daemon("q", "n2", "old")],
+    want: [],
+  },
+  {
+    name: "plain: those that do not work go at once",
+    set: setOf(PLAIN),
+    nodes: two,
+    pods: [daemon("p", "n1", "old", { ready: false }), daemon("q", "n2", "old", { ready: false })],
+    want: ["delete p", "delete q"],
+  },
+  {
+    name: "on delete: nothing is updated",
+    set: {
+      ...setOf(PLAIN),
+      spec: { ...setOf(PLAIN).spec, selector: {}, template: {}, updateStrategy: { type: "OnDelete" } },
+    },
+    nodes: two,
+    pods: [daemon("p", "n1", "old"), daemon("q", "n2", "old")],
+    want: [],
+  },
+];
+for (const c of cases) {
+  test(`decideDaemonSet: ${c.name}`, () => {
+    const view = { set: c.set, hash: "new", nodes: c.nodes, pods: c.pods, nowMs: NOW_MS };
+    assert.deepEqual(done(decideDaemonSet(view).actions), c.want);
+  });
+}
+
+test("the status counts nodes", () => {
+  const pods = [daemon("p", "n1", "new"), daemon("q", "n2", "old", { ready: false })];
+  const { actions } = decideDaemonSet({ set: setOf(SURGE), hash: "new", nodes: two, pods, nowMs: NOW_MS });
+  const status = actions.findLast((action) => action.kind === "patch");
+  assert.ok(status?.kind === "patch");
+  assert.deepEqual(status.body["status"], {
+    desiredNumberScheduled: 2,
+    currentNumberScheduled: 2,
+    numberMisscheduled: 0,
+    numberReady: 1,
+    numberAvailable: 1,
+    numberUnavailable: 1,
+    updatedNumberScheduled: 1,
+    observedGeneration: 1,
+  });
+});
