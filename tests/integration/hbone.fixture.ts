@@ -14,10 +14,10 @@ import {
   type PoolKey,
   type TunnelOutcome,
 } from "@meltemi/hbone";
-import { createTlsContexts, type WorkloadCertificate } from "@meltemi/identity";
+import { createTlsContexts, type TlsContexts, type WorkloadCertificate } from "@meltemi/identity";
 import { createRelays, type RelayResult, type Relays, tcpChannel } from "@meltemi/l4";
 import { type Identity, ip } from "@meltemi/model";
-import { type Clock, systemClock } from "@meltemi/runtime";
+import { type Clock, MeshError, systemClock } from "@meltemi/runtime";
 import { createTestAuthority, type TestAuthority } from "@meltemi/testkit";
 
 export const CLIENT: Identity = { trustDomain: "cluster.local", namespace: "a", serviceAccount: "client" };
@@ -31,6 +31,8 @@ export interface RigOptions {
   readonly server?: Partial<HboneServerOptions>;
   readonly pool?: Partial<HbonePoolOptions>;
   readonly clock?: Clock;
+  /** Neither side gets a certificate. */
+  readonly noCertificate?: boolean;
   /** The application; echoes when not given. */
   readonly app?: (socket: Socket) => void;
   readonly onRequest?: (request: HboneRequest) => void;
@@ -50,11 +52,17 @@ export class Rig implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   hbonePort = 0;
   entryPort = 0;
+  /** The pool's dials wait until they are given up. */
+  dialsHang = false;
   appPort = 0;
 
   constructor(options: RigOptions) {
     const clock = options.clock ?? systemClock;
     this.authority = options.authority ?? createTestAuthority();
+    const serve = (contexts: TlsContexts): TlsContexts => {
+      if (options.noCertificate === true) throw new MeshError("UNAVAILABLE", "no certificate yet");
+      return contexts;
+    };
     const ours = createTlsContexts(options.clientCertificate ?? this.authority.issue(CLIENT));
     const theirs = createTlsContexts(options.serverCertificate ?? this.authority.issue(SERVER));
     this.relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock: systemClock });
@@ -62,14 +70,18 @@ export class Rig implements AsyncDisposable {
       { ...HBONE_SERVER_DEFAULTS, maxConnections: 1000, ...options.server },
       {
         clock,
-        certificate: () => theirs,
+        certificate: async () => serve(theirs),
         onRequest: options.onRequest ?? ((request) => this.#serve(request)),
         onConnectionEnd: (end) => this.connectionEnds.push(end),
       },
     );
     this.pool = createHbonePool(
       { ...HBONE_POOL_DEFAULTS, ...options.pool },
-      { clock, certificate: () => ours, dial: (to) => this.#dial(to.port) },
+      {
+        clock,
+        certificate: async () => serve(ours),
+        dial: (to, _from, signal) => this.#dialPool(to.port, signal),
+      },
     );
   }
 
@@ -96,7 +108,7 @@ export class Rig implements AsyncDisposable {
 
   /** A client's connection through the whole path. */
   client(): Promise<Socket> {
-    return this.#dial(this.entryPort);
+    return this.dial(this.entryPort);
   }
 
   /** Listens on loopback with sockets that are paused and half-open capable; gives the port. */
@@ -120,7 +132,12 @@ export class Rig implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #dial(port: number): Promise<Socket> {
+  #dialPool(port: number, signal: AbortSignal): Promise<Socket> {
+    if (!this.dialsHang) return this.dial(port);
+    return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  }
+
+  async dial(port: number): Promise<Socket> {
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     this.#keep(socket);
     await new Promise<void>((resolve, reject) => {
@@ -147,7 +164,7 @@ export class Rig implements AsyncDisposable {
 
   #serve(request: HboneRequest): void {
     this.requests.push(request);
-    void this.#dial(this.appPort).then(
+    void this.dial(this.appPort).then(
       async (socket) => {
         this.serverResults.push(await this.relays.start(request.accept([]), tcpChannel(socket)).finished);
       },

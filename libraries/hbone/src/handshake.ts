@@ -65,6 +65,7 @@ function handshake(
       deadline.cancel();
       socket.off(event, onSecure);
       socket.off("error", onError);
+      socket.off("end", onClose);
       socket.off("close", onClose);
       if (result.kind === "refused") {
         // Late errors of a socket that is given up have nobody to tell.
@@ -88,6 +89,8 @@ function handshake(
     );
     socket.on(event, onSecure);
     socket.on("error", onError);
+    // The socket beneath is half-open capable, so an end alone closes nothing.
+    socket.on("end", onClose);
     socket.on("close", onClose);
   });
 }

@@ -64,7 +64,12 @@ class TcpChannel implements ByteChannel {
 
   abort(_reason: AbortReason): void {
     this.#consumer = undefined;
-    this.#socket.resetAndDestroy();
+    const socket = this.#socket;
+    // While the kernel is being asked for a FIN, libuv refuses to reset, and Node then loses the descriptor for good. With
+    // nothing left to write that takes one turn of the event loop; with bytes waiting, the FIN has not been asked for yet.
+    const finishing = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+    if (finishing) socket.once("finish", () => socket.resetAndDestroy());
+    else socket.resetAndDestroy();
   }
 
   onData(chunk: Buffer): void {
