@@ -5,9 +5,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { rootCertificates } from "node:tls";
 import { ip } from "@meltemi/model";
 import fc from "fast-check";
-import { type Certificate, decodeCertificate, decodeCertificates, verifyChain } from "./certificate.ts";
+import {
+  type Certificate,
+  decodeCertificate,
+  decodeCertificates,
+  isIssuedBy,
+  verifyChain,
+} from "./certificate.ts";
 import { createCertificateSigningRequest } from "./certificate-signing-request.ts";
 import {
   createIntermediateAuthority,
@@ -213,6 +220,21 @@ test("a bundle is read whole or refused, naming the broken one", () => {
   assert.equal(got.kind === "ok" ? got.value.length : 0, 2);
   const broken = decodeCertificates(pem(root) + writePem(root.der.subarray(0, 80), "CERTIFICATE"));
   assert.match(broken.kind === "bad" ? broken.why : "", /certificate 2 of 2/);
+});
+
+test("every public root that Node ships is read as Node reads it", () => {
+  let verified = 0;
+  for (const text of rootCertificates) {
+    const theirs = new X509Certificate(text);
+    const ours = decoded(theirs.raw);
+    assert.equal(BigInt(`0x${ours.serialNumber}`), BigInt(`0x${theirs.serialNumber}`), theirs.subject);
+    assert.equal(ours.notBeforeMs, new Date(theirs.validFrom).getTime(), theirs.subject);
+    assert.equal(ours.notAfterMs, new Date(theirs.validTo).getTime(), theirs.subject);
+    assert.equal(ours.basicConstraints.certificateAuthority, theirs.ca, theirs.subject);
+    if (isIssuedBy(ours, ours)) verified++;
+  }
+  // The rest sign themselves with SHA-1, which we do not take.
+  assert.ok(verified > rootCertificates.length * 0.9, `${verified} of ${rootCertificates.length}`);
 });
 
 test("fuzz: every cut is refused, every changed byte gives a result", () => {

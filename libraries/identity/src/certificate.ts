@@ -44,7 +44,7 @@ const MAX_CHAIN_LENGTH = 8;
 
 export interface Certificate {
   readonly der: Uint8Array;
-  /** Positive, shortest form, upper-case hexadecimal. */
+  /** Upper-case hexadecimal of its bytes, without the zero that DER puts before a high bit. */
   readonly serialNumber: string;
   /** Names in DER: equal bytes, equal name. */
   readonly issuer: Uint8Array;
@@ -169,7 +169,9 @@ function readBody(body: DerReader, signed: SignedBytes, der: Uint8Array): Certif
   const extensions = readTail(body);
   return {
     der,
-    serialNumber: Buffer.from(serial).toString("hex").toUpperCase(),
+    serialNumber: Buffer.from(serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial)
+      .toString("hex")
+      .toUpperCase(),
     issuer,
     subject,
     notBeforeMs,
