@@ -2,14 +2,13 @@
 
 import { rm } from "node:fs/promises";
 import type { Pod } from "@meltemi/kubernetes";
-import { backoffMs, describeError, MeshError, unreachable } from "@meltemi/runtime";
-import { makeCgroup, removeCgroup } from "./container/cgroup.ts";
-import { findContainer, launchContainer } from "./container/container-process.ts";
-import { describeLaunch, environmentOf, type LaunchContext, userOf } from "./container/describe-launch.ts";
-import { renderLaunchScript } from "./container/launch-script.ts";
+import { backoffMs, describeError, unreachable } from "@meltemi/runtime";
+import { removeCgroup } from "./container/cgroup.ts";
+import { type ContainerExit, findContainer } from "./container/container-process.ts";
+import type { LaunchContext } from "./container/describe-launch.ts";
 import type { Container } from "./container/types.ts";
 import { allContainers, decidePod, type PodAction } from "./decide-pod.ts";
-import { type ContainerLog, openContainerLog } from "./logs/container-log.ts";
+import type { ContainerLog } from "./logs/container-log.ts";
 import type { NodeContext } from "./node-context.ts";
 import { loadPodData } from "./pod-data.ts";
 import { type PodFolder, podFolder } from "./pod-folder.ts";
@@ -21,8 +20,9 @@ import {
   type Sandbox,
 } from "./pod-runtime.ts";
 import { cgroupOf, findSandbox, type LiveSandbox, makeSandbox, removeSandbox } from "./pod-sandbox.ts";
-import { afterEnd, afterFailedStart, stopGraceMs } from "./restart.ts";
-import { execContextOf, type Health, type RunningContainer, watchContainer } from "./running-container.ts";
+import { afterEnd, afterFailedStart, afterStart, stopGraceMs } from "./restart.ts";
+import type { Health, RunningContainer } from "./running-container.ts";
+import { type AdoptContext, adoptContainer, forgetOldRuns, startContainer } from "./start-container.ts";
 import { createPodVolumes, type PodVolumes, type PreparedVolume } from "./volumes/pod-volumes.ts";
 
 export interface PodWorker {
@@ -207,86 +207,75 @@ class Worker implements PodWorker {
   }
 
   async #start(pod: Pod, container: Container): Promise<void> {
-    const context = this.#context;
-    const sandbox = this.#sandbox;
     const before = this.#stateOf(container);
+    const sandbox = this.#sandbox;
     if (sandbox === undefined) return;
     const attempt = before.attempt + 1;
     const folder = this.folder.container(container.name);
-    let log: ContainerLog | undefined;
     try {
-      const launch = await this.#launchContext(pod, sandbox);
-      const spec = await describeLaunch(launch, container, folder, attempt);
-      context.events.record(pod, "Normal", "Created", `Created container ${container.name}`, container.name);
-      await runCgroup(spec.containerCgroup, context);
-      log = await openContainerLog({ fifo: folder.fifo, path: folder.log(attempt) }, context);
-      const process = await launchContainer(
-        {
-          folder: folder.path,
-          cgroup: spec.containerCgroup,
-          script: renderLaunchScript(spec),
-          outputFifo: folder.fifo,
-        },
-        context.clock,
-      );
-      const previous = before.run.kind === "exited" ? before.run : before.previous;
-      const state: ContainerState = {
-        ...before,
-        run: { kind: "running", startedAtMs: process.record.startedAtMs, stopping: false },
-        previous,
-        attempt,
-        started: container.startupProbe === undefined,
-        ready: container.readinessProbe === undefined,
-        unhealthy: undefined,
-      };
-      await this.folder.writeContainer(container.name, { state, process: process.record });
-      this.#states.set(container.name, state);
-      const options = {
-        pod,
+      const running = await startContainer(
+        await this.#launchContext(pod, sandbox),
         container,
-        podIp: sandbox.podIps[0] ?? "",
-        process,
-        log,
-        exec: execContextOf(spec),
-      };
-      this.#watch(watchContainer(options, context));
-      context.events.record(pod, "Normal", "Started", `Started container ${container.name}`, container.name);
-      await this.#forgetOldRuns(container.name, attempt);
+        folder,
+        attempt,
+      );
+      this.#running.set(container.name, running);
+      await this.#setState(
+        container.name,
+        afterStart(before, container, attempt, running.options.process.record.startedAtMs),
+      );
+      this.#watch(running);
+      await forgetOldRuns(folder, attempt);
     } catch (error) {
-      log?.detach();
-      const { state, event } = afterFailedStart(before, error, context);
-      context.events.record(pod, "Warning", event.reason, event.message, container.name);
+      if (this.#running.has(container.name)) throw error;
+      const { state, event } = afterFailedStart(before, error, this.#context);
+      this.#context.events.record(pod, "Warning", event.reason, event.message, container.name);
       await this.#setState(container.name, state);
     }
   }
 
   async #launchContext(pod: Pod, sandbox: LiveSandbox): Promise<LaunchContext> {
     this.#prepared ??= await this.#prepareVolumes(pod);
+    const { networkNamespace } = sandbox;
+    return { ...(await this.#adoptContext(pod, sandbox)), volumes: this.#prepared, networkNamespace };
+  }
+
+  async #adoptContext(pod: Pod, sandbox: LiveSandbox): Promise<AdoptContext> {
+    const { podIps, cgroup: podCgroup } = sandbox;
     return {
       node: this.#context,
       pod,
-      data: await loadPodData(this.#context, pod, sandbox.podIps),
-      volumes: this.#prepared,
-      podIps: sandbox.podIps,
-      networkNamespace: sandbox.networkNamespace,
-      podCgroup: sandbox.cgroup,
+      data: await loadPodData(this.#context, pod, podIps),
+      podIps,
+      podCgroup,
     };
   }
 
   /** From now on, the container's end and its health are told. */
   #watch(running: RunningContainer): void {
-    const { container, process, log } = running.options;
-    this.#running.set(container.name, running);
+    const { container, process } = running.options;
     running.startProbes(this.#stateOf(container).started, (health) => void this.#onHealth(container, health));
-    void process.exited.then(async (exit) => {
-      running.detachProbes();
-      await log.finished;
-      this.#running.delete(container.name);
-      const state = afterEnd(this.#stateOf(container), exit, this.#context);
-      await this.#setState(container.name, state);
-      if (state.notBeforeMs > this.#context.clock.nowMs()) this.#tellBackOff(running);
-      this.#onChange();
-    });
+    void process.exited
+      .then((exit) => this.#onEnd(running, exit))
+      .catch((error) =>
+        this.#context.log.error("container's end not noted", {
+          container: container.name,
+          error: describeError(error),
+        }),
+      )
+      .finally(this.#onChange);
+  }
+
+  async #onEnd(running: RunningContainer, exit: ContainerExit): Promise<void> {
+    const { container, process, log } = running.options;
+    running.detachProbes();
+    // With hostPID a program may leave others behind, and those would keep the log open.
+    await process.kill();
+    await log.finished;
+    this.#running.delete(container.name);
+    const state = afterEnd(this.#stateOf(container), exit, this.#context);
+    await this.#setState(container.name, state);
+    if (state.notBeforeMs > this.#context.clock.nowMs()) this.#tellBackOff(running);
   }
 
   #tellBackOff({ options: { pod, container } }: RunningContainer): void {
@@ -338,44 +327,28 @@ class Worker implements PodWorker {
   /** Takes over what `recall` found, now that the pod's object is known. */
   async #adoptFound(pod: Pod): Promise<void> {
     for (const [name, found] of this.#found) {
-      this.#found.delete(name);
       const state = this.#states.get(name) ?? NEW_CONTAINER;
       const container = allContainers(pod.spec ?? { containers: [] }).find(
         (candidate) => candidate.name === name,
       );
       if (found.kind === "exited") {
         await this.#setState(name, afterEnd(state, found.exit, this.#context));
+        this.#found.delete(name);
         continue;
       }
       if (container === undefined || this.#sandbox === undefined) {
         await found.process.kill();
         await this.#setState(name, afterEnd(state, await found.process.exited, this.#context));
+        this.#found.delete(name);
         continue;
       }
+      const launch = await this.#adoptContext(pod, this.#sandbox);
       const folder = this.folder.container(name);
-      const log = await openContainerLog(
-        { fifo: folder.fifo, path: folder.log(state.attempt) },
-        this.#context,
-      );
-      const exec = await this.#execContext(pod, container, this.#sandbox);
-      const podIp = this.#sandbox.podIps[0] ?? "";
-      this.#watch(
-        watchContainer({ pod, container, podIp, process: found.process, log, exec }, this.#context),
-      );
+      const running = await adoptContainer(launch, container, folder, state.attempt, found.process);
+      this.#found.delete(name);
+      this.#running.set(name, running);
+      this.#watch(running);
     }
-  }
-
-  /** For a container whose launch an earlier kubelet described. */
-  async #execContext(
-    pod: Pod,
-    container: Container,
-    sandbox: LiveSandbox,
-  ): Promise<RunningContainer["options"]["exec"]> {
-    const data = await loadPodData(this.#context, pod, sandbox.podIps);
-    const user = userOf(pod, container);
-    const environment = environmentOf({ node: this.#context, pod, data }, container, user.userId);
-    const containerCgroup = `${sandbox.cgroup}/${container.name}`;
-    return { ...user, environment, containerCgroup, workingDir: container.workingDir ?? "/" };
   }
 
   #stateOf(container: Container): ContainerState {
@@ -387,19 +360,4 @@ class Worker implements PodWorker {
     const process = this.#running.get(name)?.options.process.record;
     await this.folder.writeContainer(name, { state, process });
   }
-
-  /** The last run's log is what `kubectl logs --previous` shows; older ones and all old layers go. */
-  async #forgetOldRuns(name: string, attempt: number): Promise<void> {
-    const folder = this.folder.container(name);
-    await rm(folder.layer(attempt - 1), { recursive: true, force: true });
-    await rm(folder.log(attempt - 2), { force: true });
-    await rm(`${folder.log(attempt - 2)}.1`, { force: true });
-  }
-}
-
-/** A fresh group: what a killed run may have left in it is ended first. */
-async function runCgroup(path: string, context: NodeContext): Promise<void> {
-  if (!(await removeCgroup(path, context.clock)))
-    throw new MeshError("KERNEL", `processes of the last run do not end: ${path}`);
-  await makeCgroup(path);
 }

@@ -20,6 +20,23 @@ export function restartDelayMs(options: BackoffOptions, failures: number): numbe
   return Math.min(options.maxMs, options.baseMs * 2 ** Math.min(failures - 2, 30));
 }
 
+export function afterStart(
+  state: ContainerState,
+  container: Container,
+  attempt: number,
+  startedAtMs: number,
+): ContainerState {
+  return {
+    ...state,
+    run: { kind: "running", startedAtMs, stopping: false },
+    previous: state.run.kind === "exited" ? state.run : state.previous,
+    attempt,
+    started: container.startupProbe === undefined,
+    ready: container.readinessProbe === undefined,
+    unhealthy: undefined,
+  };
+}
+
 export function afterEnd(
   state: ContainerState,
   exit: ContainerExit,

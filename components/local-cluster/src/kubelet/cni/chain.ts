@@ -1,6 +1,6 @@
 /** Runs the chained CNI plugins of a node, each on the node's own file system. */
 
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError, type Logger } from "@meltemi/runtime";
 import { tryProgram } from "../../network/run-program.ts";
@@ -46,14 +46,20 @@ export function createPluginChain(options: PluginChainOptions, deps: { readonly 
   }
 
   async function invoke(invocation: Invocation): Promise<Awaited<ReturnType<typeof tryProgram>>> {
-    await mkdir(join(options.scratch, "root"), { recursive: true });
-    await makeSkeleton(join(options.scratch, "skeleton"));
-    const script = renderPluginScript(options, invocation.plugin);
-    return tryProgram("unshare", ["--mount", "--propagation", "slave", "/bin/sh", "-c", script], {
-      env: invocation.environment,
-      input: invocation.input,
-      timeoutMs: PLUGIN_TIMEOUT_MS,
-    });
+    await mkdir(options.scratch, { recursive: true });
+    // Calls for several pods run at the same time: each has its own root.
+    const scratch = await mkdtemp(join(options.scratch, "call-"));
+    try {
+      await makeRoot(scratch);
+      const script = renderPluginScript(options, scratch, invocation.plugin);
+      return await tryProgram("unshare", ["--mount", "--propagation", "slave", "/bin/sh", "-c", script], {
+        env: invocation.environment,
+        input: invocation.input,
+        timeoutMs: PLUGIN_TIMEOUT_MS,
+      });
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
   }
 
   async function runChain(command: Command, list: NetworkList, attachment: Attachment): Promise<void> {
@@ -85,24 +91,28 @@ export function createPluginChain(options: PluginChainOptions, deps: { readonly 
   };
 }
 
-/** Mount points that the machine may lack. */
-async function makeSkeleton(folder: string): Promise<void> {
-  for (const path of NODE_FOLDERS) await mkdir(join(folder, path), { recursive: true });
+/** An overlay's folders; the upper one has the mount points that the machine may lack. */
+async function makeRoot(scratch: string): Promise<void> {
+  for (const path of NODE_FOLDERS)
+    await mkdir(join(scratch, "upper", path), { recursive: true, mode: 0o755 });
+  await mkdir(join(scratch, "work"));
+  await mkdir(join(scratch, "root"));
 }
 
 /**
- * The machine's file system with the node's own folders in their places, read-only but for those: a plugin must find
+ * The machine's file system with the node's own folders in their places, what is written elsewhere thrown away: a plugin must find
  * /etc/cni/net.d and its agent's socket in /var/run as on any node.
  */
-function renderPluginScript(options: PluginChainOptions, plugin: string): string {
-  const { fileSystem, scratch } = options;
+function renderPluginScript(options: PluginChainOptions, scratch: string, plugin: string): string {
+  const { fileSystem } = options;
   const binds = NODE_FOLDERS.filter((path) => path !== "/var").map(
     (path) => `mount --rbind ${quote(join(fileSystem, path))} .${path}`,
   );
+  const layers = `lowerdir=/,upperdir=${scratch}/upper,workdir=${scratch}/work`;
   return [
     "set -e",
     "exec 3>&1 1>&2",
-    `mount -t overlay overlay -o ${quote(`lowerdir=/:${scratch}/skeleton`)} ${quote(`${scratch}/root`)}`,
+    `mount -t overlay overlay -o ${quote(layers)} ${quote(`${scratch}/root`)}`,
     `cd ${quote(`${scratch}/root`)}`,
     ...["proc", "sys", "dev"].map((name) => `mount --rbind /${name} ${name}`),
     ...binds,

@@ -61,12 +61,18 @@ export async function describeLaunch(
     layers,
     mounts: await mountsOf(context, container, lower, environment),
     hidden: image.kind === "folder" ? [] : node.hiddenFolders,
-    workingDir: container.workingDir ?? (image.kind === "program" ? node.projectFolder : "/"),
+    workingDir: workingDirOf(node, container),
     userId: user.userId,
     groupId: user.groupId,
     environment,
     command,
   };
+}
+
+/** Programs of the project run from its folder, by which their own entrypoints are named. */
+export function workingDirOf(node: NodeContext, container: Container): string {
+  const image = resolveImage(node.images, container.image ?? "");
+  return container.workingDir ?? (image.kind === "program" ? node.projectFolder : "/");
 }
 
 export interface ContainerUser {

@@ -1,0 +1,570 @@
+/** The local cluster as its user meets it: the real program, the real kubectl, real namespaces and processes. */
+
+import assert from "node:assert/strict";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { eventually } from "@meltemi/testkit";
+
+const run = promisify(execFile);
+const NAME = "lctest";
+const PROGRAM = join(import.meta.dirname, "../../components/local-cluster/src/main.ts");
+const hasKubectl = ["/usr/bin", "/usr/local/bin"].some((folder) => existsSync(`${folder}/kubectl`));
+const skip =
+  process.getuid?.() !== 0
+    ? "needs root"
+    : hasKubectl
+      ? false
+      : "needs kubectl: apt-get install kubernetes-client, or the release from kubernetes.io";
+
+let state = "";
+let port = 0;
+
+async function cluster(...words: string[]): Promise<string> {
+  const options = ["--name", NAME, "--state", state];
+  const { stdout, stderr } = await run(process.execPath, [PROGRAM, ...words, ...options]);
+  return stdout + stderr;
+}
+
+const up = (): Promise<string> =>
+  cluster("up", "--nodes", "2", "--api-port", String(port), "--restart-base-ms", "300");
+
+async function kubectl(...words: string[]): Promise<string> {
+  const env = { ...process.env, KUBECONFIG: join(state, "kubeconfig") };
+  return (await run("kubectl", words, { env, timeout: 60_000 })).stdout;
+}
+
+async function apply(...objects: unknown[]): Promise<void> {
+  const env = { ...process.env, KUBECONFIG: join(state, "kubeconfig") };
+  const child = spawn("kubectl", ["apply", "-f", "-"], { env, stdio: ["pipe", "ignore", "pipe"] });
+  let complaint = "";
+  child.stderr.on("data", (chunk) => {
+    complaint += chunk;
+  });
+  child.stdin.end(objects.map((object) => JSON.stringify(object)).join("\n"));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  assert.equal(code, 0, complaint);
+}
+
+interface PodOptions {
+  readonly node?: string;
+  readonly script?: string;
+  readonly container?: Record<string, unknown>;
+  readonly spec?: Record<string, unknown>;
+}
+
+function pod(name: string, { node, script, container, spec }: PodOptions): unknown {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, labels: { app: name } },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      ...(node === undefined ? {} : { nodeName: node }),
+      containers: [
+        {
+          name: "main",
+          image: "localhost/host",
+          command: ["sh", "-c", script ?? "exec sleep 3600"],
+          ...container,
+        },
+      ],
+      ...spec,
+    },
+  };
+}
+
+/** An HTTP server that says who it is and who asks. */
+const SERVER = `require("node:http").createServer((q, s) => s.end(process.env.HOSTNAME + " " + q.socket.remoteAddress + "\\n"))
+  .listen(8080, "::"); process.on("SIGTERM", () => process.exit(0))`;
+const serverContainer = {
+  command: [process.execPath, "-e", SERVER],
+  ports: [{ name: "http", containerPort: 8080 }],
+  readinessProbe: { httpGet: { port: "http", path: "/" }, periodSeconds: 1 },
+};
+
+async function podStatus(name: string): Promise<PodStatus> {
+  return JSON.parse(await kubectl("get", "pod", name, "-o", "json")).status;
+}
+
+interface PodStatus {
+  readonly phase?: string;
+  readonly podIP?: string;
+  readonly podIPs?: readonly { readonly ip: string }[];
+  readonly hostIP?: string;
+  readonly containerStatuses?: readonly {
+    readonly restartCount: number;
+    readonly ready: boolean;
+    readonly state: { readonly waiting?: { readonly reason: string } };
+  }[];
+}
+
+/** kubectl takes 50 ms a call: no use in asking more often. */
+const PATIENCE = { deadlineMs: 30_000, everyMs: 100 };
+
+/** Waits until no assertion of `check` fails. */
+const holds = (check: () => Promise<void>): Promise<unknown> =>
+  eventually(() => check().then(() => true), PATIENCE);
+
+const phaseIs = (name: string, phase: string): Promise<unknown> =>
+  holds(async () => assert.equal((await podStatus(name)).phase, phase));
+
+function daemonPid(): number {
+  return JSON.parse(readFileSync(join(state, "daemon.json"), "utf8")).pid;
+}
+
+/** What of the cluster is on the machine. */
+function traces(): string[] {
+  const cgroups = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(" - cgroup2 "))
+    .flatMap((line) => readdirSync(line.split(" ")[4] ?? "/"));
+  return [
+    ...execFileSync("ip", ["netns", "list"], { encoding: "utf8" })
+      .split("\n")
+      .filter((line) => line.startsWith(`mlt-${NAME}-`)),
+    ...cgroups.filter((name) => name === `meltemi-${NAME}`),
+    ...readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(state)),
+    ...(existsSync(`/sys/fs/bpf/meltemi-${NAME}`) ? ["bpf folder"] : []),
+    ...execFileSync("ip", ["-br", "link"], { encoding: "utf8" })
+      .split("\n")
+      .filter((line) => /^(p[0-9a-f]{10}|port\d|fabric0)/.test(line)),
+    ...processesWith(state),
+  ];
+}
+
+function processesWith(text: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+    } catch {
+      return false;
+    }
+  });
+}
+
+before(async () => {
+  if (skip !== false) return;
+  // Always the same folder: what a crashed run left behind is found and removed.
+  state = join(tmpdir(), `meltemi-${NAME}`);
+  await cluster("down");
+  port = await freePort();
+  await up();
+});
+
+after(async () => {
+  if (skip === false) await cluster("down");
+});
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+test("up twice is up once, and status and env say so", { skip }, async () => {
+  assert.match(await up(), /is up already/);
+  const status = JSON.parse(await cluster("status", "-o", "json"));
+  assert.equal(status.state, "up");
+  assert.deepEqual(
+    status.nodes.map((node: { ready: boolean }) => node.ready),
+    [true, true],
+  );
+  assert.match(
+    await cluster("env"),
+    /^export KUBECONFIG='.*\/kubeconfig'\nexport PATH='.*\/bin':"\$PATH"\n$/,
+  );
+  assert.match(await kubectl("get", "nodes"), /node-1 +Ready[\s\S]*node-2 +Ready/);
+});
+
+test("what stands in the way is refused in a sentence", { skip }, async () => {
+  const refusal = async (...words: string[]): Promise<string> =>
+    run(process.execPath, [PROGRAM, ...words]).then(
+      () => "accepted",
+      (error: { stderr: string }) => error.stderr,
+    );
+  assert.match(await refusal("up", "--name", "two-words"), /lower-case letters and digits/);
+  assert.match(await refusal("up", "--name", "other", "--state", state), /holds another cluster, lctest/);
+  assert.match(
+    await refusal("up", "--name", NAME, "--state", `${state}-2`),
+    /with another state folder is up/,
+  );
+  assert.match(
+    await refusal("up", "--name", "other", "--state", `${state}-2`, "--api-port", String(port)),
+    /port \d+ of 127.0.0.1 is taken/,
+  );
+  assert.match(await refusal("sideways"), /expected one of up, run, status/);
+});
+
+test("a Deployment runs on both nodes, and every pod reaches it by name, address and family", {
+  skip,
+}, async () => {
+  await apply(
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "web" },
+      spec: {
+        replicas: 4,
+        selector: { matchLabels: { app: "web" } },
+        template: {
+          metadata: { labels: { app: "web" } },
+          spec: {
+            terminationGracePeriodSeconds: 1,
+            containers: [{ name: "web", image: "localhost/host", ...serverContainer }],
+          },
+        },
+      },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web" },
+      spec: { selector: { app: "web" }, ports: [{ port: 80, targetPort: "http" }] },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "peers" },
+      spec: { clusterIP: "None", selector: { app: "web" }, ports: [{ port: 8080 }] },
+    },
+  );
+  await kubectl("rollout", "status", "deployment/web", "--timeout=30s");
+  const nodes = await kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}");
+  assert.deepEqual([...new Set(nodes.split(" "))].sort(), ["node-1", "node-2"]);
+
+  const target = JSON.parse(await kubectl("get", "pods", "-l", "app=web", "-o", "json")).items[0]
+    .status as PodStatus;
+  const v6 = target.podIPs?.[1]?.ip ?? "";
+  const script = [
+    "for i in 1 2 3 4 5 6 7 8; do curl -s -m 5 http://web/; done",
+    "echo short; curl -s -m 5 http://web.default/",
+    `echo v6; curl -s -m 5 'http://[${v6}]:8080/'`,
+    "echo headless; getent ahostsv4 peers | awk '{print $1}' | sort -u | wc -l",
+    'echo api; curl -s --cacert $S/ca.crt -H "Authorization: Bearer $(cat $S/token)" https://kubernetes.default.svc/version | grep -c major',
+    "getent hosts nobody.default.svc.cluster.local || echo no such name",
+  ].join("\n");
+  for (const node of ["node-1", "node-2"]) {
+    const container = { env: [{ name: "S", value: "/var/run/secrets/kubernetes.io/serviceaccount" }] };
+    await apply(pod(`client-${node}`, { node, script, container, spec: { restartPolicy: "Never" } }));
+    await phaseIs(`client-${node}`, "Succeeded");
+    const log = await kubectl("logs", `client-${node}`);
+    const { podIP = "" } = await podStatus(`client-${node}`);
+    const served = log.split("short")[0]?.trim().split("\n") ?? [];
+    assert.equal(served.length, 8, log);
+    for (const line of served)
+      assert.match(line, new RegExp(`^web-\\S+ ::ffff:${podIP}$`), "the client keeps its address");
+    assert.match(log, /short\nweb-/);
+    assert.match(log, /v6\nweb-\S+ fd00:10:244:/);
+    assert.match(log, /headless\n4\n/);
+    assert.match(log, /api\n1\n/);
+    assert.match(log, /no such name/);
+  }
+});
+
+test("a pod reaches itself through its service, and a service without endpoints refuses", {
+  skip,
+}, async () => {
+  const peer = { name: "peer", image: "localhost/host", command: ["sh", "-c", PEER_SCRIPT] };
+  await apply(
+    pod("alone", {
+      container: serverContainer,
+      spec: { containers: [{ name: "main", image: "host", ...serverContainer }, peer] },
+    }),
+    service("self", { app: "alone" }),
+    service("nobody", { app: "nobody" }),
+  );
+  await holds(async () =>
+    assert.match(await kubectl("logs", "alone", "-c", "peer"), /^alone .*\nrefused 7\n$/),
+  );
+});
+
+/** curl says 7 when the connection is refused, 28 when it runs into its timeout. */
+const PEER_SCRIPT =
+  "until curl -sf -m 2 http://self/; do sleep 0.1; done; curl -s -m 5 http://nobody/; echo refused $?; exec sleep 3600";
+
+function service(name: string, selector: Record<string, string>): unknown {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name },
+    spec: { selector, ports: [{ port: 80, targetPort: 8080 }] },
+  };
+}
+
+test("probes come from the node, and a failed liveness probe restarts the container", { skip }, async () => {
+  const script = "echo run; touch /alive; sleep 1; rm /alive; exec sleep 3600";
+  const livenessProbe = {
+    exec: { command: ["test", "-e", "/alive"] },
+    periodSeconds: 1,
+    failureThreshold: 1,
+  };
+  await apply(
+    pod("sickly", { script, container: { livenessProbe } }),
+    pod("seen", { container: probedContainer }),
+  );
+  await holds(async () => {
+    const [status] = (await podStatus("sickly")).containerStatuses ?? [];
+    assert.ok((status?.restartCount ?? 0) >= 1);
+    assert.match(await kubectl("describe", "pod", "sickly"), /Unhealthy[\s\S]*Liveness probe failed/);
+  });
+  const { hostIP = "none" } = await podStatus("seen");
+  await holds(async () => assert.match(await kubectl("logs", "seen"), new RegExp(`^::ffff:${hostIP}$`, "m")));
+});
+
+const probedContainer = {
+  ...serverContainer,
+  command: [
+    process.execPath,
+    "-e",
+    `require("node:http").createServer((q, s) => { console.log(q.socket.remoteAddress); s.end(); }).listen(8080, "::")`,
+  ],
+};
+
+test("a container that ends is started again, ever later, and its last log is kept", { skip }, async () => {
+  await apply(pod("crash", { script: "echo before the end; exit 3" }));
+  await holds(async () => {
+    const [status] = (await podStatus("crash")).containerStatuses ?? [];
+    assert.ok((status?.restartCount ?? 0) >= 2);
+    assert.equal(status?.state.waiting?.reason, "CrashLoopBackOff");
+  });
+  assert.equal(await kubectl("logs", "crash", "--previous"), "before the end\n");
+  assert.match(
+    await kubectl("describe", "pod", "crash"),
+    /Exit Code: +3[\s\S]*Back-off restarting failed container/,
+  );
+});
+
+test("what cannot run says why", { skip }, async () => {
+  const env = [{ name: "A", valueFrom: { configMapKeyRef: { name: "absent", key: "a" } } }];
+  await apply(
+    pod("bad-image", { container: { image: "nobody/nothing:1" } }),
+    pod("bad-env", { container: { env } }),
+    pod("bad-volume", { spec: { volumes: [{ name: "v", secret: { secretName: "absent" } }] } }),
+  );
+  const says = (name: string, what: RegExp): Promise<unknown> =>
+    holds(async () => assert.match(await kubectl("describe", "pod", name), what));
+  await says("bad-image", /ErrImagePull[\s\S]*expected "host", an absolute folder, or one of/);
+  await says("bad-env", /CreateContainerConfigError[\s\S]*configmap "absent" not found/);
+  await says("bad-volume", /FailedMount[\s\S]*secret "absent" not found/);
+  await kubectl("create", "secret", "generic", "absent", "--from-literal=k=v");
+  await phaseIs("bad-volume", "Running");
+});
+
+test("logs can be followed, cut and timed", { skip }, async () => {
+  await apply(
+    pod("talker", {
+      script: "for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done",
+      spec: { restartPolicy: "Never" },
+    }),
+  );
+  await holds(async () => assert.match(await kubectl("logs", "talker"), /line 1/));
+  assert.equal(await kubectl("logs", "talker", "-f"), "line 1\nline 2\nline 3\nline 4\nline 5\n");
+  assert.equal(await kubectl("logs", "talker", "--tail=2"), "line 4\nline 5\n");
+  assert.match(
+    await kubectl("logs", "talker", "--tail=1", "--timestamps"),
+    /^\d{4}-\d\d-\d\dT[\d:.]+Z line 5\n$/,
+  );
+  await phaseIs("talker", "Succeeded");
+});
+
+test("ConfigMaps, Secrets and the pod itself are environment and files, and files follow changes", {
+  skip,
+}, async () => {
+  const volumes = [
+    { name: "settings", configMap: { name: "settings" } },
+    { name: "shared", emptyDir: {} },
+    {
+      name: "self",
+      downwardAPI: { items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }] },
+    },
+  ];
+  const mounts = volumes.map(({ name }) => ({ name, mountPath: `/volumes/${name}` }));
+  const env = [
+    { name: "COLOUR", valueFrom: { configMapKeyRef: { name: "settings", key: "colour" } } },
+    { name: "NODE", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+    { name: "ADDRESS", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
+    { name: "SENTENCE", value: "$(COLOUR) on $(NODE), $$(COLOUR)" },
+  ];
+  const script =
+    'echo "$SENTENCE $ADDRESS"; id -u; cat /volumes/self/labels; echo; last=; while :; do now=$(cat /volumes/settings/colour); [ "$now" = "$last" ] || echo "file $now"; last=$now; sleep 0.1; done';
+  const initContainers = [
+    {
+      name: "first",
+      image: "host",
+      command: ["sh", "-c", "echo made > /volumes/shared/by-init"],
+      volumeMounts: mounts,
+    },
+  ];
+  await apply(
+    { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "settings" }, data: { colour: "blue" } },
+    pod("reader", {
+      node: "node-2",
+      script: `cat /volumes/shared/by-init; ${script}`,
+      container: { env, volumeMounts: mounts, securityContext: { runAsUser: 1234 } },
+      spec: { volumes, initContainers },
+    }),
+  );
+  await holds(async () => assert.match(await kubectl("logs", "reader", "-c", "main"), /file blue/));
+  await kubectl("patch", "configmap", "settings", "-p", '{"data":{"colour":"green"}}');
+  const { podIP = "" } = await podStatus("reader");
+  const expected = `made\nblue on node-2, $(COLOUR) ${podIP}\n1234\napp="reader"\nfile blue\nfile green\n`;
+  await holds(async () => assert.equal(await kubectl("logs", "reader", "-c", "main"), expected));
+});
+
+test("every node has its own /var and /run, and the machine's namespaces", { skip }, async () => {
+  const hostPaths = { own: "/var/run/owned", namespaces: "/var/run/netns", pins: "/sys/fs/bpf" };
+  const volumes = Object.entries(hostPaths).map(([name, path]) => ({
+    name,
+    hostPath: { path, ...(name === "own" ? { type: "DirectoryOrCreate" } : {}) },
+  }));
+  const volumeMounts = Object.entries(hostPaths).map(([name, mountPath]) => ({ name, mountPath }));
+  const script =
+    "cat /var/run/owned/node 2>/dev/null; echo $HOSTNAME > /var/run/owned/node; ls /var/run/netns | grep -c ^mlt-lctest-fabric; touch /litter; cat /proc/self/cgroup";
+  for (const node of ["node-1", "node-2"])
+    await apply(
+      pod(`owner-${node}`, {
+        node,
+        script,
+        container: { volumeMounts },
+        spec: { volumes, restartPolicy: "Never" },
+      }),
+    );
+  for (const node of ["node-1", "node-2"]) {
+    await phaseIs(`owner-${node}`, "Succeeded");
+    const log = await kubectl("logs", `owner-${node}`);
+    assert.match(log, /^1\n/, "an empty folder, and the machine's namespaces");
+    const uid = await kubectl("get", "pod", `owner-${node}`, "-o", "jsonpath={.metadata.uid}");
+    assert.match(
+      log,
+      new RegExp(`/meltemi-${NAME}/${node}/pod${uid}/main`),
+      "agents find the pod by its cgroup",
+    );
+    assert.equal(readFileSync(join(state, "nodes", node, "fs/run/owned/node"), "utf8"), `owner-${node}\n`);
+  }
+  assert.equal(existsSync("/litter"), false);
+  assert.equal(existsSync("/run/owned"), false);
+});
+
+test("chained CNI plugins run before a pod's first process, and a failing one holds it back", {
+  skip,
+}, async () => {
+  const fileSystem = join(state, "nodes/node-1/fs");
+  const plugin = join(fileSystem, "opt/cni/bin/witness");
+  const list = join(fileSystem, "etc/cni/net.d/05-witness.conflist");
+  await writeFile(plugin, WITNESS);
+  await chmod(plugin, 0o755);
+  const plugins = [{ type: "meltemi" }, { type: "witness", colour: "red" }];
+  await writeFile(list, JSON.stringify({ cniVersion: "1.0.0", name: "meltemi", plugins }));
+  await apply(pod("chained", { node: "node-1" }));
+  await holds(async () =>
+    assert.match(
+      await kubectl("describe", "pod", "chained"),
+      /FailedCreatePodSandBox[\s\S]*type="witness" failed: not yet/,
+    ),
+  );
+  assert.equal((await podStatus("chained")).phase, "Pending");
+  await mkdir(join(fileSystem, "run/witness"));
+  await phaseIs("chained", "Running");
+  const uid = await kubectl("get", "pod", "chained", "-o", "jsonpath={.metadata.uid}");
+  const seen = readFileSync(join(fileSystem, "run/witness/ADD"), "utf8");
+  assert.match(seen, new RegExp(`CNI_NETNS=/run/netns/mlt-${NAME}-node-1-`));
+  assert.match(seen, /CNI_IFNAME=eth0/);
+  assert.match(seen, new RegExp(`K8S_POD_NAMESPACE=default;K8S_POD_NAME=chained;.*K8S_POD_UID=${uid}`));
+  assert.match(seen, /"colour":"red"[\s\S]*"prevResult":[\s\S]*"10\.244\.1\.\d+\/32"/);
+  await kubectl("delete", "pod", "chained");
+  assert.match(readFileSync(join(fileSystem, "run/witness/DEL"), "utf8"), /K8S_POD_NAME=chained/);
+  await rm(list);
+});
+
+/** Refuses until /run/witness is there; then writes down what it was told. */
+const WITNESS = `#!/bin/sh
+if [ "$CNI_COMMAND" = ADD ] && [ ! -d /var/run/witness ]; then
+  echo '{"cniVersion":"1.0.0","code":11,"msg":"not yet"}'; exit 1
+fi
+[ -d /var/run/witness ] || exit 0
+{ env | grep CNI_; cat; } > "/var/run/witness/$CNI_COMMAND"
+echo '{"cniVersion":"1.0.0"}'
+`;
+
+test("pods outlive the cluster's process, and what ended meanwhile is started again", { skip }, async () => {
+  await apply(
+    pod("steady", { script: "i=0; while :; do echo tick $i; i=$((i+1)); sleep 0.1; done" }),
+    pod("mortal", {}),
+  );
+  await kubectl("wait", "--for=condition=Ready", "pod/steady", "pod/mortal", "--timeout=20s");
+  await holds(async () => assert.match(await kubectl("logs", "steady"), /tick 5/));
+  const before = JSON.parse(await kubectl("get", "pods", "-o", "json"))
+    .items.map(uidOf)
+    .sort();
+  const [processes, doomed] = [await containerProcesses("steady"), await containerProcesses("mortal")];
+  process.kill(daemonPid(), "SIGKILL");
+  for (const pid of doomed) process.kill(Number(pid), "SIGKILL");
+  await up();
+  assert.deepEqual(
+    JSON.parse(await kubectl("get", "pods", "-o", "json"))
+      .items.map(uidOf)
+      .sort(),
+    before,
+  );
+  assert.deepEqual(await containerProcesses("steady"), processes);
+  const last = Number((await kubectl("logs", "steady", "--tail=1")).trim().split(" ")[1]);
+  await holds(async () =>
+    assert.match(await kubectl("logs", "steady", "--tail=1"), new RegExp(`tick ${last + 5}`)),
+  );
+  const ticks = (await kubectl("logs", "steady")).trim().split("\n");
+  assert.deepEqual(
+    ticks.slice(0, 20),
+    Array.from({ length: 20 }, (_, index) => `tick ${index}`),
+    "no line is lost",
+  );
+  await holds(async () => {
+    const { containerStatuses = [] } = await podStatus("mortal");
+    assert.equal(containerStatuses[0]?.restartCount, 1);
+    assert.equal(containerStatuses[0]?.ready, true);
+  });
+});
+
+const uidOf = (object: { readonly metadata: { readonly uid: string } }): string => object.metadata.uid;
+
+/** The machine's numbers of the processes in a pod's containers. */
+async function containerProcesses(name: string): Promise<string[]> {
+  const [uid, node] = (
+    await kubectl("get", "pod", name, "-o", "jsonpath={.metadata.uid} {.spec.nodeName}")
+  ).split(" ");
+  const mount = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .find((line) => line.includes(" - cgroup2 "));
+  const folder = `${mount?.split(" ")[4]}/meltemi-${NAME}/${node}/pod${uid}/main`;
+  // The first process alone: a shell's short-lived children come and go.
+  return readFileSync(`${folder}/cgroup.procs`, "utf8").trim().split("\n").slice(0, 2);
+}
+
+test("a deleted pod gets its grace, and its place is free again", { skip }, async () => {
+  const script = "trap 'echo going; exit 0' TERM; echo up; while :; do sleep 0.05; done";
+  await apply(pod("leaver", { script }));
+  await holds(async () => assert.match(await kubectl("logs", "leaver"), /up/));
+  const follow = kubectl("logs", "-f", "leaver");
+  await kubectl("delete", "pod", "leaver");
+  assert.equal(await follow, "up\ngoing\n");
+});
+
+test("down leaves nothing behind, also after kill -9", { skip }, async () => {
+  assert.notEqual(traces().length, 0);
+  process.kill(daemonPid(), "SIGKILL");
+  assert.match(await cluster("down"), /cluster lctest is gone/);
+  assert.deepEqual(traces(), []);
+  assert.equal(existsSync(state), false);
+  assert.match(await cluster("down"), /there is no cluster lctest/);
+});
