@@ -1,116 +1,98 @@
 /** ServiceEntry and WorkloadEntry → facts (reference: l7-and-cli §2.7). */
 
-import type { CustomObject } from "@meltemi/kubernetes";
-import { type Ip, parseIp } from "@meltemi/model";
+import type { KubernetesObject } from "@meltemi/kubernetes";
+import { parseIp } from "@meltemi/model";
+import type {
+  EntryEndpoint,
+  ServiceEntry,
+  ServiceEntryPort,
+  ServiceResolution,
+  WorkloadEntry,
+} from "@meltemi/resources";
 import type {
   EndpointFacts,
   ServiceEntryFacts,
   ServicePortFacts,
   WorkloadEntryFacts,
 } from "../compile/facts.ts";
-import {
-  asFields,
-  type Fields,
-  integerAt,
-  labelsAt,
-  listAt,
-  portsAt,
-  textAt,
-  textsAt,
-} from "./entry-fields.ts";
 import { appProtocolOf, createdMs, labelsOf, trafficDistributionOf, waypointRequestOf } from "./labels.ts";
 
-export function workloadEntryFacts(entry: CustomObject): WorkloadEntryFacts {
+export function workloadEntryFacts(entry: WorkloadEntry, object: KubernetesObject): WorkloadEntryFacts {
+  const { namespace, name } = entry.metadata;
   return {
-    namespace: entry.metadata?.namespace ?? "",
-    name: entry.metadata?.name ?? "",
-    labels: labelsOf(entry),
-    waypoint: waypointRequestOf(entry),
-    endpoint: endpointFacts(asFields(entry.spec)),
+    namespace,
+    name,
+    labels: labelsOf(object),
+    waypoint: waypointRequestOf(object),
+    endpoint: endpointFacts(entry),
   };
 }
 
-export function serviceEntryFacts(entry: CustomObject): ServiceEntryFacts {
-  const spec = asFields(entry.spec);
-  const selector = labelsAt(asFields(spec["workloadSelector"]), "labels");
+export function serviceEntryFacts(entry: ServiceEntry, object: KubernetesObject): ServiceEntryFacts {
+  const { metadata, backends } = entry;
   return {
-    namespace: entry.metadata?.namespace ?? "",
-    name: entry.metadata?.name ?? "",
-    createdMs: createdMs(entry),
-    labels: labelsOf(entry),
-    waypoint: waypointRequestOf(entry),
-    hosts: [...new Set(textsAt(spec, "hosts"))],
-    addresses: textsAt(spec, "addresses").flatMap(addressFacts),
-    allocatedAddresses: listAt(asFields(entry.status), "addresses").flatMap((item) => {
-      const fields = asFields(item);
-      const ip = parseIp(textAt(fields, "value"));
-      return ip === undefined ? [] : [{ host: textAt(fields, "host"), ip }];
+    namespace: metadata.namespace,
+    name: metadata.name,
+    createdMs: createdMs(object),
+    labels: labelsOf(object),
+    waypoint: waypointRequestOf(object),
+    hosts: [...new Set(entry.hosts)],
+    addresses: entry.addresses.flatMap(addressFacts),
+    allocatedAddresses: entry.allocatedAddresses.flatMap(({ value, host }) => {
+      const ip = parseIp(value);
+      return ip === undefined ? [] : [{ host, ip }];
     }),
-    ports: listAt(spec, "ports").flatMap(portFacts),
-    location: textAt(spec, "location") === "MESH_INTERNAL" ? "internal" : "external",
-    resolution: resolutionOf(textAt(spec, "resolution")),
-    endpoints: listAt(spec, "endpoints").map((endpoint) => endpointFacts(asFields(endpoint))),
-    workloadSelector: Object.keys(selector).length === 0 ? undefined : selector,
-    subjectAltNames: textsAt(spec, "subjectAltNames"),
-    trafficDistribution: trafficDistributionOf(entry, undefined),
+    ports: entry.ports.filter(({ protocol }) => protocol.toUpperCase() !== "UDP").map(portFacts),
+    location: entry.location,
+    resolution: RESOLUTIONS[entry.resolution],
+    endpoints: backends.kind === "endpoints" ? backends.endpoints.map(endpointFacts) : [],
+    workloadSelector: backends.kind === "selector" ? Object.fromEntries(backends.labels) : undefined,
+    subjectAltNames: entry.subjectAltNames,
+    trafficDistribution: trafficDistributionOf(object, undefined),
   };
 }
+
+/** Which of several addresses a client takes is its own business at L4. */
+const RESOLUTIONS: Readonly<Record<ServiceResolution, ServiceEntryFacts["resolution"]>> = {
+  none: "none",
+  static: "static",
+  dns: "dns",
+  dnsRoundRobin: "dns",
+  dynamicDns: "dynamicDns",
+};
 
 function addressFacts(text: string): ServiceEntryFacts["addresses"][number][] {
   const [address = "", length] = text.split("/");
   const ip = parseIp(address);
   if (ip === undefined) return [];
-  if (length === undefined) return [{ ip }];
-  return /^\d{1,3}$/.test(length) ? [{ ip, prefixLength: Number(length) }] : [];
+  return length === undefined ? [{ ip }] : [{ ip, prefixLength: Number(length) }];
 }
 
-function portFacts(item: unknown): ServicePortFacts[] {
-  const fields = asFields(item);
-  const port = integerAt(fields, "number", 1, 65_535);
-  if (port === undefined) return [];
-  const name = textAt(fields, "name");
-  const protocol = textAt(fields, "protocol");
-  if (protocol.toUpperCase() === "UDP") return [];
-  return [
-    {
-      name,
-      port,
-      // Without a target the port's name decides on the workload, else the same number.
-      targetPort: integerAt(fields, "targetPort", 1, 65_535) ?? name,
-      appProtocol: appProtocolOf(protocol === "" ? undefined : protocol, name),
-    },
-  ];
-}
-
-function resolutionOf(text: string): ServiceEntryFacts["resolution"] {
-  switch (text) {
-    case "STATIC":
-      return "static";
-    case "DNS":
-    case "DNS_ROUND_ROBIN":
-      return "dns";
-    case "DYNAMIC_DNS":
-      return "dynamicDns";
-    default:
-      return "none";
-  }
-}
-
-function endpointFacts(spec: Fields): EndpointFacts {
+function portFacts({ name, number, protocol, targetPort }: ServiceEntryPort): ServicePortFacts {
   return {
-    address: endpointAddress(textAt(spec, "address")),
-    labels: labelsAt(spec, "labels"),
-    ports: portsAt(spec, "ports"),
-    network: textAt(spec, "network"),
-    locality: textAt(spec, "locality"),
+    name,
+    port: number,
+    // Without a target the port's name decides on the workload, else the same number.
+    targetPort: targetPort ?? name,
+    appProtocol: appProtocolOf(protocol === "" ? undefined : protocol, name),
+  };
+}
+
+function endpointFacts(endpoint: EntryEndpoint): EndpointFacts {
+  return {
+    address: endpointAddress(endpoint.address),
+    labels: Object.fromEntries(endpoint.labels),
+    ports: Object.fromEntries(endpoint.ports),
+    network: endpoint.network,
+    locality: endpoint.locality,
     // Zero would take an endpoint out of every choice for good; Istio reads it as not given.
-    weight: integerAt(spec, "weight", 1, 1_000_000) ?? 1,
-    serviceAccount: textAt(spec, "serviceAccount"),
+    weight: endpoint.weight || 1,
+    serviceAccount: endpoint.serviceAccount,
   };
 }
 
 function endpointAddress(text: string): EndpointFacts["address"] {
   if (text === "" || text.startsWith("unix://")) return undefined;
-  const ip: Ip | undefined = parseIp(text);
+  const ip = parseIp(text);
   return ip === undefined ? { kind: "hostname", hostname: text } : { kind: "ip", ip };
 }

@@ -27,6 +27,8 @@ import {
   type Parsed,
   parseAuthorizationPolicy,
   parsePeerAuthentication,
+  parseServiceEntry,
+  parseWorkloadEntry,
 } from "@meltemi/resources";
 import type { Collection } from "../compile/collection.ts";
 import type { MeshInputs } from "../compile/mesh-collections.ts";
@@ -67,8 +69,12 @@ export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
     follow(SERVICES, inputs.services, serviceFacts),
     follow(ENDPOINT_SLICES, inputs.endpointSlices, endpointSliceFacts),
     follow(GATEWAYS, inputs.waypoints, waypointFacts),
-    follow(SERVICE_ENTRIES, inputs.serviceEntries, serviceEntryFacts),
-    follow(WORKLOAD_ENTRIES, inputs.workloadEntries, workloadEntryFacts),
+    follow(SERVICE_ENTRIES, inputs.serviceEntries, (object) =>
+      parsed("ServiceEntry", parseServiceEntry(object), serviceEntryFacts, object),
+    ),
+    follow(WORKLOAD_ENTRIES, inputs.workloadEntries, (object) =>
+      parsed("WorkloadEntry", parseWorkloadEntry(object), workloadEntryFacts, object),
+    ),
     policies,
     follow(PEER_AUTHENTICATIONS, inputs.peerAuthentications, (object) =>
       parsed("PeerAuthentication", parsePeerAuthentication(object), peerAuthenticationFacts, object),
@@ -100,10 +106,10 @@ export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
   function parsed<T, F>(
     kind: string,
     result: Parsed<T>,
-    toFacts: (value: T) => F,
+    toFacts: (value: T, object: KubernetesObject) => F,
     object: KubernetesObject,
   ): F | typeof KEEP {
-    if (result.kind === "ok") return toFacts(result.value);
+    if (result.kind === "ok") return toFacts(result.value, object);
     log.warn("object refused", { kind, object: keyOf(object), problems: formatProblems(result.problems) });
     return KEEP;
   }

@@ -9,7 +9,8 @@ export interface ConditionContent {
   readonly status: "True" | "False";
   readonly reason: "Accepted" | "UnsupportedValue" | "AncestorNotBound";
   readonly message: string;
-  readonly observedGeneration: number;
+  /** A 64-bit number, which the JSON of Istio's API writes as text. */
+  readonly observedGeneration: string;
 }
 
 export interface StoredCondition extends ConditionContent {
@@ -17,7 +18,7 @@ export interface StoredCondition extends ConditionContent {
 }
 
 export function decideCondition(report: PolicyReport): ConditionContent {
-  return { ...contentOf(report.verdict), observedGeneration: report.generation };
+  return { ...contentOf(report.verdict), observedGeneration: String(report.generation) };
 }
 
 function contentOf(verdict: ZtunnelVerdict): Omit<ConditionContent, "observedGeneration"> {
@@ -86,7 +87,7 @@ export function mergeCondition(
     stored.status === wanted.status &&
     stored.reason === wanted.reason &&
     stored.message === wanted.message &&
-    stored.observedGeneration === wanted.observedGeneration;
+    String(stored.observedGeneration) === wanted.observedGeneration;
   if (isSame) return undefined;
   return {
     ...wanted,
