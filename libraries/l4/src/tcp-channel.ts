@@ -55,7 +55,8 @@ class TcpChannel implements ByteChannel {
 
   write(chunk: Uint8Array, lent: boolean): boolean {
     if (!this.#socket.writable) return true;
-    return this.#socket.write(lent ? chunk.slice() : chunk);
+    // Not `slice`, which gives a view when the chunk is a Buffer.
+    return this.#socket.write(lent ? Buffer.from(chunk) : chunk);
   }
 
   endWrite(): void {

@@ -19,7 +19,8 @@ export class ByteQueue {
       return;
     }
     this.#sealBlock();
-    this.#pieces.push(lent ? chunk.slice() : chunk);
+    // Not `slice`, which gives a view when the chunk is a Buffer.
+    this.#pieces.push(lent ? Buffer.from(chunk) : chunk);
   }
 
   /** The oldest bytes, `limit` at most; undefined when empty. */

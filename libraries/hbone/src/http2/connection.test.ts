@@ -154,6 +154,43 @@ test("one stalled stream does not hold the others", async () => {
   assert.equal(stalled.far.bufferedBytes, 4096 * KIB);
 });
 
+test("lent bytes that wait are the writer's to overwrite", () => {
+  const { client, server, near, far } = openOn(join({ streamWindowBytes: 65_535 }));
+  const seen: Uint8Array[] = [];
+  far.pause();
+  const buffer = Buffer.alloc(100_000, 1);
+  assert.equal(near.write(buffer, true), false);
+  buffer.fill(2);
+  exchange(client, server);
+  far.open({
+    ...new Sink(),
+    onData: (chunk) => void seen.push(chunk),
+    onEnd: () => {},
+    onDrain: () => {},
+    onClosed: () => {},
+    onFault: () => {},
+  });
+  return microtasks().then(async () => {
+    exchange(client, server);
+    await microtasks();
+    const bytes = Buffer.concat(seen);
+    assert.equal(bytes.length, 100_000);
+    assert.ok(bytes.every((byte) => byte === 1));
+  });
+});
+
+test("a header block in parts survives its chunks being overwritten", () => {
+  const server = new Endpoint("server");
+  server.receive(PREFACE);
+  const whole = headersFrame(1, [...CONNECT, ["baggage", "b".repeat(100)]]);
+  const block = whole.subarray(9);
+  const first = frame(FrameType.headers, 0, 1, block.subarray(0, 50));
+  server.http2.receive(first, 0);
+  first.fill(0xff);
+  server.http2.receive(frame(FrameType.continuation, Flag.endHeaders, 1, block.subarray(50)), 0);
+  assert.deepEqual(server.requests[0]?.headers, [["baggage", "b".repeat(100)]]);
+});
+
 test("streams that wait take turns", () => {
   const pair = join();
   const first = openOn(pair);

@@ -60,7 +60,7 @@ export class HeaderAssembly {
     if ((flags & Flag.endHeaders) === 0) {
       this.#streamId = streamId;
       // The view ends with the call, so an unfinished fragment is copied.
-      this.#fragments.push(fragment.slice());
+      this.#fragments.push(Buffer.from(fragment));
       return { kind: "more" };
     }
     const block = this.#fragments.length === 0 ? fragment : Buffer.concat([...this.#fragments, fragment]);

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { test } from "node:test";
+import { eventually } from "@meltemi/testkit";
+import type { ByteConsumer, ChannelFault } from "./byte-channel.ts";
+import { tcpChannel } from "./tcp-channel.ts";
+
+class Sink implements ByteConsumer {
+  text = "";
+  drained = false;
+  log: string[] = [];
+  fault: ChannelFault | undefined;
+  onData(chunk: Uint8Array): void {
+    this.text += Buffer.from(chunk).toString("latin1");
+  }
+  onEnd(): void {
+    this.log.push("end");
+  }
+  onDrain(): void {
+    this.drained = true;
+  }
+  onClosed(): void {
+    this.log.push("closed");
+  }
+  onFault(fault: ChannelFault): void {
+    this.fault = fault;
+    this.log.push("fault");
+  }
+}
+
+class Pair implements AsyncDisposable {
+  readonly accepted: Socket;
+  readonly peer: Socket;
+  readonly #server: Server;
+  peerError = "";
+  constructor(server: Server, accepted: Socket, peer: Socket) {
+    this.#server = server;
+    this.accepted = accepted;
+    this.peer = peer;
+    peer.on("error", (error: NodeJS.ErrnoException) => {
+      this.peerError = error.code ?? "";
+    });
+  }
+  static async make(): Promise<Pair> {
+    const { promise, resolve } = Promise.withResolvers<Socket>();
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, resolve);
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    const peer = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    return new Pair(server, await promise, peer);
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.peer.destroy();
+    this.accepted.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+test("nothing is delivered before open; then bytes, end, and closed after both ends", async () => {
+  await using pair = await Pair.make();
+  const channel = tcpChannel(pair.accepted);
+  pair.peer.end("hello");
+  pair.peer.resume();
+  const sink = new Sink();
+  channel.open(sink);
+  assert.equal(sink.text, "");
+  await eventually(() => sink.log.length === 1);
+  assert.deepEqual([sink.text, sink.log], ["hello", ["end"]]);
+  channel.endWrite();
+  await eventually(() => sink.log.length === 2);
+  assert.deepEqual(sink.log, ["end", "closed"]);
+});
+
+test("lent bytes may be overwritten after write", async () => {
+  await using pair = await Pair.make();
+  const channel = tcpChannel(pair.accepted);
+  channel.open(new Sink());
+  let received = 0;
+  let wrong = 0;
+  pair.peer.pause();
+  pair.peer.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+    wrong += chunk.filter((byte) => byte !== 1).length;
+  });
+  const buffer = Buffer.alloc(64 * 1024);
+  let written = 0;
+  for (let more = true; more; ) {
+    buffer.fill(1);
+    more = channel.write(buffer, true);
+    buffer.fill(2);
+    written += buffer.length;
+  }
+  assert.ok(channel.bufferedBytes > 0);
+  pair.peer.resume();
+  await eventually(() => received === written);
+  assert.equal(wrong, 0);
+});
+
+test("pause holds the peer, drain tells when to go on", async () => {
+  await using pair = await Pair.make();
+  const channel = tcpChannel(pair.accepted);
+  const sink = new Sink();
+  channel.open(sink);
+  channel.pause();
+  while (pair.peer.write(Buffer.alloc(256 * 1024))) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(sink.text.length, 0);
+  assert.ok(channel.bufferedBytes <= 128 * 1024);
+  channel.resume();
+  await eventually(() => pair.peer.writableLength === 0 && sink.text.length > 0);
+});
+
+const ABORTS: readonly (readonly [name: string, before: (channel: ReturnType<typeof tcpChannel>) => void])[] =
+  [
+    ["quiet", () => {}],
+    ["with bytes on their way", (channel) => void channel.write(Buffer.alloc(100), false)],
+    ["right after endWrite", (channel) => channel.endWrite()],
+    [
+      "with a peer that does not read",
+      (channel) => {
+        while (channel.write(Buffer.alloc(256 * 1024), false));
+      },
+    ],
+    [
+      "after endWrite with a peer that does not read",
+      (channel) => {
+        while (channel.write(Buffer.alloc(256 * 1024), false));
+        channel.endWrite();
+      },
+    ],
+  ];
+for (const [name, before] of ABORTS) {
+  test(`abort ${name}: the peer sees a reset, nobody is called, no descriptor is lost`, async () => {
+    await using pair = await Pair.make();
+    const channel = tcpChannel(pair.accepted);
+    const sink = new Sink();
+    channel.open(sink);
+    before(channel);
+    channel.abort("policy");
+    await eventually(() => pair.accepted.closed);
+    pair.peer.resume();
+    // Behind a FIN only a write shows the reset.
+    await eventually(() => {
+      pair.peer.write("x");
+      return pair.peerError === "ECONNRESET" || pair.peerError === "EPIPE";
+    });
+    assert.deepEqual(sink.log, []);
+  });
+}
+
+test("the peer's reset is a fault, also when it came before open", async () => {
+  await using pair = await Pair.make();
+  const channel = tcpChannel(pair.accepted);
+  const sink = new Sink();
+  channel.open(sink);
+  pair.peer.resetAndDestroy();
+  await eventually(() => sink.log.length === 1);
+  assert.deepEqual([sink.log, sink.fault], [["fault"], { kind: "reset" }]);
+});
