@@ -25,7 +25,7 @@ import type { ProxyPorts } from "../../components/ztunnel/src/ports.ts";
 import { createPodSockets } from "../../components/ztunnel/src/sockets/pod-sockets.ts";
 import { startZtunnel, type Ztunnel, type ZtunnelDeps } from "../../components/ztunnel/src/ztunnel.ts";
 
-export interface TestPod extends AsyncDisposable {
+interface TestPod extends AsyncDisposable {
   readonly ztunnel: Ztunnel;
   readonly ip: Ip;
   /** Lines of the log, the access log among them. */
@@ -50,7 +50,7 @@ export interface TestMesh extends AsyncDisposable {
   echo(address: string, port: number): Promise<Server>;
 }
 
-export interface PodOptions {
+interface PodOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly workload?: Partial<Workload>;
   readonly deps?: Partial<ZtunnelDeps>;

@@ -27,7 +27,7 @@ export interface ZtunnelConfig {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-export interface NodeConfig {
+interface NodeConfig {
   readonly podName: string;
   readonly podNamespace: string;
   readonly serviceAccount: string;
@@ -39,7 +39,7 @@ export interface NodeConfig {
   readonly trustDomain: string;
 }
 
-export type ModeConfig =
+type ModeConfig =
   /** One proxy for all enrolled pods of the node, which the node agent announces over this socket. */
   | { readonly kind: "shared"; readonly nodeAgentSocket: string; readonly packetMark: number }
   /** A proxy for one workload, in the proxy's own namespace. */
@@ -54,11 +54,11 @@ export interface ControlPlaneConfig {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-export type LocalXdsConfig =
+type LocalXdsConfig =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "inline"; readonly yaml: string };
 
-export interface HboneConfig {
+interface HboneConfig {
   readonly poolMaxStreams: number;
   readonly poolUnusedReleaseMs: number;
   readonly streamWindowBytes: number;
@@ -69,7 +69,7 @@ export interface HboneConfig {
   readonly compliancePolicy: "none" | "pqc";
 }
 
-export interface SocketConfig {
+interface SocketConfig {
   readonly keepAlive:
     | { readonly idleSeconds: number; readonly intervalSeconds: number; readonly probes: number }
     | undefined;
@@ -80,19 +80,19 @@ export interface SocketConfig {
   readonly originalSource: "required" | "off" | "bestEffort";
 }
 
-export interface DnsConfig {
+interface DnsConfig {
   readonly enabled: boolean;
   readonly port: number;
   readonly preferredNamespace: string | undefined;
 }
 
-export interface AdminConfig {
+interface AdminConfig {
   readonly adminPort: number;
   readonly statsPort: number;
   readonly readinessPort: number;
 }
 
-export interface LogConfig {
+interface LogConfig {
   readonly format: LogFormat;
   /** `RUST_LOG`: levels and `scope=level`, comma separated. */
   readonly filter: string;

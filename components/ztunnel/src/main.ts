@@ -118,8 +118,17 @@ function makeDeps(config: ZtunnelConfig, logger: Logger, filter: LogFilter, regi
               { clock: systemClock, random: Math.random, log: logger.scope("inpod"), handler },
             )
         : undefined,
+    adminHost: sockets.ipv6Enabled ? "::" : "0.0.0.0",
+    self: mode.kind === "shared" ? ownPod(config) : undefined,
     dedicated: mode.kind === "dedicated" ? { workload: mode.workload } : undefined,
   };
+}
+
+/** Undefined when the pod does not know its own name; its metrics are then not served over HBONE. */
+function ownPod({ node }: ZtunnelConfig): ZtunnelDeps["self"] {
+  const { podName, podNamespace, serviceAccount } = node;
+  if (podName === "" || podNamespace === "" || serviceAccount === "") return undefined;
+  return { name: podName, namespace: podNamespace, serviceAccount };
 }
 
 function certificateFetcher(config: ZtunnelConfig): Parameters<typeof createCertificateManager>[1]["fetch"] {

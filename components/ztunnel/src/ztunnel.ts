@@ -47,6 +47,8 @@ export interface ZtunnelDeps {
   readonly staticConfig?: StaticConfig | undefined;
   /** Shared mode: who announces pods. */
   readonly nodeAgent?: ((handler: ZdsHandler) => ZdsClient) | undefined;
+  /** Shared mode: our own pod, for the metrics over HBONE. */
+  readonly self?: WorkloadName | undefined;
   /** Dedicated mode: the one workload, and where its listeners stand. */
   readonly dedicated?:
     | { readonly workload: WorkloadName; readonly listenIp?: Ip; readonly localIp?: Ip }
@@ -115,13 +117,13 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
   // Listeners open once the policies are known: before that, what they would forbid could not be forbidden.
   if (xds === undefined) {
     try {
-      startPods(deps, parts, agentStop.signal, fail);
+      startPods(deps, parts, admin.statsPort, agentStop.signal, fail);
     } catch (error) {
       await stop();
       throw error;
     }
   } else {
-    void xds.synced.then(() => startPods(deps, parts, agentStop.signal, fail)).catch(fail);
+    void xds.synced.then(() => startPods(deps, parts, admin.statsPort, agentStop.signal, fail)).catch(fail);
   }
   return { mesh, readiness, ports: admin, shutdown, finished: finished.promise };
 }
@@ -177,7 +179,7 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
     logger: logger.scope("inpod"),
     metrics: createPodMetrics(registry),
     readiness: deps.nodeAgent === undefined ? undefined : readiness.task("workload proxy manager"),
-    start: (pod, namespace): RunningPodProxy => factory(pod, { sockets: deps.sockets(namespace) }),
+    start: (pod, namespace): RunningPodProxy => factory.pod(pod, { sockets: deps.sockets(namespace) }),
   });
   const follow = (update: XdsUpdate): void => {
     if (update.kind === "authorization") mesh.applyPolicies(policyChanges(update));
@@ -213,6 +215,7 @@ function startConfiguration(deps: ZtunnelDeps, parts: Parts, onSynced: () => voi
 function startPods(
   deps: ZtunnelDeps,
   parts: Parts,
+  statsPort: number,
   signal: AbortSignal,
   onFailure: (error: unknown) => void,
 ): void {
@@ -221,10 +224,15 @@ function startPods(
     const task = parts.readiness.task("proxy");
     parts.pods.adopt(
       workload,
-      parts.factory(workload, { sockets: deps.sockets(undefined), listenIp, localIp }),
+      parts.factory.pod(workload, { sockets: deps.sockets(undefined), listenIp, localIp }),
     );
     task.done();
   }
+  if (deps.self !== undefined)
+    parts.pods.adopt(
+      deps.self,
+      parts.factory.self(deps.self, { sockets: deps.sockets(undefined) }, statsPort),
+    );
   // Rejects only when the agent does not speak our protocol: another try would end the same way.
   deps.nodeAgent?.(parts.pods.handler).run(signal).catch(onFailure);
 }

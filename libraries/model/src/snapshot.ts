@@ -9,7 +9,7 @@ import { type MapDraft, PersistentMap, type ReadableMap } from "./persistent-map
 import { type Policy, policyKey } from "./policy.ts";
 import { networkAddressKey, type Service, serviceKey, type Workload } from "./workload.ts";
 
-export interface CidrService {
+interface CidrService {
   readonly cidr: Cidr;
   readonly service: Service;
 }

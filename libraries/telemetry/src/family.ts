@@ -22,7 +22,7 @@ export interface MetricOptions<L extends string = never> {
 }
 
 /** A label set of the TCP metrics takes about 1.5 KB: ten thousand keep one family under 16 MB, whatever clients do. */
-export const DEFAULT_MAX_LABEL_SETS = 10_000;
+const DEFAULT_MAX_LABEL_SETS = 10_000;
 
 export interface Counter {
   /** Adds `amount`, which must not be negative. */
@@ -146,7 +146,7 @@ export function checkDefinition(options: MetricOptions<string>): void {
   }
 }
 
-export function numberText(value: number): string {
+function numberText(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return "+Inf";
   if (value === Number.NEGATIVE_INFINITY) return "-Inf";
   return String(value);

@@ -4,7 +4,7 @@ import { type Ip, isIpv6 } from "@meltemi/model";
 import packet from "dns-packet";
 
 /** Largest message over TCP (RFC 1035 §4.2.2), and so the most that is ever read. */
-export const MAX_MESSAGE_BYTES = 65_535;
+const MAX_MESSAGE_BYTES = 65_535;
 /** What a client takes over UDP unless it says more. */
 const MIN_UDP_BYTES = 512;
 /** As Istio: the mesh's addresses change slowly, yet a client should notice within half a minute. */

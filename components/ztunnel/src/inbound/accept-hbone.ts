@@ -50,6 +50,7 @@ export async function acceptHboneRequest(inbound: HboneInbound, request: HboneRe
       authority: request.authority,
       network: context.options.network,
       ports: context.options.ports,
+      onlyPort: context.options.onlyPort,
       localhostApplicationTunnel: context.options.localhostApplicationTunnel,
     });
     if (decision.kind === "refuse") return refuse(decision.status, decision.message);

@@ -175,6 +175,24 @@ test("a PROXY tunnel may be reached on the pod's address", () => {
 });
 
 for (const [port, want] of [
+  [15020, "connect"],
+  [15000, "503 port 15000 is not served here"],
+  [15008, "503 attempted recursive call to ourselves"],
+] as const)
+  test(`a listener for one port only: ${port}`, () => {
+    const decision = decideInbound(SNAPSHOT, {
+      workload: POD,
+      localIp: ip("10.0.0.1"),
+      authority: `10.0.0.1:${port}`,
+      network: "",
+      ports: ISTIO_PORTS,
+      onlyPort: 15020,
+      localhostApplicationTunnel: true,
+    });
+    assert.equal(decision.kind === "refuse" ? `${decision.status} ${decision.message}` : decision.kind, want);
+  });
+
+for (const [port, want] of [
   [8080, "connect"],
   [15001, "refuse"],
   [15006, "refuse"],

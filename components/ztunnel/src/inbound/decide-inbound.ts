@@ -31,6 +31,8 @@ export interface InboundRequest {
   /** Network of this proxy. */
   readonly network: string;
   readonly ports: ProxyPorts;
+  /** When given, no other port is served: the proxy's own listener forwards to its metrics alone. */
+  readonly onlyPort?: number | undefined;
   /** An application tunnel with PROXY protocol is reached on loopback. */
   readonly localhostApplicationTunnel: boolean;
 }
@@ -59,6 +61,8 @@ export function decideInbound(snapshot: MeshSnapshot, request: InboundRequest): 
   const tunnel = request.workload.applicationTunnel;
   const port = tunnel !== undefined && tunnel.port > 0 ? tunnel.port : upstream.port;
   if (isOwnPort(request.ports, port)) return refuse(503, RECURSIVE_CALL);
+  if (request.onlyPort !== undefined && port !== request.onlyPort)
+    return refuse(503, `port ${port} is not served here`);
   if (tunnel?.protocol !== "proxy")
     return { kind: "connect", address: { ip: request.localIp, port }, keepSourceAddress: true };
 

@@ -42,7 +42,7 @@ export interface OutboundRequest {
   readonly resolved: (hostname: string) => readonly Ip[] | undefined;
 }
 
-export type RefusalReason =
+type RefusalReason =
   | "illegalPort"
   | "unknownWaypoint"
   | "noHealthyUpstream"

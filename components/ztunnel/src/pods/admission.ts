@@ -11,7 +11,7 @@ export interface AdmissionLimits {
  * 100 000 connections at 12 KB are 1.2 GB, the most that a node should give its proxy; a quarter of it for one pod is
  * more than any single server holds.
  */
-export const DEFAULT_ADMISSION: AdmissionLimits = { process: 100_000, pod: 25_000 };
+const DEFAULT_ADMISSION: AdmissionLimits = { process: 100_000, pod: 25_000 };
 
 /** Beyond this part of the process's bound every pod is held to its equal share. */
 const CROWDED = 0.8;

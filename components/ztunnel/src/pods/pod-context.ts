@@ -14,7 +14,7 @@ import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
 import type { PodAdmission } from "./admission.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 
-export interface PodOptions {
+interface PodOptions {
   readonly pod: WorkloadName;
   /** Name of this node. */
   readonly node: string;
@@ -25,6 +25,8 @@ export interface PodOptions {
   readonly listenIp: Ip;
   /** Local address of connections that the proxy opens; absent where the kernel's choice is right, as in a namespace. */
   readonly localIp?: Ip | undefined;
+  /** As {@link InboundRequest.onlyPort}. */
+  readonly onlyPort?: number | undefined;
   readonly originalSource: "required" | "off" | "bestEffort";
   readonly responseBaggage: boolean;
   readonly localhostApplicationTunnel: boolean;

@@ -1,6 +1,6 @@
 /** Makes the proxy of a pod from what the process has. */
 
-import { HBONE_CLIENT_DEFAULTS, HBONE_POOL_DEFAULTS, HBONE_SERVER_DEFAULTS } from "@meltemi/hbone";
+import { HBONE_POOL_DEFAULTS, HBONE_SERVER_DEFAULTS } from "@meltemi/hbone";
 import type { CertificateManager } from "@meltemi/identity";
 import { createTlsContextCache } from "@meltemi/identity";
 import type { Relays } from "@meltemi/l4";
@@ -19,7 +19,7 @@ import type { DnsMetrics } from "../telemetry/dns-metrics.ts";
 import type { Admission } from "./admission.ts";
 import { createConnectionTable } from "./connection-table.ts";
 import type { PodContext } from "./pod-context.ts";
-import { type RunningPodProxy, startPodProxy } from "./pod-proxy.ts";
+import { type RunningPodProxy, startHboneProxy, startPodProxy } from "./pod-proxy.ts";
 
 export interface PodFactoryDeps {
   readonly mesh: MeshStore;
@@ -38,7 +38,7 @@ export interface PodFactoryDeps {
 }
 
 /** Where the pod's listeners stand; in its own namespace it has all addresses for itself. */
-export interface PodPlace {
+interface PodPlace {
   readonly sockets: PodSockets;
   readonly listenIp?: Ip | undefined;
   readonly localIp?: Ip | undefined;
@@ -49,57 +49,61 @@ const MAX_HBONE_CONNECTIONS_PER_POD = 10_000;
 /** Questions of one pod worked on at once; a busy resolver has some dozens. */
 const MAX_DNS_QUESTIONS_PER_POD = 1024;
 
-export type PodFactory = (pod: WorkloadName, place: PodPlace) => RunningPodProxy;
+export interface PodFactory {
+  pod(name: WorkloadName, place: PodPlace): RunningPodProxy;
+  /** The proxy's own HBONE listener, for `port` of its own and nothing else. */
+  self(name: WorkloadName, place: PodPlace, port: number): RunningPodProxy;
+}
 
 export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): PodFactory {
   const { hbone, sockets: socketConfig, node } = config;
+  const { admission } = deps;
   const contextsOf = createTlsContextCache(hbone.compliancePolicy);
   const windows = {
     streamWindowBytes: hbone.streamWindowBytes,
     connectionWindowBytes: hbone.connectionWindowBytes,
     maxFrameBytes: hbone.maxFrameBytes,
   };
-  return (pod, place) => {
-    const context: PodContext = {
-      options: {
-        pod,
-        node: node.nodeName,
-        network: node.network,
-        ports: config.ports,
-        listenIp: place.listenIp ?? anyAddress(socketConfig.ipv6Enabled),
-        localIp: place.localIp,
-        originalSource: socketConfig.originalSource,
-        responseBaggage: hbone.responseBaggage,
-        localhostApplicationTunnel: hbone.localhostApplicationTunnel,
-      },
-      sockets: place.sockets,
-      mesh: deps.mesh,
-      admission: deps.admission.forPod(),
-      connections: createConnectionTable({ clock: deps.clock }),
-      relays: deps.relays,
-      telemetry: deps.telemetry,
-      authorizer: deps.authorizer,
-      live: deps.live,
-      resolver: deps.resolver,
-      certificate: async (identity) => contextsOf(await deps.certificates.get(identity, "realtime")),
-      clock: deps.clock,
-      random: deps.random,
-      logger: deps.logger,
-    };
-    return startPodProxy(
-      {
-        pool: {
-          ...HBONE_POOL_DEFAULTS,
-          ...windows,
-          maxStreams: hbone.poolMaxStreams,
-          maxHeaderListBytes: HBONE_CLIENT_DEFAULTS.maxHeaderListBytes,
-          unusedReleaseMs: hbone.poolUnusedReleaseMs,
-        },
-        server: { ...HBONE_SERVER_DEFAULTS, ...windows, maxConnections: MAX_HBONE_CONNECTIONS_PER_POD },
-        dns: config.dns.enabled ? dnsOf(config, deps, pod, place.sockets) : undefined,
-      },
-      context,
-    );
+  const contextOf = (pod: WorkloadName, place: PodPlace, onlyPort: number | undefined): PodContext => ({
+    options: {
+      pod,
+      node: node.nodeName,
+      network: node.network,
+      ports: config.ports,
+      listenIp: place.listenIp ?? anyAddress(socketConfig.ipv6Enabled),
+      localIp: place.localIp,
+      onlyPort,
+      originalSource: socketConfig.originalSource,
+      responseBaggage: hbone.responseBaggage,
+      localhostApplicationTunnel: hbone.localhostApplicationTunnel,
+    },
+    sockets: place.sockets,
+    mesh: deps.mesh,
+    admission: admission.forPod(),
+    connections: createConnectionTable({ clock: deps.clock }),
+    relays: deps.relays,
+    telemetry: deps.telemetry,
+    authorizer: deps.authorizer,
+    live: deps.live,
+    resolver: deps.resolver,
+    certificate: async (identity) => contextsOf(await deps.certificates.get(identity, "realtime")),
+    clock: deps.clock,
+    random: deps.random,
+    logger: deps.logger,
+  });
+  const server = { ...HBONE_SERVER_DEFAULTS, ...windows, maxConnections: MAX_HBONE_CONNECTIONS_PER_POD };
+  const pool = {
+    ...HBONE_POOL_DEFAULTS,
+    ...windows,
+    maxStreams: hbone.poolMaxStreams,
+    unusedReleaseMs: hbone.poolUnusedReleaseMs,
+  };
+  return {
+    pod: (name, place) => {
+      const dns = config.dns.enabled ? dnsOf(config, deps, name, place.sockets) : undefined;
+      return startPodProxy({ pool, server, dns }, contextOf(name, place, undefined));
+    },
+    self: (name, place, port) => startHboneProxy(server, contextOf(name, place, port)),
   };
 }
 

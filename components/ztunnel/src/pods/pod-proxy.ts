@@ -1,18 +1,17 @@
 /** The proxy of one pod: its listeners, its HBONE server and pool, its DNS. */
 
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import {
   createHbonePool,
   createHboneServer,
-  type HbonePool,
   type HbonePoolOptions,
   type HboneServer,
   type HboneServerOptions,
 } from "@meltemi/hbone";
-import { workloadIdentity } from "@meltemi/model";
+import { formatSocketAddress, parseIp, type SocketAddress, workloadIdentity } from "@meltemi/model";
 import { describeError, MeshError } from "@meltemi/runtime";
 import type { DnsHandler } from "../dns/dns-handler.ts";
-import { type DnsServer, startDnsServer } from "../dns/dns-server.ts";
+import { startDnsServer } from "../dns/dns-server.ts";
 import { acceptHboneRequest } from "../inbound/accept-hbone.ts";
 import { acceptPlaintext } from "../inbound/accept-plaintext.ts";
 import { acceptOutbound } from "../outbound/accept-outbound.ts";
@@ -32,58 +31,91 @@ export interface PodProxyOptions {
 
 export interface RunningPodProxy extends PodProxy {
   readonly connections: ConnectionTable;
-  /** The pod's identity pool, for revocation and dumps. */
-  readonly pool: HbonePool;
-  readonly server: HboneServer;
 }
 
 /** Opens all listeners or none: throws KERNEL when an address is taken. */
 export function startPodProxy(options: PodProxyOptions, context: PodContext): RunningPodProxy {
-  const pool = createHbonePool(options.pool, {
-    clock: context.clock,
-    certificate: context.certificate,
-    dial: (destination, _sourceIp, signal) => {
-      const { localIp } = context.options;
-      const source = localIp === undefined ? undefined : sourceFor(localIp, destination);
-      return context.sockets.dial(destination, { timeoutMs: CONNECT_TIMEOUT_MS, signal, source });
-    },
+  const { ports, originalSource } = context.options;
+  return startListening(context, (listeners) => {
+    const pool = createHbonePool(options.pool, {
+      clock: context.clock,
+      certificate: context.certificate,
+      dial: (destination, _sourceIp, signal) => dialTunnel(context, destination, signal),
+    });
+    listeners.open(ports.outbound, false, (socket) => void acceptOutbound({ context, pool }, socket));
+    const plaintext = { context, transparent: false };
+    plaintext.transparent = listeners.open(
+      ports.inboundPlaintext,
+      originalSource !== "off",
+      (socket) => void acceptPlaintext(plaintext, socket),
+    );
+    const server = openHboneListener(options.server, context, plaintext.transparent, listeners);
+    if (options.dns !== undefined) {
+      const { handler } = options.dns;
+      const { sockets, logger } = context;
+      listeners.add(startDnsServer(options.dns, { sockets, handler, logger }));
+    }
+    return [server, pool];
   });
+}
+
+/** Only the HBONE listener: what the proxy itself serves to the mesh, its metrics. */
+export function startHboneProxy(options: HboneServerOptions, context: PodContext): RunningPodProxy {
+  return startListening(context, (listeners) => [openHboneListener(options, context, false, listeners)]);
+}
+
+/** What drains once the listeners are closed. */
+interface Draining {
+  drain(deadlineMs: number): Promise<unknown>;
+}
+
+function startListening(
+  context: PodContext,
+  open: (listeners: Listeners) => readonly Draining[],
+): RunningPodProxy {
   const listeners = new Listeners(context);
+  let parts: readonly Draining[];
   try {
-    const { transparent, server } = listen(options, context, pool, listeners);
-    const dns =
-      options.dns &&
-      startDnsServer(options.dns, {
-        sockets: context.sockets,
-        handler: options.dns.handler,
-        logger: context.logger,
-      });
-    context.logger.debug("pod proxy started", { pod: context.options.pod.name, transparent });
-    return runningProxy(context, pool, server, listeners, dns);
+    parts = open(listeners);
   } catch (error) {
     listeners.close();
     context.admission[Symbol.dispose]();
     throw error;
   }
+  const { connections, logger, options } = context;
+  return {
+    connections,
+    async drain(deadlineMs) {
+      // From here on the kernel gives new connections to another listener of the pod, if there is one.
+      listeners.close();
+      const [rest] = await Promise.all([
+        connections.drain(deadlineMs),
+        ...parts.map((part) => part.drain(deadlineMs)),
+      ]);
+      context.admission[Symbol.dispose]();
+      if (rest.cut > 0)
+        logger.warn("connections failed to drain within the timeout", {
+          pod: options.pod.name,
+          cut: rest.cut,
+        });
+    },
+  };
 }
 
-function listen(
-  options: PodProxyOptions,
+function dialTunnel(context: PodContext, destination: SocketAddress, signal: AbortSignal): Promise<Socket> {
+  const { localIp } = context.options;
+  const source = localIp === undefined ? undefined : sourceFor(localIp, destination);
+  return context.sockets.dial(destination, { timeoutMs: CONNECT_TIMEOUT_MS, signal, source });
+}
+
+function openHboneListener(
+  options: HboneServerOptions,
   context: PodContext,
-  pool: HbonePool,
+  transparent: boolean,
   listeners: Listeners,
-): { readonly transparent: boolean; readonly server: HboneServer } {
-  const { ports } = context.options;
-  const wantsTransparent = context.options.originalSource !== "off";
-  listeners.open(ports.outbound, false, (socket) => void acceptOutbound({ context, pool }, socket));
-  const plaintext = { context, transparent: false };
-  plaintext.transparent = listeners.open(
-    ports.inboundPlaintext,
-    wantsTransparent,
-    (socket) => void acceptPlaintext(plaintext, socket),
-  );
-  const { transparent } = plaintext;
-  const server = createHboneServer(options.server, {
+): HboneServer {
+  const { ports, originalSource } = context.options;
+  const server = createHboneServer(options, {
     clock: context.clock,
     certificate: async () => {
       const workload = await localWorkload(context);
@@ -92,56 +124,23 @@ function listen(
     },
     onRequest: (request) => void acceptHboneRequest({ context, transparent }, request),
     onConnectionEnd: (end, from) => {
-      if (end.kind === "refused")
-        context.telemetry.refused(
-          `${from.remoteAddress}:${from.remotePort}`,
-          undefined,
-          "inbound",
-          end.detail,
-        );
+      if (end.kind !== "refused") return;
+      const ip = parseIp(from.remoteAddress);
+      const source = ip === undefined ? "unknown" : formatSocketAddress({ ip, port: from.remotePort });
+      context.telemetry.refused(source, undefined, "inbound", end.detail);
     },
   });
-  listeners.open(ports.inboundHbone, wantsTransparent, (socket) => {
+  listeners.open(ports.inboundHbone, originalSource !== "off", (socket) => {
     context.sockets.prepareAccepted(socket);
     server.accept(socket);
   });
-  return { transparent, server };
-}
-
-function runningProxy(
-  context: PodContext,
-  pool: HbonePool,
-  server: HboneServer,
-  listeners: Listeners,
-  dns: DnsServer | undefined,
-): RunningPodProxy {
-  return {
-    connections: context.connections,
-    pool,
-    server,
-    async drain(deadlineMs) {
-      // From here on the kernel gives new connections to another listener of the pod, if there is one.
-      listeners.close();
-      dns?.close();
-      const [rest] = await Promise.all([
-        context.connections.drain(deadlineMs),
-        server.drain(deadlineMs),
-        pool.drain(deadlineMs),
-      ]);
-      context.admission[Symbol.dispose]();
-      if (rest.cut > 0)
-        context.logger.warn("connections failed to drain within the timeout", {
-          pod: context.options.pod.name,
-          cut: rest.cut,
-        });
-    },
-  };
+  return server;
 }
 
 /** Listening sockets of one pod. */
 class Listeners {
   readonly #context: PodContext;
-  readonly #servers: Server[] = [];
+  readonly #servers: { close(): unknown }[] = [];
 
   constructor(context: PodContext) {
     this.#context = context;
@@ -156,6 +155,10 @@ class Listeners {
     server.listen({ fd });
     this.#servers.push(server);
     return transparent;
+  }
+
+  add(server: { close(): void }): void {
+    this.#servers.push(server);
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import type { MeshStore } from "../mesh/mesh-store.ts";
  */
 export const MISSING_POLICY_WAIT_MS = 5000;
 
-export type Verdict = { readonly kind: "allow" } | { readonly kind: "deny"; readonly message: string };
+type Verdict = { readonly kind: "allow" } | { readonly kind: "deny"; readonly message: string };
 
 export interface Authorizer {
   /** Waits at most {@link MISSING_POLICY_WAIT_MS} for missing policies, then refuses. */
@@ -75,7 +75,7 @@ function decided(decision: AuthorizationDecision): AuthorizationDecision | undef
   return decision.kind === "undetermined" ? undefined : decision;
 }
 
-export function denialText(decision: Exclude<AuthorizationDecision, { kind: "allow" }>): string {
+function denialText(decision: Exclude<AuthorizationDecision, { kind: "allow" }>): string {
   return decision.kind === "deny"
     ? decision.message
     : `policies referenced and not received: ${decision.missing.join(", ")}`;

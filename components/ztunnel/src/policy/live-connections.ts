@@ -11,7 +11,7 @@ import { type Authorizer, MISSING_POLICY_WAIT_MS } from "./authorize.ts";
 
 export const CLOSED_BY_POLICY = "connection closed due to policy change";
 
-export interface LiveConnection {
+interface LiveConnection {
   readonly workloadUid: string;
   readonly connection: L4Connection;
   /** Resets the connection now. May be called once. */

@@ -27,7 +27,7 @@ export interface PodSocketOptions {
   readonly portReuse: boolean;
 }
 
-export interface DialOptions {
+interface DialOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Local address; one that is not the pod's own needs a transparent socket. */
