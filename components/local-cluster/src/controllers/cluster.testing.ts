@@ -1,6 +1,11 @@
 /** A real API server in this process with the controllers on it, and a kubelet's answers for pods: for the tests here. */
 
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
+  type ClusterAccess,
   createInformer,
   createKubernetesClient,
   type KubernetesClient,
@@ -17,11 +22,12 @@ import {
   createServiceAccountKey,
   issueCertificate,
 } from "../api-server/credentials.ts";
-import { createApiServer } from "../api-server/server.ts";
+import { type ApiServerOptions, createApiServer } from "../api-server/server.ts";
 import { type RunningScheduler, startScheduler } from "./scheduler.ts";
 import { type RunningControllers, startControllers } from "./start.ts";
 
 export interface TestCluster {
+  readonly access: ClusterAccess;
   readonly client: KubernetesClient;
   readonly controllers: RunningControllers;
   readonly scheduler: RunningScheduler;
@@ -29,6 +35,8 @@ export interface TestCluster {
   readonly certificateAuthority: string;
   /** Pods whose name begins with one of these never become ready. */
   readonly broken: Set<string>;
+  /** Ends the API server with all its connections, and starts it again on the same state and port. */
+  restartServer(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -47,20 +55,21 @@ export async function startTestCluster(nodes: readonly string[]): Promise<TestCl
     Date.now(),
   );
   const adminToken = "test-administrator";
-  const server = await createApiServer(
-    {
-      statePath: ":memory:",
-      tls: { keyPem: certificate.keyPem, certPem: certificate.certPem, caPem: authority.certPem },
-      listeners: [{ kind: "address", host: "127.0.0.1", port: 0 }],
-      serviceAccountIssuer: "https://kubernetes.default.svc",
-      serviceAccountKeyPem: createServiceAccountKey(),
-      adminToken,
-      clusterName: "test",
-    },
-    { clock: systemClock, logger: testLog(), podLogs: async function* () {} },
-  );
+  const statePath = join(tmpdir(), `controllers-${randomUUID()}.sqlite`);
+  const options: ApiServerOptions = {
+    statePath,
+    tls: { keyPem: certificate.keyPem, certPem: certificate.certPem, caPem: authority.certPem },
+    listeners: [{ kind: "address", host: "127.0.0.1", port: 0 }],
+    serviceAccountIssuer: "https://kubernetes.default.svc",
+    serviceAccountKeyPem: createServiceAccountKey(),
+    adminToken,
+    clusterName: "test",
+  };
+  const serverDeps = { clock: systemClock, logger: testLog(), podLogs: async function* () {} };
+  let server = await createApiServer(options, serverDeps);
+  const port = server.addresses[0]?.port ?? 0;
   const access = {
-    server: new URL(`https://127.0.0.1:${server.addresses[0]?.port}`),
+    server: new URL(`https://127.0.0.1:${port}`),
     certificateAuthority: authority.certPem,
     token: staticToken(adminToken),
     defaultNamespace: "default",
@@ -74,16 +83,25 @@ export async function startTestCluster(nodes: readonly string[]): Promise<TestCl
   const scheduler = startScheduler(client, {}, deps);
   await controllers.ready;
   return {
+    access,
     client,
     controllers,
     scheduler,
     certificateAuthority: authority.certPem,
     broken,
+    async restartServer() {
+      await server.close();
+      server = await createApiServer(
+        { ...options, listeners: [{ kind: "address", host: "127.0.0.1", port }] },
+        serverDeps,
+      );
+    },
     async stop() {
       await Promise.all([controllers.stop(), scheduler.stop()]);
       kubelet.stop();
       client.close();
       await server.close();
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(`${statePath}${suffix}`, { force: true });
     },
   };
 }

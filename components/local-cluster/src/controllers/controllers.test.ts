@@ -342,3 +342,15 @@ test("a pod that fits nowhere says why, and is scheduled once it fits", async ()
   });
   await eventually(async () => (await cluster.client.get(PODS, ref))?.spec?.nodeName === "node-b", WAIT);
 });
+
+test("controllers and scheduler go on when the API server was away", async () => {
+  const namespace = "restart";
+  await makeNamespace(namespace);
+  await cluster.client.create(DEPLOYMENTS, deployment(namespace, "before", 2));
+  await settled(namespace, "before");
+  await cluster.restartServer();
+  await eventually(() => cluster.client.create(DEPLOYMENTS, deployment(namespace, "after", 2)), WAIT);
+  await settled(namespace, "after");
+  await cluster.client.delete(DEPLOYMENTS, { namespace, name: "before" });
+  await eventually(async () => (await podsOf(namespace)).length === 2, WAIT);
+});

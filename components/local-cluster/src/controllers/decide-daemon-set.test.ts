@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DaemonSet, Node, Pod } from "@meltemi/kubernetes";
+import type { ControllerRevision, DaemonSet, Node, Pod } from "@meltemi/kubernetes";
 import type { Action } from "./action.ts";
 import { nodeOfDaemonPod } from "./daemon-pod.ts";
 import { decideDaemonSet } from "./decide-daemon-set.ts";
+import { decideRevisions } from "./decide-revisions.ts";
 import { NOW_MS, nodeOf, type PodOptions, podOf } from "./objects.testing.ts";
 
 type Rolling = NonNullable<NonNullable<NonNullable<DaemonSet["spec"]>["updateStrategy"]>["rollingUpdate"]>;
@@ -41,6 +42,15 @@ function done(actions: readonly Action[]): readonly string[] {
 }
 
 const two = [nodeOf("n1"), nodeOf("n2")];
+const current = revisionOf("new", 2);
+
+function revisionOf(hash: string, revision: number): ControllerRevision {
+  const ownerReferences = [
+    { apiVersion: "apps/v1", kind: "DaemonSet", name: "agent", uid: "set", controller: true },
+  ];
+  const labels = { "controller-revision-hash": hash };
+  return { metadata: { name: `agent-${hash}`, namespace: "default", labels, ownerReferences }, revision };
+}
 const cases: readonly {
   name: string;
   set: DaemonSet;
@@ -192,14 +202,28 @@ const cases: readonly {
 ];
 for (const c of cases) {
   test(`decideDaemonSet: ${c.name}`, () => {
-    const view = { set: c.set, hash: "new", nodes: c.nodes, pods: c.pods, nowMs: NOW_MS };
+    const view = {
+      set: c.set,
+      hash: "new",
+      nodes: c.nodes,
+      pods: c.pods,
+      revisions: [current],
+      nowMs: NOW_MS,
+    };
     assert.deepEqual(done(decideDaemonSet(view).actions), c.want);
   });
 }
 
 test("the status counts nodes", () => {
   const pods = [daemon("p", "n1", "new"), daemon("q", "n2", "old", { ready: false })];
-  const { actions } = decideDaemonSet({ set: setOf(SURGE), hash: "new", nodes: two, pods, nowMs: NOW_MS });
+  const { actions } = decideDaemonSet({
+    set: setOf(SURGE),
+    hash: "new",
+    nodes: two,
+    pods,
+    revisions: [current],
+    nowMs: NOW_MS,
+  });
   const status = actions.findLast((action) => action.kind === "patch");
   assert.ok(status?.kind === "patch");
   assert.deepEqual(status.body["status"], {
@@ -213,3 +237,37 @@ test("the status counts nodes", () => {
     observedGeneration: 1,
   });
 });
+
+const old = [revisionOf("a", 1), revisionOf("b", 3)];
+const revisionCases = [
+  { name: "the first", revisions: [], limit: 10, want: ["create agent-new 1"] },
+  { name: "the newest already", revisions: [revisionOf("new", 2)], limit: 10, want: [] },
+  { name: "one more", revisions: old, limit: 10, want: ["create agent-new 4"] },
+  {
+    name: "one that came back becomes the newest",
+    revisions: [...old, revisionOf("new", 2)],
+    limit: 10,
+    want: ["patch agent-new 4"],
+  },
+  { name: "the oldest go", revisions: [...old, revisionOf("new", 4)], limit: 1, want: ["delete agent-a 1"] },
+  {
+    name: "but not while a pod runs it",
+    revisions: [...old, revisionOf("used", 0), revisionOf("new", 4)],
+    limit: 2,
+    want: [],
+  },
+];
+for (const c of revisionCases) {
+  test(`decideRevisions: ${c.name}`, () => {
+    const set = setOf(SURGE);
+    const spec = { selector: {}, template: {}, ...set.spec, revisionHistoryLimit: c.limit };
+    const labels = { "controller-revision-hash": "used" };
+    const pods = [podOf({ name: "p", labels })];
+    const actions = decideRevisions({ set: { ...set, spec }, hash: "new", revisions: c.revisions, pods });
+    const done = actions.map((action) => {
+      const { revision } = (action.kind === "patch" ? action.body : action.object) as ControllerRevision;
+      return `${action.kind} ${action.object.metadata?.name} ${revision}`;
+    });
+    assert.deepEqual(done, c.want);
+  });
+}

@@ -1,8 +1,17 @@
 /** DaemonSet: one pod on every node that wants it; updates node by node, with a second pod first where surge allows. */
 
-import { DAEMON_SETS, type DaemonSet, type Node, nameOf, PODS, type Pod } from "@meltemi/kubernetes";
+import {
+  type ControllerRevision,
+  DAEMON_SETS,
+  type DaemonSet,
+  type Node,
+  nameOf,
+  PODS,
+  type Pod,
+} from "@meltemi/kubernetes";
 import { type Action, type Decision, statusAction } from "./action.ts";
 import { newDaemonPod, nodeOfDaemonPod, REVISION_HASH, wantsNode } from "./daemon-pod.ts";
+import { decideRevisions } from "./decide-revisions.ts";
 import { isControlledBy, isTerminating } from "./ownership.ts";
 import { availabilityOf, isFinished, isReady, nextAvailableMs } from "./pod-state.ts";
 import { share } from "./rollout-bounds.ts";
@@ -14,6 +23,8 @@ export interface DaemonSetView {
   readonly nodes: readonly Node[];
   /** All pods of its namespace. */
   readonly pods: readonly Pod[];
+  /** All controller revisions of its namespace. */
+  readonly revisions: readonly ControllerRevision[];
   readonly nowMs: number;
 }
 
@@ -35,6 +46,8 @@ export function decideDaemonSet(view: DaemonSetView): Decision {
   const places = view.nodes.map((node) => placeOf(view, node, owned));
   const actions: Action[] = [];
   if (!isTerminating(set)) {
+    const { hash, revisions } = view;
+    actions.push(...decideRevisions({ set, hash, revisions, pods: owned }));
     actions.push(...removeStray(view, owned), ...places.flatMap((place) => tend(view, place)));
     if (set.spec?.updateStrategy?.type !== "OnDelete") actions.push(...update(view, places));
   }

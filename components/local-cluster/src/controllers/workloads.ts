@@ -1,6 +1,7 @@
 /** The controllers of Deployment, ReplicaSet and DaemonSet: which change concerns whom, and what they look at. */
 
 import {
+  CONTROLLER_REVISIONS,
   DAEMON_SETS,
   DEPLOYMENTS,
   type Informer,
@@ -82,6 +83,7 @@ export function startDaemonSets(context: ControllerContext): RunningController {
   const sets = world.of(DAEMON_SETS);
   const pods = world.of(PODS);
   const nodes = world.of(NODES);
+  const revisions = world.of(CONTROLLER_REVISIONS);
   const queue = decidingQueue("daemonset", context, (key) => {
     const set = sets.get(key);
     if (set === undefined) return undefined;
@@ -91,11 +93,13 @@ export function startDaemonSets(context: ControllerContext): RunningController {
       hash,
       nodes: nodes.list(),
       pods: inNamespace(pods, set),
+      revisions: inNamespace(revisions, set),
       nowMs: clock.nowMs(),
     });
   });
   sets.onChange(queueSelf(queue));
   pods.onChange(queueEach(ownedBy("DaemonSet"), queue));
+  revisions.onChange(queueEach(ownedBy("DaemonSet"), queue));
   nodes.onChange(queueEach(() => sets.list().map(keyOf), queue));
   return running("daemonset", queue);
 }
