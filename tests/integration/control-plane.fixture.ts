@@ -9,13 +9,12 @@ import {
   createKubernetesClient,
   type KubernetesClient,
   NAMESPACES,
-  PEER_AUTHENTICATIONS,
   PODS,
   type Pod,
-  type ResourceType,
   SERVICE_ACCOUNTS,
   staticToken,
 } from "@meltemi/kubernetes";
+import { customResourceDefinitions } from "@meltemi/resources";
 import { createLogger, LogFilter, type Logger, systemClock } from "@meltemi/runtime";
 import { createTestAuthority, eventually } from "@meltemi/testkit";
 import {
@@ -33,6 +32,7 @@ import {
   createClusterAuthority,
   createServiceAccountKey,
   issueCertificate,
+  kubeconfigText,
 } from "../../components/local-cluster/src/api-server/credentials.ts";
 import { type ApiServer, createApiServer } from "../../components/local-cluster/src/api-server/server.ts";
 
@@ -54,6 +54,8 @@ export function quietLogger(): Logger {
 export interface TestCluster extends AsyncDisposable {
   readonly client: KubernetesClient;
   readonly port: number;
+  /** For kubectl, as the administrator. */
+  readonly kubeconfig: string;
   /** Stops the API server and starts it again on the same port with the same state. */
   restart(): Promise<void>;
 }
@@ -102,6 +104,12 @@ export async function startCluster(statePath = ":memory:"): Promise<TestCluster>
   return {
     client,
     port,
+    kubeconfig: kubeconfigText({
+      clusterName: "test",
+      server: `https://127.0.0.1:${port}`,
+      caPem: authority.certPem,
+      user: { kind: "token", token: ADMIN_TOKEN },
+    }),
     async restart() {
       await server.close();
       server = await start(port);
@@ -114,36 +122,9 @@ export async function startCluster(statePath = ":memory:"): Promise<TestCluster>
 }
 
 async function createDefinitions(client: KubernetesClient): Promise<void> {
-  for (const type of [AUTHORIZATION_POLICIES, PEER_AUTHENTICATIONS]) {
-    await client.create(CUSTOM_RESOURCE_DEFINITIONS, definitionOf(type));
-    await eventually(() => client.list(type).then(() => true));
-  }
-}
-
-function definitionOf(type: ResourceType): CustomResourceDefinition {
-  const anything = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-  return {
-    metadata: { name: `${type.plural}.${type.group}` },
-    spec: {
-      group: type.group,
-      scope: "Namespaced",
-      names: {
-        plural: type.plural,
-        kind: type.kind,
-        singular: type.kind.toLowerCase(),
-        listKind: `${type.kind}List`,
-      },
-      versions: [
-        {
-          name: type.version,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          schema: { openAPIV3Schema: { type: "object", properties: { spec: anything, status: anything } } },
-        },
-      ],
-    },
-  };
+  for (const definition of customResourceDefinitions())
+    await client.create(CUSTOM_RESOURCE_DEFINITIONS, definition as CustomResourceDefinition);
+  await eventually(() => client.list(AUTHORIZATION_POLICIES).then(() => true));
 }
 
 export interface TestControlPlane extends AsyncDisposable {

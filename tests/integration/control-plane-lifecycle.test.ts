@@ -1,0 +1,202 @@
+/** The whole control plane as it is run: with kubectl, its own CA, status, restarts of the API server, and an orderly end. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { AUTHORIZATION_POLICIES, CONFIG_MAPS, type Condition, NAMESPACES } from "@meltemi/kubernetes";
+import { systemClock } from "@meltemi/runtime";
+import { createTemporaryFolder, eventually } from "@meltemi/testkit";
+import { readConfig } from "../../components/control-plane/src/config.ts";
+import { type RunningControlPlane, runControlPlane } from "../../components/control-plane/src/run.ts";
+import {
+  createRunningPod,
+  createToken,
+  ensureNamespace,
+  quietLogger,
+  startCluster,
+  startControlPlane,
+  subscribe,
+  type TestCluster,
+} from "./control-plane.fixture.ts";
+
+const deadline = { timeout: 60_000 };
+
+async function kubectl(
+  cluster: TestCluster,
+  folder: string,
+  args: readonly string[],
+  input: string,
+): Promise<string> {
+  const path = join(folder, "kubeconfig");
+  await writeFile(path, cluster.kubeconfig, { mode: 0o600 });
+  const child = spawn("kubectl", ["--kubeconfig", path, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.end(input);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  assert.equal(code, 0, output);
+  return output;
+}
+
+function policyYaml(name: string, operation: string): string {
+  return `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name}, namespace: apps }
+spec:
+  action: DENY
+  rules: [{ to: [{ operation: { ${operation} } }] }]
+`;
+}
+
+interface Run extends AsyncDisposable {
+  readonly running: RunningControlPlane;
+  readonly httpPort: number;
+  readonly securePort: number;
+  readonly rootPem: string;
+}
+
+let nextPort = 21_000 + Math.floor(Math.random() * 5_000);
+
+/** Everything that main.ts runs, in this process. */
+async function run(cluster: TestCluster): Promise<Run> {
+  const [http, secure] = [nextPort++, nextPort++];
+  const args = [
+    `--httpAddr=127.0.0.1:${http}`,
+    `--secureGRPCAddr=127.0.0.1:${secure}`,
+    "--grpcAddr=127.0.0.1:0",
+    "--monitoringAddr=127.0.0.1:0",
+  ];
+  const result = readConfig(args, {
+    CA_TRUSTED_NODE_ACCOUNTS: "istio-system/ztunnel",
+    PILOT_DEBOUNCE_AFTER: "20ms",
+  });
+  assert.ok(result.kind === "ok", JSON.stringify(result));
+  const stop = new AbortController();
+  const started = Promise.withResolvers<RunningControlPlane>();
+  const deps = {
+    client: cluster.client,
+    clock: systemClock,
+    random: Math.random,
+    randomBytes: (count: number): Uint8Array => randomBytes(count),
+    logger: quietLogger(),
+  };
+  const ended = runControlPlane({ ...result.config, drainMs: 200 }, deps, stop.signal, started.resolve);
+  ended.catch(started.reject);
+  const running = await started.promise;
+  const { resolve, promise } = Promise.withResolvers<string>();
+  running.authority.onRootBundle(resolve);
+  return {
+    running,
+    httpPort: http,
+    securePort: secure,
+    rootPem: await promise,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+test("kubectl apply reaches a subscriber, and the status says what is enforced", deadline, async () => {
+  await using folder = await createTemporaryFolder();
+  await using cluster = await startCluster();
+  const token = await createToken(cluster.client, "istio-system", "ztunnel");
+  await ensureNamespace(cluster.client, "apps");
+  await using plane = await run(cluster);
+  await using subscriber = subscribe(plane, token);
+  await subscriber.client.synced;
+
+  await kubectl(cluster, folder.path, ["apply", "-f", "-"], policyYaml("port", 'ports: ["8080"]'));
+  await kubectl(cluster, folder.path, ["apply", "-f", "-"], policyYaml("method", 'methods: ["GET"]'));
+  await eventually(() => subscriber.held.has("apps/port"));
+  const condition = async (name: string): Promise<Condition | undefined> => {
+    const policy = await cluster.client.get(AUTHORIZATION_POLICIES, { namespace: "apps", name });
+    const { conditions = [] } = (policy?.status ?? {}) as { conditions?: readonly Condition[] };
+    return conditions[0];
+  };
+  const good = await eventually(() => condition("port"));
+  assert.deepEqual([good?.type, good?.status, good?.reason], ["ZtunnelAccepted", "True", "Accepted"]);
+  const inert = await eventually(() => condition("method"));
+  assert.deepEqual([inert?.status, inert?.reason], ["False", "UnsupportedValue"]);
+  assert.match(inert?.message ?? "", /has no effect/);
+  const waited = await kubectl(
+    cluster,
+    folder.path,
+    ["-n", "apps", "wait", "--for=condition=ZtunnelAccepted", "authorizationpolicy/port", "--timeout=10s"],
+    "",
+  );
+  assert.match(waited, /condition met/);
+  const yaml = policyYaml("port", 'ports: ["9090"]');
+  await kubectl(cluster, folder.path, ["apply", "-f", "-"], yaml);
+  await eventually(() => JSON.stringify(subscriber.held.get("apps/port")).includes("9090"));
+  await eventually(async () => (await condition("port"))?.observedGeneration?.toString() === "2");
+  await kubectl(cluster, folder.path, ["delete", "-f", "-"], yaml);
+  await eventually(() => !subscriber.held.has("apps/port"));
+});
+
+test("the doors: readiness, debug pages, the root certificate in every namespace", deadline, async () => {
+  await using cluster = await startCluster();
+  const token = await createToken(cluster.client, "istio-system", "ztunnel");
+  await using plane = await run(cluster);
+  await using subscriber = subscribe(plane, token);
+  await subscriber.client.synced;
+  const page = async (path: string): Promise<Response> =>
+    await fetch(`http://127.0.0.1:${plane.httpPort}${path}`);
+  assert.equal((await page("/ready")).status, 200);
+  const [client] = (await (await page("/debug/syncz")).json()) as { proxy: string; watches: object }[];
+  assert.equal(client?.proxy, "ztunnel-a.istio-system");
+  assert.match(JSON.stringify(client?.watches), /SYNCED/);
+  assert.equal(((await (await page("/debug/adsz")).json()) as { totalClients: number }).totalClients, 1);
+  for (const path of [
+    "/debug/endpointz?limit=1",
+    "/debug/authorizationz",
+    "/debug/servicesz",
+    "/debug/configz",
+    "/debug",
+  ])
+    assert.equal((await page(path)).status, 200, path);
+  assert.equal((await page("/debug/nothing")).status, 404);
+  const post = await fetch(`http://127.0.0.1:${plane.httpPort}/ready`, { method: "POST" });
+  assert.equal(post.status, 405);
+  await ensureNamespace(cluster.client, "fresh");
+  const map = await eventually(() =>
+    cluster.client.get(CONFIG_MAPS, { namespace: "fresh", name: "istio-ca-root-cert" }),
+  );
+  assert.equal(map?.data?.["root-cert.pem"], plane.rootPem);
+});
+
+test(
+  "the API server goes away and comes back: clients keep what they have, changes flow again",
+  deadline,
+  async () => {
+    await using folder = await createTemporaryFolder();
+    await using cluster = await startCluster(join(folder.path, "state.sqlite"));
+    const token = await createToken(cluster.client, "istio-system", "ztunnel");
+    await ensureNamespace(cluster.client, "apps");
+    await createRunningPod(cluster.client, { namespace: "apps", name: "a", ip: "10.0.0.1" });
+    await using plane = await startControlPlane(cluster);
+    await using subscriber = subscribe(plane, token);
+    await subscriber.client.synced;
+    await eventually(() => subscriber.held.has("Kubernetes//Pod/apps/a"));
+    await cluster.restart();
+    await createRunningPod(cluster.client, { namespace: "apps", name: "b", ip: "10.0.0.2" });
+    await eventually(() => subscriber.held.has("Kubernetes//Pod/apps/b"), { deadlineMs: 30_000 });
+    assert.ok(subscriber.held.has("Kubernetes//Pod/apps/a"));
+    assert.deepEqual(subscriber.ends, [], "its stream never ended");
+  },
+);
+
+test("an orderly end tells clients to go, and a new control plane takes over", deadline, async () => {
+  await using cluster = await startCluster();
+  const token = await createToken(cluster.client, "istio-system", "ztunnel");
+  const first = await run(cluster);
+  await using subscriber = subscribe(first, token);
+  await subscriber.client.synced;
+  await first[Symbol.asyncDispose]();
+  await eventually(() => subscriber.ends.length > 0);
+  await using second = await run(cluster);
+  assert.equal(second.rootPem, first.rootPem, "the CA lives in its Secret");
+});
