@@ -182,6 +182,7 @@ test(
     await subscriber.client.synced;
     await eventually(() => subscriber.held.has("Kubernetes//Pod/apps/a"));
     await cluster.restart();
+    await eventually(() => cluster.client.list(NAMESPACES).then(() => true));
     await createRunningPod(cluster.client, { namespace: "apps", name: "b", ip: "10.0.0.2" });
     await eventually(() => subscriber.held.has("Kubernetes//Pod/apps/b"), { deadlineMs: 30_000 });
     assert.ok(subscriber.held.has("Kubernetes//Pod/apps/a"));
