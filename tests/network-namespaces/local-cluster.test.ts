@@ -1,177 +1,43 @@
 /** The local cluster as its user meets it: the real program, the real kubectl, real namespaces and processes. */
 
 import assert from "node:assert/strict";
-import { execFile, execFileSync, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
-import { eventually } from "@meltemi/testkit";
-
-const run = promisify(execFile);
-const NAME = "lctest";
-const PROGRAM = join(import.meta.dirname, "../../components/local-cluster/src/main.ts");
-const hasKubectl = ["/usr/bin", "/usr/local/bin"].some((folder) => existsSync(`${folder}/kubectl`));
-const skip =
-  process.getuid?.() !== 0
-    ? "needs root"
-    : hasKubectl
-      ? false
-      : "needs kubectl: apt-get install kubernetes-client, or the release from kubernetes.io";
-
-let state = "";
-let port = 0;
-
-async function cluster(...words: string[]): Promise<string> {
-  const options = ["--name", NAME, "--state", state];
-  const { stdout, stderr } = await run(process.execPath, [PROGRAM, ...words, ...options]);
-  return stdout + stderr;
-}
-
-const up = (): Promise<string> =>
-  cluster("up", "--nodes", "2", "--api-port", String(port), "--restart-base-ms", "300");
-
-async function kubectl(...words: string[]): Promise<string> {
-  const env = { ...process.env, KUBECONFIG: join(state, "kubeconfig") };
-  return (await run("kubectl", words, { env, timeout: 60_000 })).stdout;
-}
-
-async function apply(...objects: unknown[]): Promise<void> {
-  const env = { ...process.env, KUBECONFIG: join(state, "kubeconfig") };
-  const child = spawn("kubectl", ["apply", "-f", "-"], { env, stdio: ["pipe", "ignore", "pipe"] });
-  let complaint = "";
-  child.stderr.on("data", (chunk) => {
-    complaint += chunk;
-  });
-  child.stdin.end(objects.map((object) => JSON.stringify(object)).join("\n"));
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  assert.equal(code, 0, complaint);
-}
-
-interface PodOptions {
-  readonly node?: string;
-  readonly script?: string;
-  readonly container?: Record<string, unknown>;
-  readonly spec?: Record<string, unknown>;
-}
-
-function pod(name: string, { node, script, container, spec }: PodOptions): unknown {
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, labels: { app: name } },
-    spec: {
-      terminationGracePeriodSeconds: 1,
-      ...(node === undefined ? {} : { nodeName: node }),
-      containers: [
-        {
-          name: "main",
-          image: "localhost/host",
-          command: ["sh", "-c", script ?? "exec sleep 3600"],
-          ...container,
-        },
-      ],
-      ...spec,
-    },
-  };
-}
-
-/** An HTTP server that says who it is and who asks. */
-const SERVER = `require("node:http").createServer((q, s) => s.end(process.env.HOSTNAME + " " + q.socket.remoteAddress + "\\n"))
-  .listen(8080, "::"); process.on("SIGTERM", () => process.exit(0))`;
-const serverContainer = {
-  command: [process.execPath, "-e", SERVER],
-  ports: [{ name: "http", containerPort: 8080 }],
-  readinessProbe: { httpGet: { port: "http", path: "/" }, periodSeconds: 1 },
-};
-
-async function podStatus(name: string): Promise<PodStatus> {
-  return JSON.parse(await kubectl("get", "pod", name, "-o", "json")).status;
-}
-
-interface PodStatus {
-  readonly phase?: string;
-  readonly podIP?: string;
-  readonly podIPs?: readonly { readonly ip: string }[];
-  readonly hostIP?: string;
-  readonly containerStatuses?: readonly {
-    readonly restartCount: number;
-    readonly ready: boolean;
-    readonly state: { readonly waiting?: { readonly reason: string } };
-  }[];
-}
-
-/** kubectl takes 50 ms a call: no use in asking more often. */
-const PATIENCE = { deadlineMs: 30_000, everyMs: 100 };
-
-/** Waits until no assertion of `check` fails. */
-const holds = (check: () => Promise<void>): Promise<unknown> =>
-  eventually(() => check().then(() => true), PATIENCE);
-
-const phaseIs = (name: string, phase: string): Promise<unknown> =>
-  holds(async () => assert.equal((await podStatus(name)).phase, phase));
-
-function daemonPid(): number {
-  return JSON.parse(readFileSync(join(state, "daemon.json"), "utf8")).pid;
-}
-
-/** What of the cluster is on the machine. */
-function traces(): string[] {
-  const cgroups = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .filter((line) => line.includes(" - cgroup2 "))
-    .flatMap((line) => readdirSync(line.split(" ")[4] ?? "/"));
-  return [
-    ...execFileSync("ip", ["netns", "list"], { encoding: "utf8" })
-      .split("\n")
-      .filter((line) => line.startsWith(`mlt-${NAME}-`)),
-    ...cgroups.filter((name) => name === `meltemi-${NAME}`),
-    ...readFileSync("/proc/self/mountinfo", "utf8")
-      .split("\n")
-      .filter((line) => line.includes(state)),
-    ...(existsSync(`/sys/fs/bpf/meltemi-${NAME}`) ? ["bpf folder"] : []),
-    ...execFileSync("ip", ["-br", "link"], { encoding: "utf8" })
-      .split("\n")
-      .filter((line) => /^(p[0-9a-f]{10}|port\d|fabric0)/.test(line)),
-    ...processesWith(state),
-  ];
-}
-
-function processesWith(text: string): string[] {
-  return readdirSync("/proc").filter((pid) => {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
-    } catch {
-      return false;
-    }
-  });
-}
+import {
+  apiPort,
+  apply,
+  cluster,
+  containerProcesses,
+  daemonPid,
+  holds,
+  kubectl,
+  NAME,
+  type PodStatus,
+  phaseIs,
+  pod,
+  podStatus,
+  refusal,
+  serverContainer,
+  service,
+  skip,
+  state,
+  traces,
+  uidOf,
+  up,
+} from "./local-cluster.fixture.ts";
 
 before(async () => {
   if (skip !== false) return;
-  // Always the same folder: what a crashed run left behind is found and removed.
-  state = join(tmpdir(), `meltemi-${NAME}`);
+  // What a crashed run left behind.
   await cluster("down");
-  port = await freePort();
   await up();
 });
 
 after(async () => {
   if (skip === false) await cluster("down");
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
 
 test("up twice is up once, and status and env say so", { skip }, async () => {
   assert.match(await up(), /is up already/);
@@ -189,11 +55,6 @@ test("up twice is up once, and status and env say so", { skip }, async () => {
 });
 
 test("what stands in the way is refused in a sentence", { skip }, async () => {
-  const refusal = async (...words: string[]): Promise<string> =>
-    run(process.execPath, [PROGRAM, ...words]).then(
-      () => "accepted",
-      (error: { stderr: string }) => error.stderr,
-    );
   assert.match(await refusal("up", "--name", "two-words"), /lower-case letters and digits/);
   assert.match(await refusal("up", "--name", "other", "--state", state), /holds another cluster, lctest/);
   assert.match(
@@ -201,7 +62,7 @@ test("what stands in the way is refused in a sentence", { skip }, async () => {
     /with another state folder is up/,
   );
   assert.match(
-    await refusal("up", "--name", "other", "--state", `${state}-2`, "--api-port", String(port)),
+    await refusal("up", "--name", "other", "--state", `${state}-2`, "--api-port", String(await apiPort())),
     /port \d+ of 127.0.0.1 is taken/,
   );
   assert.match(await refusal("sideways"), /expected one of up, run, status/);
@@ -293,15 +154,6 @@ test("a pod reaches itself through its service, and a service without endpoints 
 /** curl says 7 when the connection is refused, 28 when it runs into its timeout. */
 const PEER_SCRIPT =
   "until curl -sf -m 2 http://self/; do sleep 0.1; done; curl -s -m 5 http://nobody/; echo refused $?; exec sleep 3600";
-
-function service(name: string, selector: Record<string, string>): unknown {
-  return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name },
-    spec: { selector, ports: [{ port: 80, targetPort: 8080 }] },
-  };
-}
 
 test("probes come from the node, and a failed liveness probe restarts the container", { skip }, async () => {
   const script = "echo run; touch /alive; sleep 1; rm /alive; exec sleep 3600";
@@ -535,21 +387,6 @@ test("pods outlive the cluster's process, and what ended meanwhile is started ag
     assert.equal(containerStatuses[0]?.ready, true);
   });
 });
-
-const uidOf = (object: { readonly metadata: { readonly uid: string } }): string => object.metadata.uid;
-
-/** The machine's numbers of the processes in a pod's containers. */
-async function containerProcesses(name: string): Promise<string[]> {
-  const [uid, node] = (
-    await kubectl("get", "pod", name, "-o", "jsonpath={.metadata.uid} {.spec.nodeName}")
-  ).split(" ");
-  const mount = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .find((line) => line.includes(" - cgroup2 "));
-  const folder = `${mount?.split(" ")[4]}/meltemi-${NAME}/${node}/pod${uid}/main`;
-  // The first process alone: a shell's short-lived children come and go.
-  return readFileSync(`${folder}/cgroup.procs`, "utf8").trim().split("\n").slice(0, 2);
-}
 
 test("a deleted pod gets its grace, and its place is free again", { skip }, async () => {
   const script = "trap 'echo going; exit 0' TERM; echo up; while :; do sleep 0.05; done";
