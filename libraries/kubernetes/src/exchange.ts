@@ -15,7 +15,7 @@ const REFUSAL_LIMIT_BYTES = 1024 * 1024;
 const THROTTLED_TRIES = 4;
 const RETRY_AFTER_LIMIT_MS = 10_000;
 
-export interface Call {
+interface Call {
   /** For messages: `create pods default/a`. */
   readonly action: string;
   readonly method: HttpRequest["method"];

@@ -3,7 +3,7 @@
 import { MeshError } from "@meltemi/runtime";
 
 /** An object is at most 1.5 MiB in etcd; JSON escapes and managed fields may swell it on the wire. */
-export const WATCH_LINE_LIMIT_BYTES: number = 8 * 1024 * 1024;
+const WATCH_LINE_LIMIT_BYTES: number = 8 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 

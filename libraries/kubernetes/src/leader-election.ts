@@ -41,7 +41,8 @@ export async function runLeaderElection(
   while (!signal.aborted) {
     const taken = await tryTake();
     if (taken) await leadTerm(terms, deps, signal);
-    else await pause();
+    // After a term too: work that ends at once must not spin, and another candidate may have its turn.
+    if (!signal.aborted) await pause();
   }
 
   async function tryTake(): Promise<boolean> {

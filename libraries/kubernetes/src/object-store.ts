@@ -109,7 +109,7 @@ class Index<T> {
 }
 
 /** Freezes a tree of JSON in place, so that no reader can change what all readers share. */
-export function freeze<T>(value: T): T {
+function freeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);
   for (const inner of Object.values(value)) freeze(inner);

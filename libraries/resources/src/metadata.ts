@@ -42,7 +42,7 @@ export function parseMetadata(value: unknown, problems: Problems): Metadata | un
 }
 
 /** A map of text, empty when it is absent. */
-export function textMap(value: unknown, path: string, problems: Problems): ReadonlyMap<string, string> {
+function textMap(value: unknown, path: string, problems: Problems): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   if (value === undefined || value === null) return found;
   if (!isFields(value)) {

@@ -41,7 +41,7 @@ export interface TestCluster {
 }
 
 /** Silent; set the level to `debug` to follow a failing test. */
-export function testLog(): Logger {
+function testLog(): Logger {
   const write = (line: string): void => void process.stderr.write(line);
   return createLogger({ filter: new LogFilter("off"), format: "plain", nowMs: Date.now, write }, "test");
 }

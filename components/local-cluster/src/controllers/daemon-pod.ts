@@ -43,7 +43,7 @@ export function newDaemonPod(set: DaemonSet, node: Node, hash: string): Pod {
 }
 
 /** The template's spec with the tolerations that every daemon has. */
-export function daemonPodSpec(set: DaemonSet): PodSpec {
+function daemonPodSpec(set: DaemonSet): PodSpec {
   const spec = set.spec?.template.spec ?? { containers: [] };
   const added = spec.hostNetwork === true ? [...TOLERATIONS, HOST_NETWORK_TOLERATION] : TOLERATIONS;
   return { ...spec, tolerations: [...(spec.tolerations ?? []), ...added] };

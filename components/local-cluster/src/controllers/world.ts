@@ -21,7 +21,7 @@ export interface WorldDependencies {
 }
 
 /** Told of every change of every kind that is followed. */
-export type ChangeListener = (
+type ChangeListener = (
   type: ResourceType,
   change: "add" | "update" | "delete",
   object: KubernetesObject,

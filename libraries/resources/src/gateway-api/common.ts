@@ -21,7 +21,7 @@ export const GATEWAY_GROUP = "gateway.networking.k8s.io";
 
 const SUBDOMAIN = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 
-export const GROUP_PATTERN: string = `^$|^${SUBDOMAIN}$`;
+const GROUP_PATTERN = `^$|^${SUBDOMAIN}$`;
 const KIND_PATTERN = "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
 
 export function group(defaultValue?: string): TextSchema {

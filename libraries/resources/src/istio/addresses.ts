@@ -11,7 +11,7 @@ export function isAddressBlock(value: string): boolean {
   );
 }
 
-export function isIpAddress(value: string): boolean {
+function isIpAddress(value: string): boolean {
   return value.includes(":") ? isIpv6(value) : isIpv4(value);
 }
 

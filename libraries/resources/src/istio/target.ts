@@ -57,7 +57,7 @@ export const SELECTOR: ObjectSchema = object({
   ),
 });
 
-export const TARGET_REF: ObjectSchema = object(
+const TARGET_REF: ObjectSchema = object(
   {
     group: text({
       maxLength: 253,

@@ -49,8 +49,6 @@ export function openApi(schema: Schema): Fields {
         maxProperties: schema.maxProperties,
         ...validations(schema.rules),
       });
-    case "any":
-      return { "x-kubernetes-preserve-unknown-fields": true };
     case "integerOrText":
       return { anyOf: [{ type: "integer" }, { type: "string" }], "x-kubernetes-int-or-string": true };
     default:

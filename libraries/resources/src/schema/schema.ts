@@ -69,11 +69,6 @@ export interface MapSchema {
   readonly rules?: readonly Rule<Fields>[];
 }
 
-/** Anything at all: its contents belong to another schema. */
-export interface AnySchema {
-  readonly kind: "any";
-}
-
 export interface IntegerOrTextSchema {
   readonly kind: "integerOrText";
 }
@@ -85,7 +80,6 @@ export type Schema =
   | ObjectSchema
   | ListSchema
   | MapSchema
-  | AnySchema
   | IntegerOrTextSchema;
 
 export function text(options: Omit<TextSchema, "kind"> = {}): TextSchema {
@@ -119,7 +113,6 @@ export function map(values: Schema, options: Omit<MapSchema, "kind" | "values"> 
   return { kind: "map", values, ...options };
 }
 
-export const ANY: AnySchema = { kind: "any" };
 export const INTEGER_OR_TEXT: IntegerOrTextSchema = { kind: "integerOrText" };
 
 /** True for a field that is there; `null` counts as absent, as it does for the API server. */

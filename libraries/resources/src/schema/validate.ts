@@ -37,8 +37,6 @@ export function validate(schema: Schema, value: unknown, path: string, problems:
     case "map":
       validateMap(schema, value, path, problems);
       return;
-    case "any":
-      return;
     case "integerOrText":
       if (typeof value !== "string" && !Number.isInteger(value))
         problems.add(path, `expected a whole number or text, got ${shown(value)}`);
