@@ -1,4 +1,4 @@
-import { createEbpfCapture, removeEbpfCapture } from "@meltemi/ebpf";
+import { createEbpfCapture, createNftablesCapture, removeEbpfCapture } from "@meltemi/ebpf";
 import { createLogger, LogFilter } from "@meltemi/runtime";
 import { describeCapture } from "./capture.contract.ts";
 
@@ -17,4 +17,11 @@ describeCapture({
   name: "ebpf",
   create: (nodeNetns) => createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns }, { log }),
   remove: () => removeEbpfCapture(PIN_FOLDER),
+});
+
+describeCapture({
+  name: "nftables",
+  create: (nodeNetns) => createNftablesCapture({ nodeNetns }),
+  // Its rules live in the namespaces, which the scene removes.
+  remove: () => undefined,
 });

@@ -1,7 +1,7 @@
 /** The capture programs' maps from outside: layouts of bpf/capture.h, and the few operations the agent needs. */
 
 import { ipBytes } from "@meltemi/linux";
-import { MeshError } from "@meltemi/runtime";
+import { checkPodUid, MAX_UID_BYTES } from "./capture.ts";
 import { bpfError } from "./kernel-object.ts";
 import { libbpf, libbpfErrno } from "./libbpf.ts";
 
@@ -14,8 +14,7 @@ export interface PodEntry {
 
 const CAPTURES_DNS = 1;
 const CAPTURES_INBOUND = 2;
-const UID_BYTES = 64;
-const POD_BYTES = 8 + UID_BYTES;
+const POD_BYTES = 8 + MAX_UID_BYTES;
 const ADDRESS_KEY_BYTES = 24;
 const LISTENER_KEY_BYTES = 16;
 const LISTENER_SLOTS = 4;
@@ -27,18 +26,13 @@ const ENOENT = 2;
 const EEXIST = 17;
 
 export function encodePod(entry: PodEntry): Buffer {
-  const uid = Buffer.from(entry.uid, "utf8");
-  if (uid.length === 0 || uid.length >= UID_BYTES || uid.includes(0))
-    throw new MeshError(
-      "INPUT_INVALID",
-      `enrol pod ${JSON.stringify(entry.uid)}: expected a uid of 1 to 63 bytes`,
-    );
+  checkPodUid(entry.uid);
   const value = Buffer.alloc(POD_BYTES);
   value.writeUInt32LE(
     (entry.captureDns ? CAPTURES_DNS : 0) | (entry.captureInbound ? CAPTURES_INBOUND : 0),
     0,
   );
-  value.set(uid, 8);
+  value.write(entry.uid, 8, "latin1");
   return value;
 }
 

@@ -1,6 +1,7 @@
 /** What every kind of capture does, so that the agent need not know which one it has. */
 
 import type { NetworkNamespace } from "@meltemi/linux";
+import { MeshError } from "@meltemi/runtime";
 
 /** ztunnel's ports and marks in a pod, Istio's own numbers (reference: protocol §6.1). */
 export const CAPTURE_PORTS = {
@@ -43,4 +44,16 @@ export interface CaptureBackend extends Disposable {
   list(): Promise<readonly EnrolledPod[]>;
   /** Lets go of this process's handles; capture goes on. */
   close(): void;
+}
+
+/** What the kernel's maps hold, closing NUL included; a Kubernetes uid has 36. */
+export const MAX_UID_BYTES = 64;
+
+/** INPUT_INVALID for a uid that could not be stored, or not be written into a rule. */
+export function checkPodUid(uid: string): void {
+  if (!/^[A-Za-z0-9._-]+$/.test(uid) || uid.length >= MAX_UID_BYTES)
+    throw new MeshError(
+      "INPUT_INVALID",
+      `enrol pod ${JSON.stringify(uid)}: expected a uid of 1 to 63 letters, digits and dashes`,
+    );
 }

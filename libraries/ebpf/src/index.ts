@@ -7,3 +7,8 @@ export {
 } from "./capture.ts";
 export { createEbpfCapture, type EbpfCaptureOptions, removeEbpfCapture } from "./ebpf-backend.ts";
 export { type FeatureReport, type KernelFeature, probeFeatures } from "./features.ts";
+export {
+  createNftablesCapture,
+  type NftablesCaptureOptions,
+  removeNftablesCapture,
+} from "./nftables-backend.ts";

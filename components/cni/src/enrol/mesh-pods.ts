@@ -1,0 +1,51 @@
+/** Pods of this node that are in the mesh: what a newly connected ztunnel is told, each with its open namespace. */
+
+import type { NetworkNamespace } from "@meltemi/linux";
+import type { ZdsPod, ZdsPods } from "@meltemi/zds";
+import type { PodIdentity } from "./pod-facts.ts";
+
+export interface MeshPod extends PodIdentity {
+  readonly netns: NetworkNamespace;
+  /** When it was enrolled by the plugin, before the informer may have heard of it. */
+  readonly sinceMs: number;
+  /** How it is captured, as one word to compare. */
+  readonly capturedAs: string;
+  /** A ztunnel acknowledged it; whichever comes later learns of it from its snapshot. */
+  readonly announced: boolean;
+}
+
+export interface MeshPods extends ZdsPods {
+  get(uid: string): MeshPod | undefined;
+  /** Replaces the pod of that uid; a namespace it no longer uses is closed. */
+  put(pod: MeshPod): void;
+  /** Forgets the pod and closes its namespace. */
+  remove(uid: string): void;
+  list(): readonly MeshPod[];
+}
+
+export function createMeshPods(): MeshPods {
+  const pods = new Map<string, MeshPod>();
+  return {
+    get: (uid) => pods.get(uid),
+    put(pod) {
+      const previous = pods.get(pod.uid);
+      if (previous !== undefined && previous.netns !== pod.netns) previous.netns.close();
+      pods.set(pod.uid, pod);
+    },
+    remove(uid) {
+      pods.get(uid)?.netns.close();
+      pods.delete(uid);
+    },
+    list: () => [...pods.values()],
+    uids: () => [...pods.keys()],
+    find: (uid) => {
+      const pod = pods.get(uid);
+      return pod === undefined ? undefined : zdsPodOf(pod);
+    },
+  };
+}
+
+function zdsPodOf(pod: MeshPod): ZdsPod {
+  const { uid, name, namespace, serviceAccount } = pod;
+  return { uid, workload: { name, namespace, serviceAccount }, netnsFd: pod.netns.fd };
+}
