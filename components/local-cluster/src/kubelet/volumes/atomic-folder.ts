@@ -38,10 +38,17 @@ export async function publishFiles(
   if (old !== undefined && (await isSame(join(folder, old), files))) return;
   const version = `..${new Date().toISOString().replaceAll(/[-:T]/g, "_").slice(0, 19)}.${randomBytes(4).toString("hex")}`;
   await writeVersion(join(folder, version), files, groupId);
+  // A crash may have left it.
+  await rm(join(folder, `${DATA}_tmp`), { force: true });
   await symlink(version, join(folder, `${DATA}_tmp`));
   await rename(join(folder, `${DATA}_tmp`), join(folder, DATA));
   await linkNames(folder, files);
-  if (old !== undefined) await rm(join(folder, old), { recursive: true, force: true });
+  for (const name of await readdir(folder))
+    if (isVersion(name) && name !== version) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+function isVersion(name: string): boolean {
+  return name.startsWith("..") && !name.startsWith(DATA);
 }
 
 async function writeVersion(
