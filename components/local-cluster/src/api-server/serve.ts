@@ -148,10 +148,12 @@ function serveMany(deps: ServeDeps, exchange: ResourceExchange, served: Served):
     return;
   }
   const page = deps.list(listQuestion(served, target.namespace, url.searchParams));
+  const { deprecationWarning } = served.version;
   send(response, {
     code: 200,
     contentType: "application/json",
     body: `${renderList(view, page.items, page.metadata)}\n`,
+    headers: warningHeaders(deprecationWarning === undefined ? [] : [deprecationWarning]),
   });
 }
 

@@ -6,7 +6,7 @@ import type { Schema } from "../schema/schema.ts";
 import { difference, type FieldPath, type FieldSet, shownPath, without } from "./field-set.ts";
 import { isSame, type Manager, type ManagerIdentity, readManagers } from "./managers.ts";
 import { mergeApplied, removePlaces } from "./merge.ts";
-import { ownable, setManagers, timeOf } from "./track.ts";
+import { type Half, ownable, setManagers, timeOf } from "./track.ts";
 
 export interface ApplyInput {
   readonly schema: Schema;
@@ -15,6 +15,7 @@ export interface ApplyInput {
   /** What the applier wants, and nothing else. */
   readonly applied: KubeObject;
   readonly manager: ManagerIdentity;
+  readonly half: Half;
   readonly force: boolean;
   readonly now: string;
 }
@@ -25,7 +26,7 @@ export type Applied =
 
 export function applyConfiguration(input: ApplyInput): Applied {
   const { schema, live, manager } = input;
-  const wanted: FieldSet = new Set(ownable(schema, input.applied).keys());
+  const wanted: FieldSet = new Set(ownable(schema, input.applied, input.half).keys());
   const managers = readManagers(live?.metadata["managedFields"]);
   const own = managers.find((candidate) => isSame(candidate, manager));
   const others = managers.filter((candidate) => candidate !== own);
@@ -37,8 +38,11 @@ export function applyConfiguration(input: ApplyInput): Applied {
   const abandoned = without(own?.fields ?? new Set(), wanted);
   removePlaces(schema, merged, abandoned, ownedBy([wanted, ...others.map((other) => other.fields)]));
 
-  const after = ownable(schema, merged);
-  const { changed, removed } = difference(live === undefined ? new Map() : ownable(schema, live), after);
+  const after = ownable(schema, merged, input.half);
+  const { changed, removed } = difference(
+    live === undefined ? new Map() : ownable(schema, live, input.half),
+    after,
+  );
   const disputed = new Set([...changed].filter((path) => wanted.has(path)));
   const causes = others.flatMap((other) => conflictsWith(other, disputed));
   if (causes.length > 0 && !input.force) {

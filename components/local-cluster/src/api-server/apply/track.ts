@@ -27,9 +27,19 @@ const UNOWNED_METADATA = [
   "uid",
 ];
 
+/** Which half of an object a writer can own: the status belongs to those who write it through its subresource. */
+export type Half = "whole" | "without-status" | "only-status";
+
+export function halfOf(hasStatus: boolean, subresource: string | undefined): Half {
+  if (!hasStatus) return "whole";
+  return subresource === "status" ? "only-status" : "without-status";
+}
+
 /** What can be owned of an object, by place. */
-export function ownable(schema: Schema, object: KubeObject): Map<FieldPath, Json> {
-  const { apiVersion: _, kind: __, metadata, ...rest } = object;
+export function ownable(schema: Schema, object: KubeObject, half: Half): Map<FieldPath, Json> {
+  const { apiVersion: _, kind: __, metadata, status, ...desired } = object;
+  const rest: JsonObject = half === "only-status" ? {} : { ...desired };
+  if (half !== "without-status" && status !== undefined) rest["status"] = status;
   const owned: JsonObject = {};
   for (const [key, value] of Object.entries(metadata))
     if (!UNOWNED_METADATA.includes(key)) owned[key] = value;
@@ -39,6 +49,7 @@ export function ownable(schema: Schema, object: KubeObject): Map<FieldPath, Json
 export interface Tracking {
   readonly schema: Schema;
   readonly manager: ManagerIdentity;
+  readonly half: Half;
   readonly now: string;
 }
 
@@ -47,8 +58,9 @@ export interface Tracking {
  * A body that brings an empty list along wipes the books clean; one that brings entries corrects them.
  */
 export function trackUpdate(tracking: Tracking, previous: KubeObject | undefined, next: KubeObject): void {
-  const before = previous === undefined ? new Map<FieldPath, Json>() : ownable(tracking.schema, previous);
-  const after = ownable(tracking.schema, next);
+  const before =
+    previous === undefined ? new Map<FieldPath, Json>() : ownable(tracking.schema, previous, tracking.half);
+  const after = ownable(tracking.schema, next, tracking.half);
   const { changed, removed } = difference(before, after);
   const brought = next.metadata["managedFields"];
   const base = readManagers(brought === undefined ? previous?.metadata["managedFields"] : brought);

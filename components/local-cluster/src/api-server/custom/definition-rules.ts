@@ -1,14 +1,20 @@
 /** Defaults and validation of CustomResourceDefinitions themselves. */
 import { at, childObject, isObject, listAt, setDefault, textAt } from "../json.ts";
-import type { KubeObject } from "../kube-object.ts";
+import { finalizersOf, isTerminating, type KubeObject } from "../kube-object.ts";
 import { type Cause, invalidValue, required, unsupported } from "../refusal.ts";
 import type { ResourceRules } from "../resources/resource.ts";
+import { safePattern } from "../schema/safe-pattern.ts";
+import type { Schema } from "../schema/schema.ts";
+import { compileRule } from "./cel-rules.ts";
 
 export const CUSTOM_RESOURCE_DEFINITION_RULES: Partial<ResourceRules> = {
   countsGenerations: true,
   applyDefaults: defaultDefinition,
   validate: definitionFaults,
 };
+
+/** Keeps a definition until the objects it defines are gone. */
+export const CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io";
 
 function defaultDefinition(definition: KubeObject): void {
   const spec = childObject(definition, "spec");
@@ -17,6 +23,10 @@ function defaultDefinition(definition: KubeObject): void {
   setDefault(names, "singular", kind.toLowerCase());
   setDefault(names, "listKind", `${kind}List`);
   setDefault(spec, "conversion", { strategy: "None" });
+  const finalizers = finalizersOf(definition);
+  if (!isTerminating(definition) && !finalizers.includes(CLEANUP_FINALIZER)) {
+    definition.metadata["finalizers"] = [...finalizers, CLEANUP_FINALIZER];
+  }
 }
 
 function definitionFaults(definition: KubeObject, previous: KubeObject | undefined): readonly Cause[] {
@@ -64,6 +74,8 @@ function versionFaults(definition: KubeObject): Cause[] {
     const field = `spec.versions[${index}]`;
     if ((textAt(version, "name") ?? "") === "") causes.push(required(`${field}.name`));
     const schema = at(version, "schema", "openAPIV3Schema");
+    const rules = isObject(schema) ? schemaFaults(schema as Schema, `${field}.schema.openAPIV3Schema`) : [];
+    causes.push(...rules);
     if (!isObject(schema)) causes.push(required(`${field}.schema.openAPIV3Schema`, "schemas are required"));
     else if (textAt(schema, "type") !== "object") {
       causes.push(
@@ -74,6 +86,34 @@ function versionFaults(definition: KubeObject): Cause[] {
         ),
       );
     }
+  }
+  return causes;
+}
+
+/** Patterns and rules that could never be judged are refused with the definition that brings them. */
+function schemaFaults(schema: Schema, field: string): Cause[] {
+  const causes: Cause[] = [];
+  if (schema.pattern !== undefined && safePattern(schema.pattern) === undefined) {
+    causes.push(invalidValue(`${field}.pattern`, schema.pattern, "must be a valid regular expression (RE2)"));
+  }
+  for (const [index, rule] of (schema["x-kubernetes-validations"] ?? []).entries()) {
+    const compiled = compileRule(rule.rule);
+    if (compiled.kind === "bad") {
+      causes.push(
+        invalidValue(
+          `${field}.x-kubernetes-validations[${index}].rule`,
+          rule.rule,
+          `compilation failed: ${compiled.why}`,
+        ),
+      );
+    }
+  }
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    causes.push(...schemaFaults(property, `${field}.properties[${key}]`));
+  }
+  if (schema.items !== undefined) causes.push(...schemaFaults(schema.items, `${field}.items`));
+  if (typeof schema.additionalProperties === "object") {
+    causes.push(...schemaFaults(schema.additionalProperties, `${field}.additionalProperties`));
   }
   return causes;
 }

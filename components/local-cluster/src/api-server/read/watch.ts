@@ -52,12 +52,14 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
     const encoder = createEncoder(question, view);
     response.writeHead(200, { "content-type": "application/json", "cache-control": "no-cache, private" });
     response.flushHeaders();
-    const timers: Timer[] = [];
+    let bookmarkTimer: Timer | undefined;
+    const endTimer = clock.after(question.timeoutMs, () => end());
     const stopListening = store.history.listen((change) => deliver(change));
 
     function end(): void {
       stopListening();
-      for (const timer of timers) timer.cancel();
+      bookmarkTimer?.cancel();
+      endTimer.cancel();
       open.delete(end);
       response.end();
     }
@@ -72,7 +74,7 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
       write(encoder.change(change));
     }
     function bookmarkLater(): void {
-      timers[0] = clock.after(BOOKMARK_INTERVAL_MS, () => {
+      bookmarkTimer = clock.after(BOOKMARK_INTERVAL_MS, () => {
         write(encoder.bookmark(store.revision(), false));
         bookmarkLater();
       });
@@ -84,7 +86,6 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
     if (question.sendInitialEvents) write(encoder.bookmark(store.revision(), true));
     for (const change of backlog.changes) deliver(change);
     if (question.bookmarks) bookmarkLater();
-    timers[1] = clock.after(question.timeoutMs, end);
   }
 
   return {

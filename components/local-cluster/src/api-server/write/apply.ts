@@ -1,5 +1,6 @@
 /** Server-side apply as a request: `PATCH` with `application/apply-patch+yaml`. Creates what is not there. */
 import { type Applied, applyConfiguration } from "../apply/server-side-apply.ts";
+import { halfOf } from "../apply/track.ts";
 import { clone, isObject, type Json, type JsonObject, textAt } from "../json.ts";
 import { type KubeObject, timestamp } from "../kube-object.ts";
 import { badRequest, conflict, notFound, Refusal } from "../refusal.ts";
@@ -21,6 +22,7 @@ export function applyObject(cluster: Cluster, request: WriteRequest, body: Json)
     live: live?.object,
     applied,
     manager: managerOf(request, "Apply"),
+    half: halfOf(request.served.version.subresources.includes("status"), request.subresource),
     force: request.options.force,
     now: timestamp(request.nowMs),
   });

@@ -4,15 +4,8 @@ import { clone, textAt } from "../json.ts";
 import { type KubeObject, timestamp } from "../kube-object.ts";
 import { alreadyExists, badRequest, invalid } from "../refusal.ts";
 import { metadataFaults } from "../resources/names.ts";
-import {
-  type Bookkeeping,
-  type Cluster,
-  managerOf,
-  type Outcome,
-  subjectOf,
-  type WriteRequest,
-} from "./context.ts";
-import { wholeSchema } from "./decode.ts";
+import { type Bookkeeping, type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
+import { trackingOf } from "./tracking.ts";
 import { applyDefaults, refuseInvalid } from "./validate.ts";
 
 /** What the server itself writes; whatever a client sends here is dropped. */
@@ -61,15 +54,7 @@ export function createObject(
   cluster.admit(request, object, undefined);
   if (bookkeeping === "track") {
     delete metadata["managedFields"];
-    trackUpdate(
-      {
-        schema: wholeSchema(request.served),
-        manager: managerOf(request, "Update"),
-        now: timestamp(request.nowMs),
-      },
-      undefined,
-      object,
-    );
+    trackUpdate(trackingOf(request), undefined, object);
   }
   refuseInvalid(request, object, undefined);
   if (request.options.dryRun) return { code: 201, object, removed: false };

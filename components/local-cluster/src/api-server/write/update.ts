@@ -1,19 +1,12 @@
 /** Replacing an object, wholly or in one of its subresources. */
 import { trackUpdate } from "../apply/track.ts";
 import { clone, isObject, type Json, type JsonObject, sameJson, textAt } from "../json.ts";
-import { finalizersOf, isTerminating, type KubeObject, nameOf, timestamp, uidOf } from "../kube-object.ts";
+import { finalizersOf, isTerminating, type KubeObject, nameOf, uidOf } from "../kube-object.ts";
 import { badRequest, conflict, forbiddenField, invalid, notFound } from "../refusal.ts";
 import { metadataFaults } from "../resources/names.ts";
 import type { Stored } from "../store/object-store.ts";
-import {
-  type Bookkeeping,
-  type Cluster,
-  managerOf,
-  type Outcome,
-  subjectOf,
-  type WriteRequest,
-} from "./context.ts";
-import { wholeSchema } from "./decode.ts";
+import { type Bookkeeping, type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
+import { trackingOf } from "./tracking.ts";
 import { applyDefaults, refuseInvalid } from "./validate.ts";
 
 export function storedObject(cluster: Cluster, request: WriteRequest): Stored {
@@ -42,15 +35,7 @@ export function updateObject(
   if (faults.length > 0) throw invalid(resource.group, resource.kind, nameOf(next), faults);
   cluster.admit(request, next, previous.object);
   if (bookkeeping === "track") {
-    trackUpdate(
-      {
-        schema: wholeSchema(request.served),
-        manager: managerOf(request, "Update"),
-        now: timestamp(request.nowMs),
-      },
-      previous.object,
-      next,
-    );
+    trackUpdate(trackingOf(request), previous.object, next);
   }
   refuseInvalid(request, next, previous.object);
   countGeneration(request, next, previous.object);
