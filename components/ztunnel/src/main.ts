@@ -62,7 +62,8 @@ async function run(config: ZtunnelConfig, logger: Logger, filter: LogFilter): Pr
   const registry = createRegistry();
   collectProcessMetrics(registry);
   const ztunnel = await startZtunnel(config, makeDeps(config, logger, filter, registry));
-  logger.info("started", { ...ztunnel.ports });
+  const { adminPort, statsPort, readinessPort } = ztunnel.ports;
+  logger.info("started", { mode: config.mode.kind, adminPort, statsPort, readinessPort });
   // The second signal of a kind finds no handler, and ends the process at once.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void ztunnel.shutdown());
   // Sockets and timers of this process do not all hold it; its end does.
