@@ -219,6 +219,10 @@ export class Http2Connection implements StreamHost {
     return sent;
   }
 
+  get full(): boolean {
+    return this.scheduler.full;
+  }
+
   wait(stream: Http2Stream): void {
     this.scheduler.wait(stream);
   }

@@ -10,7 +10,9 @@ import type { Sender } from "./send-scheduler.ts";
 export interface StreamHost {
   /** Frames as much of `chunk` as windows permit; returns how much. */
   sendNow(stream: Http2Stream, chunk: Uint8Array): number;
-  /** Registers a stream whose bytes wait. */
+  /** The connection has enough to send. */
+  readonly full: boolean;
+  /** Registers a stream whose bytes wait, or that waits for room. */
   wait(stream: Http2Stream): void;
   sendEnd(stream: Http2Stream): void;
   sendHeaders(stream: Http2Stream, fields: HeaderFields, endStream: boolean): void;
@@ -34,6 +36,7 @@ export class Http2Stream implements ByteChannel, Sender {
   readonly id: number;
   sendWindowBytes: number;
   queued = false;
+  wantsDrain = false;
   watcher: StreamWatcher | undefined;
   /** The final response (client) or request (server) headers are in. */
   headReceived = false;
@@ -89,11 +92,16 @@ export class Http2Stream implements ByteChannel, Sender {
   write(chunk: Uint8Array, lent: boolean): boolean {
     if (this.gone || this.localEnded || this.endAfterPending || chunk.length === 0) return true;
     const sent = this.pendingBytes === 0 ? this.#host.sendNow(this, chunk) : 0;
-    if (sent === chunk.length) return true;
-    this.#pending ??= new ByteQueue();
-    this.#pending.push(sent === 0 ? chunk : chunk.subarray(sent), lent);
+    if (sent === chunk.length && !this.#host.full) return true;
+    this.wantsDrain = true;
+    if (sent < chunk.length) this.#hold(sent === 0 ? chunk : chunk.subarray(sent), lent);
     this.#host.wait(this);
     return false;
+  }
+
+  #hold(rest: Uint8Array, lent: boolean): void {
+    this.#pending ??= new ByteQueue();
+    this.#pending.push(rest, lent);
   }
 
   endWrite(): void {
@@ -200,6 +208,8 @@ export class Http2Stream implements ByteChannel, Sender {
   }
 
   onPendingSent(): void {
+    if (!this.wantsDrain) return;
+    this.wantsDrain = false;
     this.#consumer?.onDrain();
   }
 
