@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ControllerRevision, DaemonSet, Node, Pod } from "@meltemi/kubernetes";
+import {
+  type ControllerRevision,
+  DAEMON_SETS,
+  type DaemonSet,
+  type Node,
+  type Pod,
+} from "@meltemi/kubernetes";
 import type { Action } from "./action.ts";
 import { nodeOfDaemonPod } from "./daemon-pod.ts";
 import { decideDaemonSet } from "./decide-daemon-set.ts";
@@ -263,7 +269,13 @@ for (const c of revisionCases) {
     const spec = { selector: {}, template: {}, ...set.spec, revisionHistoryLimit: c.limit };
     const labels = { "controller-revision-hash": "used" };
     const pods = [podOf({ name: "p", labels })];
-    const actions = decideRevisions({ set: { ...set, spec }, hash: "new", revisions: c.revisions, pods });
+    const actions = decideRevisions({
+      type: DAEMON_SETS,
+      set: { ...set, spec },
+      hash: "new",
+      revisions: c.revisions,
+      pods,
+    });
     const done = actions.map((action) => {
       const { revision } = (action.kind === "patch" ? action.body : action.object) as ControllerRevision;
       return `${action.kind} ${action.object.metadata?.name} ${revision}`;

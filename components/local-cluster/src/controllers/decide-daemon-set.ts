@@ -47,7 +47,7 @@ export function decideDaemonSet(view: DaemonSetView): Decision {
   const actions: Action[] = [];
   if (!isTerminating(set)) {
     const { hash, revisions } = view;
-    actions.push(...decideRevisions({ set, hash, revisions, pods: owned }));
+    actions.push(...decideRevisions({ type: DAEMON_SETS, set, hash, revisions, pods: owned }));
     actions.push(...removeStray(view, owned), ...places.flatMap((place) => tend(view, place)));
     if (set.spec?.updateStrategy?.type !== "OnDelete") actions.push(...update(view, places));
   }

@@ -1,20 +1,22 @@
-/** Revisions of a daemon set as ControllerRevisions: the history that `kubectl rollout history` and `undo` read. */
+/** Revisions of a daemon set or stateful set as ControllerRevisions: the history that `kubectl rollout history` and `undo` read. */
 
 import {
   CONTROLLER_REVISIONS,
   type ControllerRevision,
-  DAEMON_SETS,
   type DaemonSet,
   nameOf,
   namespaceOf,
   type Pod,
+  type ResourceType,
+  type StatefulSet,
 } from "@meltemi/kubernetes";
 import type { Action } from "./action.ts";
 import { REVISION_HASH } from "./daemon-pod.ts";
 import { controllerReference, isControlledBy } from "./ownership.ts";
 
 export interface RevisionsView {
-  readonly set: DaemonSet;
+  readonly type: ResourceType;
+  readonly set: DaemonSet | StatefulSet;
   /** Hash of the current template. */
   readonly hash: string;
   /** All revisions of its namespace. */
@@ -25,7 +27,7 @@ export interface RevisionsView {
 
 /** The current template is the newest revision; old ones go beyond the history limit, but not while a pod runs them. */
 export function decideRevisions(view: RevisionsView): readonly Action[] {
-  const { set, hash } = view;
+  const { type, set, hash } = view;
   const own = view.revisions
     .filter((each) => isControlledBy(each, set))
     .sort((a, b) => a.revision - b.revision);
@@ -34,7 +36,11 @@ export function decideRevisions(view: RevisionsView): readonly Action[] {
   const newest = Math.max(0, ...old.map((each) => each.revision));
   const actions: Action[] = [];
   if (current === undefined)
-    actions.push({ kind: "create", type: CONTROLLER_REVISIONS, object: newRevision(set, hash, newest + 1) });
+    actions.push({
+      kind: "create",
+      type: CONTROLLER_REVISIONS,
+      object: newRevision(type, set, hash, newest + 1),
+    });
   else if (current.revision <= newest) {
     // An old template came back.
     const body = { revision: newest + 1 };
@@ -54,7 +60,12 @@ function hashOf(revision: ControllerRevision): string {
 }
 
 /** `data` is the strategic merge patch that brings the template back; `$patch: replace` so that nothing of a later one stays. */
-function newRevision(set: DaemonSet, hash: string, revision: number): ControllerRevision {
+function newRevision(
+  type: ResourceType,
+  set: DaemonSet | StatefulSet,
+  hash: string,
+  revision: number,
+): ControllerRevision {
   const template = { ...set.spec?.template, $patch: "replace" };
   return {
     metadata: {
@@ -62,7 +73,7 @@ function newRevision(set: DaemonSet, hash: string, revision: number): Controller
       namespace: namespaceOf(set),
       labels: { ...set.spec?.template.metadata?.labels, [REVISION_HASH]: hash },
       ...(set.metadata?.annotations === undefined ? {} : { annotations: set.metadata.annotations }),
-      ownerReferences: [controllerReference(DAEMON_SETS, set)],
+      ownerReferences: [controllerReference(type, set)],
     },
     data: { spec: { template } },
     revision,

@@ -5,7 +5,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { DAEMON_SETS, DEPLOYMENTS } from "@meltemi/kubernetes";
+import { DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS } from "@meltemi/kubernetes";
 import { createTemporaryFolder, eventually, type TemporaryFolder } from "@meltemi/testkit";
 import { startTestCluster, type TestCluster } from "./cluster.testing.ts";
 
@@ -97,4 +97,31 @@ test("kubectl rollout of a daemon set: status, history, undo, restart", needsKub
   await eventually(async () => assert.deepEqual(await revisionsOf("daemonset/agent"), ["2", "3"]) ?? true);
   await kubectl("rollout", "restart", "daemonset/agent");
   await rolledOut("daemonset/agent");
+});
+
+test("kubectl rollout of a stateful set: status, undo", needsKubectl, async () => {
+  const namespace = "default";
+  const template = {
+    metadata: { labels: { app: "db" } },
+    spec: { containers: [{ name: "db", image: "db:1" }] },
+  };
+  const spec = { replicas: 2, serviceName: "db", selector: { matchLabels: { app: "db" } }, template };
+  await cluster.client.create(STATEFUL_SETS, { metadata: { namespace, name: "db" }, spec });
+  const done = async (): Promise<void> => {
+    assert.match(await kubectl("rollout", "status", "statefulset/db", "--timeout=20s"), /complete/);
+  };
+  await done();
+  await kubectl("set", "image", "statefulset/db", "db=db:2");
+  await done();
+  await kubectl("rollout", "undo", "statefulset/db");
+  await done();
+  const images = await kubectl(
+    "get",
+    "pods",
+    "-l",
+    "app=db",
+    "-o",
+    "jsonpath={.items[*].spec.containers[0].image}",
+  );
+  assert.equal(images, "db:1 db:1");
 });

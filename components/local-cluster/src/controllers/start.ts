@@ -7,7 +7,7 @@ import { startGarbageCollector } from "./garbage.ts";
 import { startNamespaceContent, startNamespaceEnd } from "./namespaces.ts";
 import { startNodeLifecycle } from "./nodes.ts";
 import { startEndpointSlices } from "./services.ts";
-import { startDaemonSets, startDeployments, startReplicaSets } from "./workloads.ts";
+import { startDaemonSets, startDeployments, startReplicaSets, startStatefulSets } from "./workloads.ts";
 import { createWorld } from "./world.ts";
 
 export interface ControllerOptions {
@@ -49,6 +49,7 @@ export function startControllers(
       startReplicaSets(context),
       startDeployments(context),
       startDaemonSets(context),
+      startStatefulSets(context),
       startEndpointSlices(context),
       startNodeLifecycle(context),
       startGarbageCollector(context),

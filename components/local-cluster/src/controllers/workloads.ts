@@ -1,4 +1,4 @@
-/** The controllers of Deployment, ReplicaSet and DaemonSet: which change concerns whom, and what they look at. */
+/** The controllers of Deployment, ReplicaSet, DaemonSet and StatefulSet: which change concerns whom, and what they look at. */
 
 import {
   CONTROLLER_REVISIONS,
@@ -13,6 +13,7 @@ import {
   PODS,
   type Pod,
   REPLICA_SETS,
+  STATEFUL_SETS,
 } from "@meltemi/kubernetes";
 import {
   type ControllerContext,
@@ -25,6 +26,7 @@ import {
 import { decideDaemonSet } from "./decide-daemon-set.ts";
 import { decideDeployment } from "./decide-deployment.ts";
 import { decideReplicaSet } from "./decide-replica-set.ts";
+import { decideStatefulSet } from "./decide-stateful-set.ts";
 import { BY_NAMESPACE, controllerOf } from "./ownership.ts";
 import { templateHash } from "./template-hash.ts";
 
@@ -102,6 +104,28 @@ export function startDaemonSets(context: ControllerContext): RunningController {
   revisions.onChange(queueEach(ownedBy("DaemonSet"), queue));
   nodes.onChange(queueEach(() => sets.list().map(keyOf), queue));
   return running("daemonset", queue);
+}
+
+export function startStatefulSets(context: ControllerContext): RunningController {
+  const { world, clock } = context;
+  const sets = world.of(STATEFUL_SETS);
+  const pods = world.of(PODS);
+  const revisions = world.of(CONTROLLER_REVISIONS);
+  const queue = decidingQueue("statefulset", context, (key) => {
+    const set = sets.get(key);
+    if (set === undefined) return undefined;
+    return decideStatefulSet({
+      set,
+      hash: templateHash(set.spec?.template, set.status?.collisionCount ?? 0),
+      pods: inNamespace(pods, set),
+      revisions: inNamespace(revisions, set),
+      nowMs: clock.nowMs(),
+    });
+  });
+  sets.onChange(queueSelf(queue));
+  pods.onChange(queueEach(ownedBy("StatefulSet"), queue));
+  revisions.onChange(queueEach(ownedBy("StatefulSet"), queue));
+  return running("statefulset", queue);
 }
 
 /** Objects of one kind in the namespace of another object. */
