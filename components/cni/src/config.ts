@@ -1,9 +1,11 @@
 /** Configuration of the node agent from its environment, under Istio's names where they exist (reference: l7-and-cli §6.4). */
 
-import { type Environment, EnvironmentReader, type LogFormat, MeshError } from "@meltemi/runtime";
+import { type Environment, EnvironmentReader, type LogFormat, type LogLevel, MeshError } from "@meltemi/runtime";
 
 export interface CniConfig {
   readonly nodeName: string;
+  /** The DaemonSet this process belongs to: when it is gone, so is the mesh. */
+  readonly daemonSet: { readonly name: string; readonly namespace: string };
   readonly enrolment: EnrolmentConfig;
   readonly capture: CaptureConfig;
   readonly install: InstallConfig;
@@ -13,10 +15,10 @@ export interface CniConfig {
   readonly runFolder: string;
   /** The machine's /proc, to find namespaces of running pods. */
   readonly hostProc: string;
-  /** Where the runtime's namespace files are mounted. */
+  /** Where the runtime's namespace files are mounted here. */
   readonly netnsFolder: string;
   readonly ports: { readonly health: number; readonly metrics: number };
-  readonly log: { readonly level: string; readonly format: LogFormat };
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
 export interface EnrolmentConfig {
@@ -29,8 +31,6 @@ export interface EnrolmentConfig {
 export interface CaptureConfig {
   readonly backend: "auto" | "ebpf" | "nftables";
   readonly pinFolder: string;
-  /** Namespace that kubelet probes from; undefined: the agent's own (hostNetwork). */
-  readonly nodeNetns: string | undefined;
 }
 
 export interface InstallConfig {
@@ -39,9 +39,8 @@ export interface InstallConfig {
   readonly confFolder: string;
   /** Name of the list to join; undefined: the first one there is. */
   readonly confName: string | undefined;
+  /** False: the plugin is put in place, but whoever owns the configuration names it there (Multus). */
   readonly chained: boolean;
-  /** Removes the plugin when the agent is told to stop, as on uninstall. */
-  readonly cleanupOnExit: boolean;
 }
 
 const BACKENDS = ["auto", "ebpf", "nftables"] as const;
@@ -52,6 +51,10 @@ export function readConfig(env: Environment): CniConfig {
   const nftables = reader.flag("NATIVE_NFTABLES", false);
   const config: CniConfig = {
     nodeName: reader.requiredText("NODE_NAME", "the name of this node"),
+    daemonSet: {
+      name: reader.text("DAEMONSET_NAME", "istio-cni-node"),
+      namespace: reader.text("POD_NAMESPACE", "istio-system"),
+    },
     enrolment: {
       excludeNamespaces: new Set(names(reader.text("EXCLUDE_NAMESPACES", "kube-system"))),
       dnsCapture: reader.flag("AMBIENT_DNS_CAPTURE", true),
@@ -60,14 +63,12 @@ export function readConfig(env: Environment): CniConfig {
     capture: {
       backend: nftables ? "nftables" : reader.oneOf("CAPTURE_BACKEND", BACKENDS, "auto"),
       pinFolder: reader.text("CAPTURE_PIN_DIR", "/sys/fs/bpf/meltemi"),
-      nodeNetns: reader.optionalText("NODE_NETNS"),
     },
     install: {
       binFolder: reader.text("MOUNTED_CNI_BIN_DIR", "/host/opt/cni/bin"),
       confFolder: reader.text("MOUNTED_CNI_NET_DIR", reader.text("CNI_NET_DIR", "/host/etc/cni/net.d")),
       confName: reader.optionalText("CNI_CONF_NAME"),
       chained: reader.flag("CHAINED_CNI_PLUGIN", true),
-      cleanupOnExit: reader.flag("CLEANUP_ON_EXIT", true),
     },
     ztunnelSocket: reader.text("ZTUNNEL_UDS_ADDRESS", "/var/run/ztunnel/ztunnel.sock"),
     runFolder: reader.text("CNI_AGENT_RUN_DIR", "/var/run/istio-cni"),

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { probeFeatures } from "@meltemi/ebpf";
+import { type CaptureBackend, probeFeatures, removeEbpfCapture } from "@meltemi/ebpf";
 import { createKubernetesClient, type KubernetesClient, loadInCluster } from "@meltemi/kubernetes";
 import { currentNetworkNamespace, openNetworkNamespace } from "@meltemi/linux";
 import {
@@ -86,19 +86,21 @@ async function run(config: CniConfig, log: Logger): Promise<void> {
       );
     else await untilStopped(new Promise<never>(() => undefined), stop);
     missing = "stopping";
-    await leave(config, client, agent, installer, log);
+    await leave(config, { client, capture, agent, installer }, log);
   }
   await health.close();
   client.close();
 }
 
-async function leave(
-  config: CniConfig,
-  client: KubernetesClient,
-  agent: Agent,
-  installer: Installer,
-  log: Logger,
-): Promise<void> {
+interface Running {
+  readonly client: KubernetesClient;
+  readonly capture: CaptureBackend;
+  readonly agent: Agent;
+  readonly installer: Installer;
+}
+
+async function leave(config: CniConfig, running: Running, log: Logger): Promise<void> {
+  const { client, capture, agent, installer } = running;
   const own = { name: process.env["POD_NAME"] ?? "", namespace: process.env["POD_NAMESPACE"] ?? "" };
   const uninstalled = config.install.cleanupOnExit && (await isUninstalled(client, own, UNINSTALL_CHECK_MS));
   await agent.close();
@@ -109,6 +111,7 @@ async function leave(
   log.info("uninstalled: taking the plugin out and letting pods go");
   await installer.uninstall();
   await agent.releasePods();
+  if (capture.kind === "ebpf") removeEbpfCapture(config.capture.pinFolder);
 }
 
 function installerOf(config: CniConfig, log: Logger): Installer {

@@ -4,14 +4,16 @@
  */
 
 import type { CaptureBackend } from "@meltemi/ebpf";
-import { type KubernetesClient, type Namespace, PODS, type Pod } from "@meltemi/kubernetes";
+import type { KubernetesClient, Namespace, Pod } from "@meltemi/kubernetes";
 import type { NetworkNamespace } from "@meltemi/linux";
 import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
 import type { ZdsServer } from "@meltemi/zds";
 import type { EnrolmentConfig } from "../config.ts";
+import { annotate, type Redirection } from "./annotate.ts";
 import { decideEnrolment, type EnrolmentDecision } from "./decide-enrolment.ts";
-import type { MeshPod, MeshPods } from "./mesh-pods.ts";
-import { addressesOf, factsOf, identityOf, REDIRECTION, redirectionOf } from "./pod-facts.ts";
+import type { MeshPods } from "./mesh-pods.ts";
+import { addressesOf, factsOf, identityOf, type PodIdentity, redirectionOf } from "./pod-facts.ts";
+import { createTurns } from "./turns.ts";
 
 export interface EnrollerDependencies {
   readonly capture: CaptureBackend;
@@ -25,169 +27,165 @@ export interface EnrollerDependencies {
   readonly onEvent: (type: "add" | "del") => void;
 }
 
-export interface Enroller {
-  /** Brings capture, ztunnel and annotation in line with the pod. Throws what should be tried again. */
-  reconcile(pod: Pod, namespace: Namespace | undefined): Promise<void>;
-  /**
-   * As {@link reconcile} for a pod whose sandbox is just being made. True when the pod is in the mesh. When it fails nothing is left
-   * behind, since the sandbox will be torn down.
-   */
-  enrolSandbox(pod: Pod, namespace: Namespace | undefined, sandbox: Sandbox): Promise<boolean>;
-  /** Captures and records a running pod without telling ztunnel: for the snapshot at the agent's start. */
-  restore(pod: Pod, namespace: Namespace | undefined): Promise<void>;
-  /** The pod is gone, or never was. */
-  forget(uid: string): Promise<void>;
-  /** Takes a running pod out of the mesh, whatever its labels say. */
-  release(pod: Pod): Promise<void>;
-  wants(pod: Pod, namespace: Namespace | undefined): boolean;
-}
-
 export interface Sandbox {
   readonly netns: NetworkNamespace;
   readonly addresses: readonly string[];
 }
 
-type Enrol = Extract<EnrolmentDecision, { kind: "enrol" }>;
+export interface Enroller {
+  /** Brings capture, ztunnel and annotation in line with a running pod. Throws what should be tried again. */
+  reconcile(pod: Pod, namespace: Namespace | undefined): Promise<void>;
+  /**
+   * As `reconcile` for a pod whose sandbox is just being made; takes ownership of its namespace. When it fails nothing is left behind,
+   * since the sandbox will be torn down.
+   */
+  enrolSandbox(pod: Pod, namespace: Namespace | undefined, sandbox: Sandbox): Promise<EnrolmentDecision>;
+  /** Captures and records a running pod without telling ztunnel or the control plane: for the snapshot at the agent's start. */
+  restore(pod: Pod, namespace: Namespace | undefined): Promise<void>;
+  /** The pod is gone, or never was. */
+  forget(uid: string): Promise<void>;
+  /** The pod leaves the mesh and lives on. */
+  release(pod: PodIdentity): Promise<void>;
+}
+
+type Enrolment = Extract<EnrolmentDecision, { kind: "enrol" }>;
 
 export function createEnroller(config: EnrolmentConfig, deps: EnrollerDependencies): Enroller {
-  const { capture, zds, pods } = deps;
   const alone = createTurns();
-  const decide = (pod: Pod, namespace: Namespace | undefined): EnrolmentDecision =>
-    decideEnrolment(factsOf(pod, namespace), config);
+  const work = new EnrolmentWork(config, deps);
+  return {
+    reconcile: (pod, namespace) => alone(identityOf(pod).uid, () => work.reconcile(pod, namespace)),
+    enrolSandbox: (pod, namespace, sandbox) =>
+      alone(identityOf(pod).uid, () => work.enrolSandbox(pod, namespace, sandbox)),
+    restore: (pod, namespace) => alone(identityOf(pod).uid, () => work.restore(pod, namespace)),
+    forget: (uid) => alone(uid, () => work.forget(uid)),
+    release: (pod) => alone(pod.uid, () => work.release(pod)),
+  };
+}
 
-  const forget = async (uid: string): Promise<void> => {
+class EnrolmentWork {
+  readonly #config: EnrolmentConfig;
+  readonly #deps: EnrollerDependencies;
+
+  constructor(config: EnrolmentConfig, deps: EnrollerDependencies) {
+    this.#config = config;
+    this.#deps = deps;
+  }
+
+  async reconcile(pod: Pod, namespace: Namespace | undefined): Promise<void> {
+    const want = this.#decide(pod, namespace);
+    if (want.kind === "leave") return await this.#leave(pod, want.why === "finished");
+    const sandbox = await this.#sandboxOf(pod);
+    // Not started yet: the plugin will bring it, or its status will.
+    if (sandbox === undefined) return;
+    const identity = identityOf(pod);
+    const isNew = await this.#capture(identity, want, sandbox);
+    // A ztunnel that connects is given all pods anyway: only what was never completed is announced alone.
+    if (!isNew && redirectionOf(pod) === "enabled") return;
+    try {
+      await this.#announce(identity);
+    } catch (error) {
+      if (redirectionOf(pod) !== "pending") await this.#annotate(identity, "pending");
+      throw error;
+    }
+  }
+
+  async enrolSandbox(
+    pod: Pod,
+    namespace: Namespace | undefined,
+    sandbox: Sandbox,
+  ): Promise<EnrolmentDecision> {
+    const want = this.#decide(pod, namespace);
+    const identity = identityOf(pod);
+    const isOurs = (): boolean => this.#deps.pods.get(identity.uid)?.netns === sandbox.netns;
+    try {
+      if (want.kind === "enrol") {
+        await this.#capture(identity, want, sandbox);
+        await this.#announce(identity);
+      }
+      return want;
+    } catch (error) {
+      await this.forget(identity.uid);
+      throw error;
+    } finally {
+      if (!isOurs()) sandbox.netns.close();
+    }
+  }
+
+  async restore(pod: Pod, namespace: Namespace | undefined): Promise<void> {
+    const want = this.#decide(pod, namespace);
+    const sandbox = want.kind === "enrol" ? await this.#sandboxOf(pod) : undefined;
+    if (want.kind === "enrol" && sandbox !== undefined)
+      await this.#capture(identityOf(pod), want, sandbox);
+  }
+
+  async forget(uid: string): Promise<void> {
+    const { capture, zds, pods } = this.#deps;
     const known = pods.get(uid);
     await capture.unenrol({ uid, netns: known?.netns });
+    // Not in the list any more before the removal is told: a ztunnel that connects in between must not learn of it again.
+    pods.remove(uid);
     // Also for a pod unknown here: an earlier run may have announced it.
     await zds.del(uid);
     if (known === undefined) return;
-    pods.remove(uid);
-    deps.onEvent("del");
-    deps.log.info("pod left the mesh", { pod: known.name, namespace: known.namespace });
-  };
+    this.#deps.onEvent("del");
+    this.#deps.log.info("pod left the mesh", { pod: known.name, namespace: known.namespace });
+  }
 
-  const release = async (pod: Pod): Promise<void> => {
-    // First the control plane: nobody is to send HBONE to a pod that no longer takes it.
-    await annotate(deps.client, pod, undefined);
-    await forget(identityOf(pod).uid);
-  };
+  async release(pod: PodIdentity): Promise<void> {
+    await this.forget(pod.uid);
+    await this.#annotate(pod, undefined);
+  }
 
-  /** Captures the pod and records it, unless that is done already. */
-  const ensureCaptured = async (pod: Pod, want: Enrol, sandbox: Sandbox): Promise<MeshPod> => {
+  async #leave(pod: Pod, finished: boolean): Promise<void> {
     const identity = identityOf(pod);
+    const isAnnotated = redirectionOf(pod) !== undefined;
+    if (this.#deps.pods.get(identity.uid) === undefined && (finished || !isAnnotated)) return;
+    if (finished || !isAnnotated) await this.forget(identity.uid);
+    else await this.release(identity);
+  }
+
+  #decide(pod: Pod, namespace: Namespace | undefined): EnrolmentDecision {
+    return decideEnrolment(factsOf(pod, namespace), this.#config);
+  }
+
+  /** Sets capture up unless it is as wanted. True when the pod was not in the mesh in this namespace before. */
+  async #capture(pod: PodIdentity, want: Enrolment, sandbox: Sandbox): Promise<boolean> {
+    const { capture, pods, clock, log } = this.#deps;
     const { captureDns, captureInbound } = want;
     const { netns, addresses } = sandbox;
-    const capturedAs = JSON.stringify([captureDns, captureInbound, addresses]);
-    const known = pods.get(identity.uid);
-    if (known?.netns === netns && known.capturedAs === capturedAs) return known;
-    await capture.enrol({ uid: identity.uid, netns, addresses, captureDns, captureInbound });
-    const announced = known?.netns === netns && known.announced;
-    const meshPod = { ...identity, netns, sinceMs: deps.clock.monotonicMs(), capturedAs, announced };
-    pods.put(meshPod);
-    if (known === undefined) deps.onEvent("add");
-    return meshPod;
-  };
-
-  const ensureAnnounced = async (pod: Pod, meshPod: MeshPod): Promise<void> => {
-    if (!meshPod.announced) {
-      const answer = await zds.add(meshPod.uid);
-      if (answer.kind === "nack")
-        throw new MeshError("UNAVAILABLE", `add pod ${meshPod.name} to ztunnel: ${answer.why}`);
-      pods.put({ ...meshPod, announced: true });
-      deps.log.info("pod joined the mesh", { pod: meshPod.name, namespace: meshPod.namespace });
-    }
-    await annotate(deps.client, pod, "enabled");
-  };
-
-  /** Where the pod runs. A sandbox made anew is brought by the plugin, so a namespace known once is not looked for again. */
-  const sandboxOf = async (pod: Pod): Promise<Sandbox | undefined> => {
-    const uid = pod.metadata?.uid ?? "";
-    const addresses = addressesOf(pod, config.ipv6);
-    const known = pods.get(uid)?.netns;
-    if (known !== undefined) return { netns: known, addresses };
-    const found = addresses.length === 0 ? undefined : await deps.findNamespace(uid);
-    return found === undefined ? undefined : { netns: found, addresses };
-  };
-
-  return {
-    forget: (uid) => alone(uid, () => forget(uid)),
-    release: (pod) => alone(identityOf(pod).uid, () => release(pod)),
-    wants: (pod, namespace) => decide(pod, namespace).kind === "enrol",
-    restore: (pod, namespace) =>
-      alone(identityOf(pod).uid, async () => {
-        const want = decide(pod, namespace);
-        const sandbox = want.kind === "enrol" ? await sandboxOf(pod) : undefined;
-        if (want.kind === "enrol" && sandbox !== undefined) await ensureCaptured(pod, want, sandbox);
-      }),
-    reconcile: (pod, namespace) =>
-      alone(identityOf(pod).uid, async () => {
-        const want = decide(pod, namespace);
-        const { uid } = identityOf(pod);
-        if (want.kind === "leave") {
-          if (pods.get(uid) === undefined && redirectionOf(pod) === undefined) return;
-          await release(pod);
-          return;
-        }
-        const sandbox = await sandboxOf(pod);
-        // Not started yet: the plugin will bring it, or its status will.
-        if (sandbox === undefined) return;
-        const meshPod = await ensureCaptured(pod, want, sandbox);
-        await ensureAnnounced(pod, meshPod).catch(async (error: unknown) => {
-          await annotate(deps.client, pod, "pending");
-          throw error;
-        });
-      }),
-    enrolSandbox: (pod, namespace, sandbox) =>
-      alone(identityOf(pod).uid, async () => {
-        const want = decide(pod, namespace);
-        if (want.kind === "leave") {
-          sandbox.netns.close();
-          return false;
-        }
-        const { uid } = identityOf(pod);
-        try {
-          await ensureAnnounced(pod, await ensureCaptured(pod, want, sandbox));
-          return true;
-        } catch (error) {
-          const recorded = pods.get(uid)?.netns === sandbox.netns;
-          await forget(uid);
-          if (!recorded) sandbox.netns.close();
-          throw error;
-        }
-      }),
-  };
-}
-
-/** Writes the annotation through pods/status, which is all the agent may write. A pod that is gone or another by now is no error. */
-async function annotate(
-  client: Pick<KubernetesClient, "patch">,
-  pod: Pod,
-  value: "enabled" | "pending" | undefined,
-): Promise<void> {
-  if (redirectionOf(pod) === value) return;
-  const { uid, name, namespace } = identityOf(pod);
-  const body = { metadata: { uid, annotations: { [REDIRECTION]: value ?? null } } };
-  try {
-    await client.patch(PODS, { name, namespace }, { kind: "merge", body }, { subresource: "status" });
-  } catch (error) {
-    if (!isPodReplaced(error)) throw error;
+    const known = pods.get(pod.uid);
+    const isNew = known?.netns !== netns;
+    const capturedAs = JSON.stringify([captureDns, captureInbound, [...addresses].sort()]);
+    if (!isNew && known.capturedAs === capturedAs) return false;
+    await capture.enrol({ uid: pod.uid, netns, addresses, captureDns, captureInbound });
+    pods.put({ ...pod, netns, capturedAs, sinceMs: clock.monotonicMs() });
+    if (isNew) this.#deps.onEvent("add");
+    log.debug("captured pod", { pod: pod.name, namespace: pod.namespace, captureDns, captureInbound });
+    return isNew;
   }
-}
 
-function isPodReplaced(error: unknown): boolean {
-  return error instanceof MeshError && (error.code === "NOT_FOUND" || error.code === "CONFLICT");
-}
+  async #announce(pod: PodIdentity): Promise<void> {
+    const answer = await this.#deps.zds.add(pod.uid);
+    if (answer.kind === "nack")
+      throw new MeshError(
+        "UNAVAILABLE",
+        `add pod ${pod.namespace}/${pod.name} to ztunnel: it refused: ${answer.why}`,
+      );
+    await this.#annotate(pod, "enabled");
+    this.#deps.log.info("pod joined the mesh", { pod: pod.name, namespace: pod.namespace });
+  }
 
-/** Runs work on the same key one after the other. */
-function createTurns(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
-  const last = new Map<string, Promise<unknown>>();
-  return async (key, work) => {
-    const turn = (last.get(key) ?? Promise.resolve()).then(work, work);
-    last.set(key, turn);
-    try {
-      return await turn;
-    } finally {
-      if (last.get(key) === turn) last.delete(key);
-    }
-  };
+  async #sandboxOf(pod: Pod): Promise<Sandbox | undefined> {
+    const { uid } = identityOf(pod);
+    const addresses = addressesOf(pod, this.#config.ipv6);
+    if (addresses.length === 0) return undefined;
+    const known = this.#deps.pods.get(uid);
+    const netns = known?.netns ?? (await this.#deps.findNamespace(uid));
+    return netns === undefined ? undefined : { netns, addresses };
+  }
+
+  async #annotate(pod: PodIdentity, value: Redirection | undefined): Promise<void> {
+    await annotate(this.#deps.client, pod, value);
+  }
 }

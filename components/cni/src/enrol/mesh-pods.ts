@@ -6,7 +6,9 @@ import type { PodIdentity } from "./pod-facts.ts";
 
 export interface MeshPod extends PodIdentity {
   readonly netns: NetworkNamespace;
-  /** When it was enrolled by the plugin, before the informer may have heard of it. */
+  /** What its capture was set up with: nothing needs doing while that is the same. */
+  readonly capturedAs: string;
+  /** Monotonic time of its enrolment: a pod that the plugin brought may be younger than what the informer knows. */
   readonly sinceMs: number;
   /** How it is captured, as one word to compare. */
   readonly capturedAs: string;

@@ -6,47 +6,114 @@ import { type NetworkNamespace, openNetworkNamespace, sameNetworkNamespace } fro
 
 /** A cgroup file is a line per hierarchy; more is not one. */
 const MAX_CGROUP_BYTES = 64 * 1024;
+/** The pod's group, and below it the container's: what sits in the pod's own group may be the runtime's. */
 const POD_UID =
-  /pod([0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-f])/;
+  /pod([0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?\/[^\n]/;
 
 /**
- * Uid of the pod that a process belongs to, from its `/proc/<pid>/cgroup`. systemd writes the dashes as underscores; static pods have
- * 32 digits without dashes.
+ * Uid of the pod that a container's process belongs to, from its `/proc/<pid>/cgroup`. systemd writes the dashes as underscores;
+ * static pods have 32 digits without dashes.
  */
 export function podUidOf(cgroup: string): string | undefined {
   if (cgroup.length > MAX_CGROUP_BYTES) return undefined;
   return POD_UID.exec(cgroup)?.[1]?.replaceAll("_", "-");
 }
 
-/**
- * Namespaces of the given pods, opened; the caller closes them. A pod all of whose processes run in the node's own namespace, or that
- * has none, is missing from the result. Processes that end while they are looked at are passed over.
- */
-export async function findPodNamespaces(
+/** When a process was started, in ticks, from its `/proc/<pid>/stat` (proc(5), field 22). The name before it may hold anything. */
+export function startTimeOf(stat: string): string | undefined {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = fields[19];
+  return ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
+}
+
+/** A path to a namespace that is none of the node's own; undefined when it is, or cannot be opened. */
+export type OpenPodNamespace = (path: string) => NetworkNamespace | undefined;
+
+export function podNamespaceOpener(nodeNamespaces: readonly NetworkNamespace[]): OpenPodNamespace {
+  return (path) => {
+    let netns: NetworkNamespace;
+    try {
+      netns = openNetworkNamespace(path);
+    } catch {
+      // Gone with its last process, most often.
+      return undefined;
+    }
+    if (!nodeNamespaces.some((own) => sameNetworkNamespace(own, netns))) return netns;
+    netns.close();
+    return undefined;
+  };
+}
+
+export interface NamespaceFinder {
+  /** The pod's namespace, opened; the caller closes it. Undefined while the pod has no process in a namespace of its own. */
+  find(uid: string): Promise<NetworkNamespace | undefined>;
+}
+
+/** Callers that come while processes are being read share the next reading: a namespace that joins the mesh is one scan, or two. */
+export function createNamespaceFinder(
+  procFolder: string,
+  open: OpenPodNamespace,
+): NamespaceFinder {
+  let waiting = new Map<string, PromiseWithResolvers<NetworkNamespace | undefined>>();
+  let running = false;
+  const run = async (): Promise<void> => {
+    running = true;
+    while (waiting.size > 0) {
+      const asked = waiting;
+      waiting = new Map();
+      try {
+        const found = await findPodNamespaces(procFolder, new Set(asked.keys()), open);
+        for (const [uid, answer] of asked) answer.resolve(found.get(uid));
+      } catch (error) {
+        for (const answer of asked.values()) answer.reject(error);
+      }
+    }
+    running = false;
+  };
+  return {
+    find(uid) {
+      // One caller per pod at a time: the enroller sees to it, so that a handle has one owner.
+      const answer = waiting.get(uid) ?? Promise.withResolvers<NetworkNamespace | undefined>();
+      waiting.set(uid, answer);
+      if (!running) void Promise.resolve().then(() => (running ? undefined : run()));
+      return answer.promise;
+    },
+  };
+}
+
+async function findPodNamespaces(
   procFolder: string,
   uids: ReadonlySet<string>,
-  nodeNetns: NetworkNamespace,
+  open: OpenPodNamespace,
 ): Promise<ReadonlyMap<string, NetworkNamespace>> {
   const found = new Map<string, NetworkNamespace>();
-  for (const entry of await readdir(procFolder)) {
-    if (!/^\d+$/.test(entry)) continue;
-    const uid = podUidOf(await readFile(join(procFolder, entry, "cgroup"), "utf8").catch(() => ""));
+  for (const pid of await readdir(procFolder)) {
+    if (!/^\d+$/.test(pid)) continue;
+    const process = join(procFolder, pid);
+    const uid = podUidOf(await readIfThere(join(process, "cgroup")));
     if (uid === undefined || !uids.has(uid) || found.has(uid)) continue;
-    const netns = openPodNamespace(join(procFolder, entry, "ns/net"), nodeNetns);
+    const netns = await namespaceOf(process, uid, open);
     if (netns !== undefined) found.set(uid, netns);
   }
   return found;
 }
 
-/** Undefined when it cannot be opened or is the node's own. */
-export function openPodNamespace(path: string, nodeNetns: NetworkNamespace): NetworkNamespace | undefined {
-  let netns: NetworkNamespace;
-  try {
-    netns = openNetworkNamespace(path);
-  } catch {
-    return undefined;
-  }
-  if (!sameNetworkNamespace(netns, nodeNetns)) return netns;
-  netns.close();
+/** The same process before and after, by its start time: a number may be given to another process meanwhile. */
+async function namespaceOf(
+  process: string,
+  uid: string,
+  open: OpenPodNamespace,
+): Promise<NetworkNamespace | undefined> {
+  const before = startTimeOf(await readIfThere(join(process, "stat")));
+  const isPods = podUidOf(await readIfThere(join(process, "cgroup"))) === uid;
+  const netns = open(join(process, "ns/net"));
+  const after = startTimeOf(await readIfThere(join(process, "stat")));
+  if (before !== undefined && before === after && isPods) return netns;
+  netns?.close();
   return undefined;
+}
+
+/** Processes end while they are looked at. */
+function readIfThere(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
 }

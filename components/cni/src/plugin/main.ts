@@ -1,159 +1,82 @@
 /**
- * The CNI plugin `istio-cni` (CNI specification 1.0.0): the container runtime starts it once per pod sandbox, it asks the node's agent, and
- * passes the previous plugin's result on. This file is copied to the node by itself: it imports nothing but Node, and starts fast.
- * When the agent refuses or is silent the sandbox fails and kubelet makes it anew: a pod of the mesh never starts uncaptured.
+ * `istio-cni`: the CNI plugin (CNI specification 1.1.0). Asks the agent to enrol the pod whose sandbox is being made. Fails closed: a pod that
+ * may belong to the mesh does not start without the agent. Imports as little as possible: it runs once per pod.
  */
 
-import { readFileSync, writeSync } from "node:fs";
-import { request } from "node:http";
+import { readSync } from "node:fs";
+import { askAgent, probeAgent } from "./ask-agent.ts";
+import { type CniError, ERROR_CODES, type PluginConf, readCall, renderError, renderResult, renderVersion } from "./cni-call.ts";
 
-/** The chained part of a network configuration, as the installer writes it and the runtime completes it. */
-interface NetworkConfig {
-  readonly cniVersion: string;
-  readonly runFolder: string;
-  readonly excludeNamespaces: readonly string[];
-  readonly prevResult: Record<string, unknown> | undefined;
+/** A network list with the results of its plugins is a page of text. */
+const MAX_INPUT_BYTES = 1024 * 1024;
+
+interface Outcome {
+  readonly stdout: string;
+  readonly exitCode: number;
 }
 
-/** Istio's own limits (reference: protocol §6.6). */
-const AGENT_TIMEOUT_MS = 5_000;
-const MAX_ANSWER_BYTES = 64 * 1024;
-const SUPPORTED_VERSIONS = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
-/** Error codes of the specification. */
-const CODE = { badEnvironment: 4, badConfig: 7, tryAgainLater: 11 } as const;
-
-class PluginError extends Error {
-  readonly code: number;
-  readonly details: string;
-
-  constructor(code: number, message: string, details = "") {
-    super(message);
-    this.code = code;
-    this.details = details;
+async function main(): Promise<Outcome> {
+  const input = readInput();
+  if (input === undefined)
+    return failed("1.1.0", {
+      code: ERROR_CODES.undecodable,
+      msg: `standard input: expected at most ${MAX_INPUT_BYTES} bytes`,
+    });
+  const call = readCall(process.env, input);
+  switch (call.kind) {
+    case "version":
+      return { stdout: renderVersion(call.cniVersion), exitCode: 0 };
+    case "done":
+      return { stdout: "", exitCode: 0 };
+    case "pass":
+      return { stdout: renderResult(call.conf), exitCode: 0 };
+    case "fail":
+      return failed(call.cniVersion, call.error);
+    case "probe": {
+      const why = await probeAgent(socketOf(call.conf));
+      if (why === undefined) return { stdout: "", exitCode: 0 };
+      return failed(call.conf.cniVersion, {
+        code: ERROR_CODES.notAvailable,
+        msg: "the mesh's node agent does not answer: pods cannot be enrolled",
+        details: why,
+      });
+    }
+    case "add": {
+      const answer = await askAgent(socketOf(call.conf), call.event);
+      if (answer.kind === "accepted") return { stdout: renderResult(call.conf), exitCode: 0 };
+      const pod = `${call.event.PodNamespace}/${call.event.PodName}`;
+      const unreachable = answer.kind === "unreachable";
+      return failed(call.conf.cniVersion, {
+        code: unreachable ? ERROR_CODES.ioFailure : ERROR_CODES.refused,
+        msg: `enrol pod ${pod}: ${unreachable ? "the mesh's node agent does not answer" : "the mesh's node agent refused"}`,
+        details: answer.why,
+      });
+    }
   }
 }
 
-function parseConfig(text: string): NetworkConfig {
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch (error) {
-    throw new PluginError(CODE.badConfig, "read network configuration: expected JSON", String(error));
+function socketOf(conf: PluginConf): string {
+  return `${conf.runFolder}/pluginevent.sock`;
+}
+
+function failed(cniVersion: string, error: CniError): Outcome {
+  return { stdout: renderError(cniVersion, error), exitCode: 1 };
+}
+
+/** Undefined when there is more than a configuration can be. */
+function readInput(): string | undefined {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for (;;) {
+    const chunk = Buffer.alloc(64 * 1024);
+    const read = readSync(0, chunk);
+    if (read === 0) return Buffer.concat(chunks).toString("utf8");
+    bytes += read;
+    if (bytes > MAX_INPUT_BYTES) return undefined;
+    chunks.push(chunk.subarray(0, read));
   }
-  if (typeof document !== "object" || document === null)
-    throw new PluginError(CODE.badConfig, "read network configuration: expected an object");
-  const fields = document as Record<string, unknown>;
-  const { cniVersion, cni_agent_run_dir: runFolder, exclude_namespaces: excluded, prevResult } = fields;
-  return {
-    cniVersion: typeof cniVersion === "string" ? cniVersion : "0.3.1",
-    runFolder: typeof runFolder === "string" ? runFolder : "/var/run/istio-cni",
-    excludeNamespaces: Array.isArray(excluded) ? excluded.map(String) : [],
-    prevResult:
-      typeof prevResult === "object" && prevResult !== null
-        ? (prevResult as Record<string, unknown>)
-        : undefined,
-  };
 }
 
-/** `CNI_ARGS`: `K8S_POD_NAME=a;K8S_POD_NAMESPACE=b`. */
-function parseArguments(text: string): ReadonlyMap<string, string> {
-  const pairs = text.split(";").map((pair) => pair.split("="));
-  return new Map(pairs.map(([name = "", ...value]) => [name, value.join("=")]));
-}
-
-/** The previous result's addresses in the shape Istio's plugin sends them. */
-function eventAddresses(result: Record<string, unknown>): readonly object[] {
-  const ips = Array.isArray(result["ips"]) ? (result["ips"] as Record<string, unknown>[]) : [];
-  return ips.flatMap((entry) => {
-    const [ip, prefix] = String(entry["address"] ?? "").split("/");
-    if (ip === undefined || ip === "") return [];
-    const Address = { IP: ip, Mask: prefix ?? "" };
-    return [{ Interface: entry["interface"] ?? null, Address, Gateway: entry["gateway"] ?? "" }];
-  });
-}
-
-function askAgent(config: NetworkConfig, body: object): Promise<void> {
-  const text = JSON.stringify(body);
-  return new Promise((resolve, reject) => {
-    const fail = (details: string): void =>
-      reject(
-        new PluginError(CODE.tryAgainLater, "add pod to the mesh: the node agent did not accept it", details),
-      );
-    const call = request(
-      {
-        socketPath: `${config.runFolder}/pluginevent.sock`,
-        path: "/cmdadd",
-        method: "POST",
-        headers: {
-          host: "pluginevent",
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(text),
-        },
-        timeout: AGENT_TIMEOUT_MS,
-      },
-      (answer) => {
-        let received = "";
-        answer.setEncoding("utf8");
-        answer.on("data", (chunk: string) => {
-          if (received.length < MAX_ANSWER_BYTES) received += chunk;
-        });
-        answer.on("end", () =>
-          answer.statusCode === 200
-            ? resolve()
-            : fail(`${answer.statusCode}: ${received.slice(0, MAX_ANSWER_BYTES)}`),
-        );
-        answer.on("error", (error) => fail(error.message));
-      },
-    );
-    // `timeout` is about silence; this is about the whole.
-    const deadline = setTimeout(
-      () => call.destroy(new Error(`no answer within ${AGENT_TIMEOUT_MS} ms`)),
-      AGENT_TIMEOUT_MS,
-    );
-    call.on("close", () => clearTimeout(deadline));
-    call.on("timeout", () => call.destroy(new Error(`no answer within ${AGENT_TIMEOUT_MS} ms`)));
-    call.on("error", (error) => fail(error.message));
-    call.end(text);
-  });
-}
-
-async function add(config: NetworkConfig, env: NodeJS.ProcessEnv): Promise<unknown> {
-  const { prevResult } = config;
-  if (prevResult === undefined)
-    throw new PluginError(
-      CODE.badConfig,
-      "add pod to the mesh: expected a prevResult, this plugin is to be chained",
-    );
-  const args = parseArguments(env["CNI_ARGS"] ?? "");
-  const [PodName = "", PodNamespace = ""] = [args.get("K8S_POD_NAME"), args.get("K8S_POD_NAMESPACE")];
-  // Not a pod of Kubernetes, or one whose namespace the mesh must never hold up.
-  if (PodName !== "" && PodNamespace !== "" && !config.excludeNamespaces.includes(PodNamespace)) {
-    const Netns = env["CNI_NETNS"] ?? "";
-    if (Netns === "") throw new PluginError(CODE.badEnvironment, "add pod to the mesh: expected CNI_NETNS");
-    await askAgent(config, { Netns, PodName, PodNamespace, IPs: eventAddresses(prevResult) });
-  }
-  return { ...prevResult, cniVersion: config.cniVersion };
-}
-
-async function run(env: NodeJS.ProcessEnv): Promise<unknown> {
-  const command = env["CNI_COMMAND"];
-  if (command === "VERSION") return { cniVersion: "1.0.0", supportedVersions: SUPPORTED_VERSIONS };
-  const config = parseConfig(readFileSync(0, "utf8"));
-  if (command === "ADD") return add(config, env);
-  // The agent learns of a pod's end from Kubernetes, and there is nothing to undo in a namespace that goes away.
-  if (command === "DEL" || command === "CHECK" || command === "GC" || command === "STATUS") return undefined;
-  throw new PluginError(
-    CODE.badEnvironment,
-    `run command ${JSON.stringify(command)}: expected ADD, DEL, CHECK or VERSION`,
-  );
-}
-
-try {
-  const result = await run(process.env);
-  if (result !== undefined) writeSync(1, `${JSON.stringify(result)}\n`);
-} catch (error) {
-  const known = error instanceof PluginError ? error : new PluginError(999, `run plugin: ${String(error)}`);
-  const { code, message, details } = known;
-  writeSync(1, `${JSON.stringify({ cniVersion: "1.0.0", code, msg: message, details })}\n`);
-  process.exitCode = 1;
-}
+const outcome = await main();
+process.stdout.write(outcome.stdout);
+process.exitCode = outcome.exitCode;
