@@ -10,7 +10,7 @@ const BPF_MOUNT = "/sys/fs/bpf";
 /** In every bpffs from the start. */
 const KERNEL_FILES = new Set(["maps.debug", "progs.debug"]);
 
-export function clusterBpfFolder(cluster: string): string {
+function clusterBpfFolder(cluster: string): string {
   return join(BPF_MOUNT, `meltemi-${cluster}`);
 }
 

@@ -24,7 +24,7 @@ export interface ClusterFolder {
   node(name: string): NodeStateFolder;
 }
 
-export interface NodeStateFolder {
+interface NodeStateFolder {
   readonly path: string;
   readonly fileSystem: string;
   readonly pods: string;

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createKubernetesClient, type KubernetesClient, loadKubeconfig, NODES } from "@meltemi/kubernetes";
 import { type Clock, MeshError } from "@meltemi/runtime";
@@ -115,6 +115,7 @@ async function startDaemon(
   folder: ClusterFolder,
   deps: UpDependencies,
 ): Promise<void> {
+  await keepLogSmall(folder.log);
   const log = openSync(folder.log, "a", 0o600);
   const words = [
     "run",
@@ -198,6 +199,17 @@ async function writeLaunchers(folder: ClusterFolder, projectFolder: string): Pro
     await writeFile(join(folder.bin, name), renderLauncher(name, process.execPath, projectFolder), {
       mode: 0o755,
     });
+}
+
+/** The log of the daemon's last lives; nobody reads further back. */
+const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
+
+async function keepLogSmall(path: string): Promise<void> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size > LOG_LIMIT_BYTES) await rename(path, `${path}.1`);
 }
 
 async function lastLines(path: string): Promise<string> {

@@ -14,7 +14,7 @@ export interface SandboxRecord {
   readonly seenAtMs: number;
 }
 
-export interface ContainerRecord {
+interface ContainerRecord {
   readonly state: ContainerState;
   /** Of the current run. */
   readonly process: ProcessRecord | undefined;

@@ -1,6 +1,6 @@
 /** What the kubelet knows of a pod on its node: plain data, so that decisions and status are functions of it. */
 
-export type ContainerRun =
+type ContainerRun =
   /** Not started yet, or waiting to be started again. */
   | { readonly kind: "waiting"; readonly reason: string; readonly message?: string }
   | { readonly kind: "running"; readonly startedAtMs: number; readonly stopping: boolean }

@@ -154,7 +154,7 @@ function statusOf(
   };
 }
 
-export function containerId(pod: Pod, name: string, attempt: number): string {
+function containerId(pod: Pod, name: string, attempt: number): string {
   return `${pod.metadata?.uid ?? ""}-${name}-${attempt}`;
 }
 

@@ -38,7 +38,7 @@ export interface PodWorker {
   detach(): void;
 }
 
-export interface Outcome {
+interface Outcome {
   readonly wakeAtMs: number | undefined;
   /** Nothing of the pod is left on this node. */
   readonly over: boolean;

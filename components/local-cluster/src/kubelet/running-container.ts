@@ -69,19 +69,22 @@ export function watchContainer(options: RunningContainerOptions, context: NodeCo
     if (probe === undefined) return;
     const timing = probeTiming(probe);
     probers.push(
-      startProber(timing, {
-        clock: context.clock,
-        probe: () => ask(probe, timing.timeoutMs),
-        onVerdict: (verdict) => onVerdict(verdict === "success"),
-        onFailure: (message) =>
-          context.events.record(
-            pod,
-            "Warning",
-            "Unhealthy",
-            `${kind} probe failed: ${message}`,
-            container.name,
-          ),
-      }),
+      startProber(
+        { ...timing, eager: kind === "Readiness" },
+        {
+          clock: context.clock,
+          probe: () => ask(probe, timing.timeoutMs),
+          onVerdict: (verdict) => onVerdict(verdict === "success"),
+          onFailure: (message) =>
+            context.events.record(
+              pod,
+              "Warning",
+              "Unhealthy",
+              `${kind} probe failed: ${message}`,
+              container.name,
+            ),
+        },
+      ),
     );
   }
 

@@ -13,9 +13,6 @@ export const FABRIC = {
   v6PrefixLength: 64,
 } as const;
 
-/** Every node's pod subnet lies in these. */
-export const POD_RANGES = { v4: "10.244.0.0/16", v6: "fd00:10:244::/48" } as const;
-
 export const SERVICE_RANGES = { v4: "10.96.0.0/16", v6: "fd00:10:96::/112" } as const;
 
 /** ClusterIP of `kube-system/kube-dns`, written into the resolv.conf of pods. */

@@ -25,7 +25,7 @@ import {
 } from "./topology.ts";
 
 /** Where `ip netns` keeps the files that stand for namespaces. */
-export const NAMESPACE_DIR = "/run/netns";
+const NAMESPACE_DIR = "/run/netns";
 
 export function namespacePath(namespace: string): string {
   return `${NAMESPACE_DIR}/${namespace}`;

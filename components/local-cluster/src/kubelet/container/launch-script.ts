@@ -54,7 +54,7 @@ export interface LaunchSpec {
 const SHARED_MEMORY = "64m";
 
 /** Exit code of the outer stage when the container never started. */
-export const SETUP_FAILED = 125;
+const SETUP_FAILED = 125;
 
 export function renderLaunchScript(spec: LaunchSpec): string {
   const lines = ["#!/bin/sh", `if [ "$1" = inner ]; then`, ...innerStage(spec), "fi", ...outerStage(spec)];

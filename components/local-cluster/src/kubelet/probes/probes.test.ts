@@ -69,7 +69,14 @@ test("a prober begins after its delay, keeps its period, tells changes alone, an
   const told: string[] = [];
   let answer: "success" | "failure" = "failure";
   const prober = startProber(
-    { initialDelayMs: 5000, periodMs: 1000, timeoutMs: 100, successThreshold: 1, failureThreshold: 2 },
+    {
+      initialDelayMs: 5000,
+      periodMs: 1000,
+      timeoutMs: 100,
+      successThreshold: 1,
+      failureThreshold: 2,
+      eager: false,
+    },
     {
       clock,
       probe: () =>
@@ -91,4 +98,35 @@ test("a prober begins after its delay, keeps its period, tells changes alone, an
   answer = "failure";
   await clock.settle(5000);
   assert.equal(told.length, 5);
+});
+
+test("an eager prober asks ever more slowly until the first success, and complains only after its first period", async () => {
+  const clock = createFakeClock();
+  const asked: number[] = [];
+  const told: string[] = [];
+  let good = false;
+  const startMs = clock.monotonicMs();
+  const prober = startProber(
+    { ...probeTiming({ periodSeconds: 1, failureThreshold: 1 }), eager: true },
+    {
+      clock,
+      probe: () => {
+        asked.push(clock.monotonicMs() - startMs);
+        return Promise.resolve(good ? { kind: "success" } : { kind: "failure", message: "no" });
+      },
+      onVerdict: (verdict) => told.push(verdict),
+      onFailure: (message) => told.push(message),
+    },
+  );
+  await clock.settle(999);
+  assert.deepEqual(asked, [0, 25, 75, 175, 375, 775]);
+  assert.deepEqual(told, ["failure"]);
+  await clock.settle(1000);
+  assert.deepEqual(told, ["failure", "no"]);
+  good = true;
+  await clock.settle(3000);
+  assert.deepEqual(told, ["failure", "no", "success"]);
+  const [last = 0, before = 0] = asked.toReversed();
+  assert.equal(last - before, 1000);
+  prober.stop();
 });

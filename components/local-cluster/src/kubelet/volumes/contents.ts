@@ -4,7 +4,7 @@ import type { Volume } from "../container/types.ts";
 import type { PublishedFile } from "./atomic-folder.ts";
 
 /** Data of a ConfigMap or Secret as bytes; undefined when the object does not exist. */
-export type KeyedData = ReadonlyMap<string, Buffer> | undefined;
+type KeyedData = ReadonlyMap<string, Buffer> | undefined;
 
 export interface ContentSources {
   configMap(name: string): KeyedData;
