@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createFakeClock } from "@meltemi/testkit";
 import { loadInCluster } from "./in-cluster.ts";
-import { createManualClock } from "./manual-clock.testing.ts";
 
 const FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -15,7 +15,7 @@ function podFiles(files: Record<string, string>) {
 const env = { KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT: "443" };
 
 test("a rotated token is read again after a minute, and at once after a refusal", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   const files = { token: "one\n", "ca.crt": "pem", namespace: "shop" };
   const access = await loadInCluster({ env, clock, readFile: podFiles(files) });
   assert.equal(access.server.href, "https://10.96.0.1/");
@@ -34,7 +34,7 @@ test("a rotated token is read again after a minute, and at once after a refusal"
 test("an IPv6 service address", async () => {
   const readFile = podFiles({ token: "t", "ca.crt": "pem", namespace: "shop" });
   const ipv6 = { ...env, KUBERNETES_SERVICE_HOST: "fd00::1" };
-  const access = await loadInCluster({ env: ipv6, clock: createManualClock(), readFile });
+  const access = await loadInCluster({ env: ipv6, clock: createFakeClock(), readFile });
   assert.equal(access.server.host, "[fd00::1]");
 });
 
@@ -45,7 +45,7 @@ const refusals = [
 ];
 for (const c of refusals) {
   test(`refused: ${c.name}`, async () => {
-    const deps = { env: c.env, clock: createManualClock(), readFile: podFiles(c.files) };
+    const deps = { env: c.env, clock: createFakeClock(), readFile: podFiles(c.files) };
     await assert.rejects(loadInCluster(deps), { code: "CONFIG_INVALID", message: c.message });
   });
 }

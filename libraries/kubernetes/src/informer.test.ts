@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createFakeClock, eventually, type FakeClock } from "@meltemi/testkit";
 import type { KubernetesClient, ObjectList, WatchEvent } from "./client-types.ts";
 import { createInformer, type Informer, type InformerOptions } from "./informer.ts";
 import { PODS, type Pod } from "./kinds.ts";
-import { createManualClock, type ManualClock, until } from "./manual-clock.testing.ts";
 import { nameOf } from "./resource-type.ts";
 import { statusError } from "./status-error.ts";
 
@@ -52,12 +52,12 @@ function scriptedClient(script: Script): Pick<KubernetesClient, "list" | "watch"
 
 interface Run {
   readonly informer: Informer<Pod>;
-  readonly clock: ManualClock;
+  readonly clock: FakeClock;
   readonly told: string[];
 }
 
 function start(script: Script, options: InformerOptions<Pod> = {}): Run {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   const told: string[] = [];
   const informer = createInformer(scriptedClient(script), PODS, options, {
     clock,
@@ -90,7 +90,7 @@ test("lists, then follows the watch", async () => {
     ],
   });
   await informer.synced;
-  await until(() => calls.length === 3, "the next watch");
+  await eventually(() => calls.length === 3);
   assert.deepEqual(told, ["+p@1", "+q@3", "p 1→4", "-q@8"]);
   assert.deepEqual(calls, ["list", "watch 2", "watch 8"]);
   assert.equal(informer.get("a/p")?.metadata?.resourceVersion, "4");
@@ -108,7 +108,7 @@ test("410 lists again and tells what was missed, a same name with another uid as
     ],
     watches: [[{ kind: "bookmark", resourceVersion: "3" }, failure(410)]],
   });
-  await until(() => calls.length === 4, "the watch after the second list");
+  await eventually(() => calls.length === 4);
   assert.deepEqual(told.slice(3), ["-p@1", "-r@1", "q 1→9", "+r@8"]);
   assert.deepEqual(calls, ["list", "watch 2", "list", "watch 9"]);
   informer.stop();
@@ -119,11 +119,11 @@ test("a server that is down is asked again and again, with growing waits", async
   const script: Script = { calls, lists: [], watches: [] };
   const { informer, clock } = start(script);
   for (let tries = 1; tries < 12; tries++) {
-    await until(() => calls.length === tries && clock.timers === 1, `try ${tries}`);
+    await eventually(() => calls.length === tries && clock.pending === 1);
     clock.advance(30_000);
   }
   script.lists.push({ items: [], resourceVersion: "1" });
-  await until(() => clock.timers === 1, "the last wait");
+  await eventually(() => clock.pending === 1);
   clock.advance(30_000);
   await informer.synced;
   assert.ok(informer.hasSynced);
@@ -137,10 +137,10 @@ test("a silent watch is made again from the last version", async () => {
     lists: [{ items: [], resourceVersion: "2" }],
     watches: ["silent"],
   });
-  await until(() => calls.length === 2, "the watch");
+  await eventually(() => calls.length === 2);
   clock.advance(120_000);
   clock.advance(1_000);
-  await until(() => calls.length === 3, "another watch");
+  await eventually(() => calls.length === 3);
   assert.equal(calls[2], "watch 2");
   informer.stop();
 });
@@ -153,7 +153,7 @@ test("a kind that is not served counts as empty when the caller says so, and com
   assert.deepEqual(informer.list(), []);
   script.lists.push({ items: [pod("p", "1")], resourceVersion: "1" });
   clock.advance(30_000);
-  await until(() => told.length === 1, "the object of the new kind");
+  await eventually(() => told.length === 1);
   informer.stop();
 });
 
@@ -164,9 +164,9 @@ test("stop ends the watch and every timer, and nothing is told afterwards", asyn
     lists: [{ items: [], resourceVersion: "2" }],
     watches: ["silent"],
   });
-  await until(() => calls.length === 2, "the watch");
+  await eventually(() => calls.length === 2);
   informer.stop();
-  await until(() => clock.timers === 0, "no timer");
+  await eventually(() => clock.pending === 0);
   clock.advance(10 * 60_000);
   assert.equal(calls.length, 2);
 });
@@ -186,7 +186,7 @@ test("indexes follow changes, handlers that come late are told of what is there,
       throw new Error("a bug in a handler");
     },
   });
-  await until(() => told.length === 3, "the update");
+  await eventually(() => told.length === 3);
   assert.deepEqual(informer.byIndex("node", "n1").map(nameOf), ["q"]);
   assert.deepEqual(informer.byIndex("node", "n2").map(nameOf), ["p"]);
   assert.deepEqual(informer.byIndex("node", "n3"), []);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createFakeClock, eventually, type FakeClock } from "@meltemi/testkit";
 import type { KubernetesClient } from "./client-types.ts";
 import type { Lease } from "./kinds.ts";
 import { runLeaderElection } from "./leader-election.ts";
-import { createManualClock, type ManualClock, until } from "./manual-clock.testing.ts";
 import { statusError } from "./status-error.ts";
 
 const log = createLogger(
@@ -59,7 +59,7 @@ interface Candidate {
   readonly ended: Promise<void>;
 }
 
-function start(identity: string, server: LeaseServer, clock: ManualClock): Candidate {
+function start(identity: string, server: LeaseServer, clock: FakeClock): Candidate {
   const stop = new AbortController();
   const state = { leads: false, down: false };
   const lead = async (signal: AbortSignal): Promise<void> => {
@@ -72,7 +72,7 @@ function start(identity: string, server: LeaseServer, clock: ManualClock): Candi
   return Object.assign(state, { stop, ended });
 }
 
-async function pass(clock: ManualClock, seconds: number): Promise<void> {
+async function pass(clock: FakeClock, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     clock.advance(1000);
     for (let turn = 0; turn < 20; turn++) await Promise.resolve();
@@ -80,10 +80,10 @@ async function pass(clock: ManualClock, seconds: number): Promise<void> {
 }
 
 test("one leads, the other follows when the lease is given back", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   const server = new LeaseServer();
   const a = start("a", server, clock);
-  await until(() => a.leads, "a to lead");
+  await eventually(() => a.leads);
   const b = start("b", server, clock);
   await pass(clock, 60);
   assert.deepEqual([a.leads, b.leads], [true, false]);
@@ -97,10 +97,10 @@ test("one leads, the other follows when the lease is given back", async () => {
 });
 
 test("a leader that cannot renew stops before another begins", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   const server = new LeaseServer();
   const a = start("a", server, clock);
-  await until(() => a.leads, "a to lead");
+  await eventually(() => a.leads);
   const b = start("b", server, clock);
   await pass(clock, 5);
   a.down = true;
@@ -115,7 +115,7 @@ test("a leader that cannot renew stops before another begins", async () => {
 });
 
 test("work that ends or fails is begun again while the lease is ours", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   const server = new LeaseServer();
   const stop = new AbortController();
   let begun = 0;
@@ -125,10 +125,10 @@ test("work that ends or fails is begun again while the lease is ours", async () 
   };
   const deps = { client: server.client(() => false), clock, random: () => 0.5, log, lead };
   const ended = runLeaderElection({ namespace: "a", name: "l", identity: "a" }, deps, stop.signal);
-  await until(() => {
+  await eventually(() => {
     clock.advance(100);
     return begun >= 3;
-  }, "three terms");
+  });
   stop.abort();
   clock.advance(10_000);
   await ended;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogger, LogFilter } from "@meltemi/runtime";
-import { createManualClock, until } from "./manual-clock.testing.ts";
+import { createFakeClock, eventually } from "@meltemi/testkit";
 import { createWorkQueue } from "./work-queue.ts";
 
 const log = createLogger(
@@ -11,7 +11,7 @@ const log = createLogger(
 const random = (): number => 0.5;
 
 test("a burst for one key is one reconciliation, and a change during work is one more", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   const done: string[] = [];
   const gate = Promise.withResolvers<void>();
   let begun = 0;
@@ -23,18 +23,18 @@ test("a burst for one key is one reconciliation, and a change during work is one
   const queue = createWorkQueue({ name: "q" }, { clock, random, log, reconcile });
   queue.add("slow");
   queue.add("slow");
-  await until(() => begun === 1, "work to begin");
+  await eventually(() => begun === 1);
   queue.add("slow");
   queue.add("slow");
   queue.add("b");
   gate.resolve();
-  await until(() => queue.size === 0, "all done");
+  await eventually(() => queue.size === 0);
   assert.deepEqual(done, ["slow", "slow", "b"]);
   await queue.stop();
 });
 
 test("what fails comes again with growing delays, and success forgets them", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   let failing = true;
   const atMs: number[] = [];
   const reconcile = (): Promise<void> => {
@@ -45,14 +45,14 @@ test("what fails comes again with growing delays, and success forgets them", asy
   const queue = createWorkQueue({ name: "q", backoff }, { clock, random, log, reconcile });
   queue.add("a");
   for (let tries = 1; tries <= 4; tries++) {
-    await until(() => atMs.length === tries && clock.timers === 1, `try ${tries}`);
+    await eventually(() => atMs.length === tries && clock.pending === 1);
     clock.advance(10 * 2 ** (tries - 1));
   }
   failing = false;
-  await until(() => atMs.length === 5, "try 5");
+  await eventually(() => atMs.length === 5);
   // The fifth try ran while it still failed or not: either way it ends.
   clock.advance(1000);
-  await until(() => queue.size === 0, "an end");
+  await eventually(() => queue.size === 0);
   assert.deepEqual(
     atMs.slice(1, 5).map((at, index) => at - (atMs[index] ?? 0)),
     [10, 20, 40, 80],
@@ -61,7 +61,7 @@ test("what fails comes again with growing delays, and success forgets them", asy
 });
 
 test("keys are worked on side by side up to the bound, one key never twice at once", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   let working = 0;
   let most = 0;
   const reconcile = async (): Promise<void> => {
@@ -72,13 +72,13 @@ test("keys are worked on side by side up to the bound, one key never twice at on
   };
   const queue = createWorkQueue({ name: "q", concurrency: 3 }, { clock, random, log, reconcile });
   for (let index = 0; index < 20; index++) queue.add(`k${index % 10}`);
-  await until(() => queue.size === 0, "all done");
+  await eventually(() => queue.size === 0);
   assert.equal(most, 3);
   await queue.stop();
 });
 
 test("stop aborts what runs, and takes nothing more", async () => {
-  const clock = createManualClock();
+  const clock = createFakeClock();
   let aborted = false;
   const reconcile = (_: string, signal: AbortSignal): Promise<void> =>
     new Promise((_resolve, reject) =>
@@ -95,5 +95,5 @@ test("stop aborts what runs, and takes nothing more", async () => {
   queue.add("c");
   assert.ok(aborted);
   assert.equal(queue.size, 0);
-  assert.equal(clock.timers, 0);
+  assert.equal(clock.pending, 0);
 });
