@@ -9,7 +9,8 @@ import { createLedger, MAX_ON_DEMAND_NAMES } from "./ledger.ts";
 import { createWaiters } from "./waiters.ts";
 
 const streaming = (failures: number): ConnectionState => ({ kind: "streaming", failures });
-const ended = (end: StreamEnd, random = 0.5) => ({ kind: "ended", end, random }) as const;
+const ended = (end: StreamEnd, random = 0.5, lastedMs = 0) =>
+  ({ kind: "ended", end, lastedMs, random }) as const;
 const failed = (code: number, message = ""): StreamEnd => ({ kind: "failed", code, message });
 const refused: StreamEnd = { kind: "connectionFailed", message: "refused" };
 
@@ -73,6 +74,12 @@ test("connection: the spread stays within a fifth and below the cap", () => {
   assert.deepEqual(low, { kind: "retryAfter", delayMs: 64 });
   const [, top] = stepConnection(streaming(60), ended(refused, 0.999)).effects;
   assert.deepEqual(top, { kind: "retryAfter", delayMs: 15_000 });
+});
+
+test("connection: a stream that lasted makes older failures forgotten", () => {
+  const { state, effects } = stepConnection(streaming(9), ended(failed(13), 0.5, 15_000));
+  assert.deepEqual(effects[1], { kind: "retryAfter", delayMs: 10 });
+  assert.deepEqual(state, { kind: "waiting", failures: 1 });
 });
 
 const ignored = [

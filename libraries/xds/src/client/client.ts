@@ -35,6 +35,7 @@ export function createXdsClient(options: XdsClientOptions, deps: XdsClientDepend
   let connection: ConnectionState = INITIAL_CONNECTION;
   let stream: DeltaStream | undefined;
   let retry: Timer | undefined;
+  let openedMs = 0;
 
   const dispatch = (event: ConnectionEvent): void => {
     const step = stepConnection(connection, event);
@@ -68,9 +69,11 @@ export function createXdsClient(options: XdsClientOptions, deps: XdsClientDepend
     if (connection.kind === "stopped") return;
     if (end.kind === "completed") deps.logger.info("stream completed", { server: options.address });
     else deps.logger.warn("stream ended", { server: options.address, reason: end.message });
-    dispatch({ kind: "ended", end, random: deps.random() });
+    const lastedMs = deps.clock.monotonicMs() - openedMs;
+    dispatch({ kind: "ended", end, lastedMs, random: deps.random() });
   };
   const connect = async (): Promise<void> => {
+    openedMs = deps.clock.monotonicMs();
     const [token, rootCertificates] = await Promise.all([deps.token(), deps.rootCertificates()]);
     if (connection.kind !== "streaming") return;
     const headers = new Map(options.headers);

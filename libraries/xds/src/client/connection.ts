@@ -24,7 +24,8 @@ export type StreamEnd =
 
 export type ConnectionEvent =
   | { readonly kind: "start" }
-  | { readonly kind: "ended"; readonly end: StreamEnd; readonly random: number }
+  /** `lastedMs`: how long the stream was there. */
+  | { readonly kind: "ended"; readonly end: StreamEnd; readonly lastedMs: number; readonly random: number }
   | { readonly kind: "retryDue" }
   | { readonly kind: "stop" };
 
@@ -41,6 +42,9 @@ export interface ConnectionStep {
 
 /** ztunnel's waits; the spread keeps a thousand nodes from returning in one instant after a control plane restart. */
 const RECONNECT: BackoffOptions = { baseMs: 10, maxMs: 15_000, jitter: 0.2 };
+
+/** A stream that lived as long as the longest wait was a success, whatever ended it: older failures are forgotten. */
+const LASTING_STREAM_MS = RECONNECT.maxMs;
 
 const CANCELLED = 1;
 const UNKNOWN = 2;
@@ -60,7 +64,7 @@ export function stepConnection(state: ConnectionState, event: ConnectionEvent): 
       return { state: { kind: "streaming", failures: state.failures }, effects: [{ kind: "openStream" }] };
     case "ended":
       if (state.kind !== "streaming") return { state, effects: [] };
-      return afterStream(state.failures, event.end, event.random);
+      return afterStream(event.lastedMs >= LASTING_STREAM_MS ? 0 : state.failures, event.end, event.random);
     case "stop":
       return { state: { kind: "stopped" }, effects: [{ kind: "closeStream" }] };
     default:
