@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { eventually } from "@meltemi/testkit";
+import type { XdsUpdate } from "@meltemi/xds";
+import type { ZtunnelDeps } from "../../components/ztunnel/src/ztunnel.ts";
 import { createTestMesh, ended, exchange, freePorts, sample } from "./ztunnel.fixture.ts";
 
 const PORT = 18080;
@@ -158,4 +160,61 @@ test("more connections than a pod may hold are refused, and places come back", a
     socket.destroy();
     return answer === "aa";
   });
+});
+
+/** A control plane in this process: what it sends and when it has sent all is up to the test. */
+function controlPlane() {
+  const synced = Promise.withResolvers<void>();
+  let send: (update: XdsUpdate) => readonly [] = () => [];
+  const deps: Pick<ZtunnelDeps, "controlPlane"> = {
+    controlPlane: (onUpdate) => {
+      send = onUpdate;
+      return {
+        start: () => undefined,
+        synced: synced.promise,
+        connected: true,
+        fetch: () => Promise.resolve(),
+        release: () => undefined,
+        heldCount: () => 0,
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+    },
+  };
+  return { deps, synced: () => synced.resolve(), send: (update: XdsUpdate) => send(update) };
+}
+
+test("listeners open once the control plane has told all, and its changes apply", async () => {
+  await using mesh = await createTestMesh();
+  const plane = controlPlane();
+  const client = await mesh.pod("client", "127.0.0.2", { deps: plane.deps });
+  await mesh.echo("127.0.0.9", PORT);
+  assert.deepEqual(client.ztunnel.readiness.pending(), ["state manager"]);
+  await ended(await client.connect(`127.0.0.9:${PORT}`));
+  plane.synced();
+  await eventually(() => client.ztunnel.readiness.pending().length === 0);
+  const socket = await client.connect(`127.0.0.9:${PORT}`);
+  assert.equal(await exchange(socket, "a", 2), "aa");
+  socket.destroy();
+  plane.send({ kind: "address", upserts: [], removedNames: ["Kubernetes//Pod/default/client"] });
+  assert.equal(client.ztunnel.mesh.current.workloads.size, 0);
+});
+
+test("a port that is taken when the control plane has told all ends the proxy", async () => {
+  await using mesh = await createTestMesh();
+  const plane = controlPlane();
+  const client = await mesh.pod("client", "127.0.0.2", { deps: plane.deps });
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(mesh.ports.inboundHbone, "127.0.0.2", resolve));
+  plane.synced();
+  await assert.rejects(client.ztunnel.finished, /EADDRINUSE/);
+  await new Promise((resolve) => taken.close(resolve));
+});
+
+test("a proxy that is stopped before the control plane has told all never opens a listener", async () => {
+  await using mesh = await createTestMesh();
+  const plane = controlPlane();
+  const client = await mesh.pod("client", "127.0.0.2", { deps: plane.deps });
+  await client.ztunnel.shutdown();
+  plane.synced();
+  await ended(await client.connect(`127.0.0.9:${PORT}`));
 });

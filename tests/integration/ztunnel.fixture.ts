@@ -215,17 +215,15 @@ async function startPod(
     ip: address,
     lines,
     metrics: () => registry.exposition(undefined).body,
-    async connect(destination) {
+    connect(destination) {
       const wanted = parseSocketAddress(destination);
       if (wanted === undefined) throw new TypeError(`destination ${destination}: expected ip:port`);
-      const { socket, localPort } = await dialFrom(address, address, ports.outbound);
-      destinations.set(localPort, wanted);
-      return socket;
+      const tell = (localPort: number): void => void destinations.set(localPort, wanted);
+      return dialFrom(address, { host: address, port: ports.outbound }, tell);
     },
-    async plaintext(from, port) {
-      const { socket, localPort } = await dialFrom(from, address, ports.inboundPlaintext);
-      destinations.set(localPort, { ip: address, port });
-      return socket;
+    plaintext(from, port) {
+      const tell = (localPort: number): void => void destinations.set(localPort, { ip: address, port });
+      return dialFrom(from, { host: address, port: ports.inboundPlaintext }, tell);
     },
     async [Symbol.asyncDispose]() {
       await ztunnel.shutdown();
@@ -233,16 +231,29 @@ async function startPod(
   };
 }
 
-/** The port is known before the proxy sees the connection: it is accepted in a later turn of the event loop. */
+/** Below the kernel's own range, and apart from those of other test processes. */
+let nextLocalPort = 20_000 + ((process.pid * 97) % 10_000);
+
+/**
+ * Connects from a port that `tell` learns before the proxy can see the connection. Gives the socket connected, or failed
+ * for the proxy's reasons; a port that somebody holds is passed over.
+ */
 async function dialFrom(
   from: string,
-  to: string,
-  port: number,
-): Promise<{ readonly socket: Socket; readonly localPort: number }> {
-  const [localPort = 0] = await freePorts(1);
-  const socket = connect({ host: to, port, localAddress: from, localPort, allowHalfOpen: true });
-  socket.on("error", () => undefined);
-  return { socket, localPort };
+  to: { readonly host: string; readonly port: number },
+  tell: (localPort: number) => void,
+): Promise<Socket> {
+  for (;;) {
+    const localPort = nextLocalPort++;
+    if (nextLocalPort > 32_000) nextLocalPort = 20_000;
+    tell(localPort);
+    const socket = connect({ ...to, localAddress: from, localPort, allowHalfOpen: true });
+    const fault = await new Promise<string | undefined>((resolve) => {
+      socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+      socket.once("connect", () => resolve(undefined));
+    });
+    if (fault !== "EADDRINUSE" && fault !== "EADDRNOTAVAIL") return socket;
+  }
 }
 
 /** Sends `text` and gives what comes back, as many bytes as `count`; rejects when the connection ends before. */

@@ -115,15 +115,16 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
     stopping ??= stop().finally(() => finished.reject(error));
   };
   // Listeners open once the policies are known: before that, what they would forbid could not be forbidden.
+  const open = (): void => startPods(deps, parts, admin.statsPort, agentStop.signal, fail);
   if (xds === undefined) {
     try {
-      startPods(deps, parts, admin.statsPort, agentStop.signal, fail);
+      open();
     } catch (error) {
       await stop();
       throw error;
     }
   } else {
-    void xds.synced.then(() => startPods(deps, parts, admin.statsPort, agentStop.signal, fail)).catch(fail);
+    void xds.synced.then(() => (stopping === undefined ? open() : undefined)).catch(fail);
   }
   return { mesh, readiness, ports: admin, shutdown, finished: finished.promise };
 }

@@ -32,7 +32,8 @@ export async function acceptPlaintext(inbound: PlaintextInbound, socket: Socket)
   socket.once("close", () => gone.abort());
   const closed = context.telemetry.socketOpened("destination");
   try {
-    if (client === undefined) return;
+    // Gone between the kernel and us.
+    if (client === undefined) return channel.abort("other-side-failed");
     const destination = context.sockets.originalDestination(socket);
     const refuse = (why: string): void => {
       const [from, to] = [formatSocketAddress(client), formatSocketAddress(destination)];

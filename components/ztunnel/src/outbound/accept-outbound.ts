@@ -28,7 +28,8 @@ export async function acceptOutbound(connector: OutboundConnector, socket: Socke
   socket.once("close", () => gone.abort());
   const closed = context.telemetry.socketOpened("source");
   try {
-    if (client === undefined) return;
+    // Gone between the kernel and us.
+    if (client === undefined) return channel.abort("other-side-failed");
     const refuse = (destination: SocketAddress | undefined, why: string): void => {
       context.telemetry.refused(
         formatSocketAddress(client),

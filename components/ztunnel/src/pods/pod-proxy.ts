@@ -150,7 +150,15 @@ class Listeners {
   open(port: number, wantsTransparent: boolean, accept: (socket: Socket) => void): boolean {
     const { sockets, options, logger } = this.#context;
     const { fd, transparent } = sockets.listenTcp({ ip: options.listenIp, port }, wantsTransparent);
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, accept);
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+      try {
+        accept(socket);
+      } catch (error) {
+        // One connection that cannot be served must not end all others with the process.
+        logger.warn("connection not accepted", { port, error: describeError(error) });
+        socket.destroy();
+      }
+    });
     server.on("error", (error) => logger.error("listener failed", { port, error: describeError(error) }));
     server.listen({ fd });
     this.#servers.push(server);
