@@ -1,12 +1,12 @@
 /** What the processes of the control-plane benchmark say to each other. */
 
-export interface ServerStarted {
+interface ServerStarted {
   readonly kind: "started";
   readonly port: number;
 }
 
 /** Changes `count` pods at once. */
-export interface ChangeRequest {
+interface ChangeRequest {
   readonly kind: "change";
   readonly count: number;
 }
@@ -30,7 +30,7 @@ export interface ServerState {
 export type ToServer = ChangeRequest | { readonly kind: "state" };
 export type FromServer = ServerStarted | ChangeResult | ServerState;
 
-export interface SubscribersReport {
+interface SubscribersReport {
   readonly kind: "report";
   /** Every subscriber was sent the same bytes. */
   readonly identical: boolean;

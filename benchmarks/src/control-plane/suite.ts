@@ -38,11 +38,11 @@ async function* measureSize(
   progress: (text: string) => void,
 ): AsyncGenerator<Figure> {
   progress(`control plane with ${pods} pods and ${SUBSCRIBERS} subscribers`);
-  const server = start("server.worker.ts", [pods, SUBSCRIBERS]);
+  const server = start(new URL("./server.worker.ts", import.meta.url), [pods, SUBSCRIBERS]);
   let subscribers: ChildProcess | undefined;
   try {
     const { port } = await hear<FromServer, "started">(server, "started");
-    subscribers = start("subscribers.worker.ts", [port, SUBSCRIBERS]);
+    subscribers = start(new URL("./subscribers.worker.ts", import.meta.url), [port, SUBSCRIBERS]);
     const { elapsedMs } = await hear<FromSubscribers, "synced">(subscribers, "synced");
     const one = await series(server, 1, changes + WARM_UP_CHANGES, progress);
     const burst = await series(server, BURST, Math.ceil(changes / 2) + WARM_UP_CHANGES, progress);
@@ -125,10 +125,10 @@ async function series(
   return results.slice(WARM_UP_CHANGES);
 }
 
-function start(program: string, args: readonly number[]): ChildProcess {
-  const child = fork(new URL(program, import.meta.url), args.map(String));
+function start(program: URL, args: readonly number[]): ChildProcess {
+  const child = fork(program, args.map(String));
   child.once("exit", (code) => {
-    if (code !== null && code !== 0) throw new Error(`${program} ended with code ${code}`);
+    if (code !== null && code !== 0) throw new Error(`${program.pathname} ended with code ${code}`);
   });
   return child;
 }

@@ -36,14 +36,14 @@ export interface ControlPlaneDependencies {
 }
 
 /** `host:port`; port 0 takes a free one. */
-export interface Doors {
+interface Doors {
   readonly secure?: { readonly address: string; readonly credentials: ServerCredentials };
   readonly plain?: string;
   readonly monitoring?: string;
   readonly http?: string;
 }
 
-export interface BoundPorts {
+interface BoundPorts {
   readonly secure?: number;
   readonly plain?: number;
   readonly monitoring?: number;

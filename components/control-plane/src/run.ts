@@ -31,7 +31,7 @@ export interface RunningControlPlane {
 }
 
 /** Names under which the data plane may know the control plane; `istiod` is the one in every default. */
-export function serverNames(namespace: string, revision: string): readonly string[] {
+function serverNames(namespace: string, revision: string): readonly string[] {
   const services = revision === "default" ? ["istiod"] : ["istiod", `istiod-${revision}`];
   return services.flatMap((service) => [
     `${service}.${namespace}.svc`,

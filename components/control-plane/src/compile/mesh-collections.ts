@@ -36,7 +36,7 @@ export interface MeshInputs {
 }
 
 /** A policy that was sent and that selects workloads by label. */
-export interface SelectorPolicy {
+interface SelectorPolicy {
   readonly key: string;
   readonly namespace: string;
   readonly selector: Labels;

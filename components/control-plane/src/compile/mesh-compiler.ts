@@ -23,7 +23,7 @@ import { compileService, compileServiceEntry } from "./service.ts";
 import type { CompileSettings } from "./settings.ts";
 import { type Compilation, strictByDefault } from "./workload-parts.ts";
 
-export interface Changed<T> {
+interface Changed<T> {
   readonly upserts: readonly { readonly name: string; readonly value: T }[];
   readonly removedNames: readonly string[];
 }

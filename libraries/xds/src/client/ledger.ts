@@ -25,7 +25,7 @@ const MAX_NACK_REASONS = 20;
 const MAX_NACK_REASON_LENGTH = 256;
 
 /** What a response said, as far as the ledger cares. */
-export interface Receipt {
+interface Receipt {
   readonly nonce: string;
   readonly accepted: readonly {
     readonly name: string;

@@ -4,7 +4,7 @@ import { type Ip, ipFromBytes } from "@meltemi/model";
 import { MeshError } from "@meltemi/runtime";
 
 /** Longer than any uid or `namespace/hostname` that Kubernetes permits (253 + 253 + separators), short enough for a map key. */
-export const MAX_NAME_LENGTH = 1024;
+const MAX_NAME_LENGTH = 1024;
 
 export function invalid(field: string, value: unknown, expected: string): MeshError {
   const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : String(value);

@@ -8,7 +8,7 @@ import type { EncodedResource } from "./encoded.ts";
 /** Changes kept for watches that are behind; at some 100 bytes each a few dozen MiB in the worst case. */
 const MIN_KEPT_CHANGES = 100_000;
 
-export interface Change {
+interface Change {
   readonly name: string;
   /** Keys under which the name was known before the change; empty when it is new. */
   readonly previousKeys: readonly string[];
