@@ -3,9 +3,6 @@
  * connection's (RFC 9113 §5.1, §5.4, §6).
  */
 
-import type { HeaderFields } from "../headers.ts";
-import { HpackDecoder } from "../hpack/decoder.ts";
-import { DEFAULT_TABLE_BYTES } from "../hpack/static-table.ts";
 import type { Http2Connection } from "./connection.ts";
 import {
   CLIENT_PREFACE,
@@ -18,8 +15,8 @@ import {
 } from "./constants.ts";
 import { FloodGuard, type FloodKind } from "./flood-guard.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
-import { type Assembled, HeaderAssembly } from "./header-assembly.ts";
-import { readRequestHead, readResponseHead, trailerFault } from "./header-rules.ts";
+import { closedStreamFault, HeadReceiver } from "./head-receiver.ts";
+import { HeaderAssembly } from "./header-assembly.ts";
 import { applySettings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 
@@ -32,7 +29,7 @@ export class Receiver implements FrameSink {
   readonly #connection: Http2Connection;
   readonly #reader: FrameReader;
   readonly #headers: HeaderAssembly;
-  readonly #decoder = new HpackDecoder(DEFAULT_TABLE_BYTES);
+  readonly #heads: HeadReceiver;
   readonly #guard = new FloodGuard();
   /** Bytes of the client preface still to come (server). */
   #prefaceLeft: number;
@@ -48,6 +45,7 @@ export class Receiver implements FrameSink {
     const maxHeaderFrameBytes = Math.min(maxFrameBytes, maxHeaderListBytes + HEADER_FRAME_EXTRA_BYTES);
     this.#reader = new FrameReader({ maxFrameBytes, maxHeaderFrameBytes }, this);
     this.#headers = new HeaderAssembly(maxHeaderListBytes);
+    this.#heads = new HeadReceiver(connection, (kind) => this.#count(kind));
     this.#prefaceLeft = connection.role === "server" ? CLIENT_PREFACE.length : 0;
   }
 
@@ -77,10 +75,10 @@ export class Receiver implements FrameSink {
     if (!connection.window.take(flowBytes))
       return connectionError(ErrorCode.flowControlError, "DATA exceeds the connection's window");
     const stream = connection.streams.get(streamId);
-    if (stream === undefined) return this.#closedStreamFault("DATA", streamId);
+    if (stream === undefined) return closedStreamFault(connection, "DATA", streamId) ?? this.#count("noise");
     const code = dataFault(stream, flowBytes);
     if (code === undefined) this.#dataStream = stream;
-    else this.#streamError(stream, code);
+    else stream.failWith(code);
     return undefined;
   }
 
@@ -111,9 +109,9 @@ export class Receiver implements FrameSink {
     switch (type) {
       case FrameType.headers:
         if (streamId === 0) return connectionError(ErrorCode.protocolError, "HEADERS on stream 0");
-        return this.#assembled(this.#headers.headers(streamId, flags, payload));
+        return this.#heads.receive(this.#headers.headers(streamId, flags, payload));
       case FrameType.continuation:
-        return this.#assembled(this.#headers.continuation(streamId, flags, payload));
+        return this.#heads.receive(this.#headers.continuation(streamId, flags, payload));
       case FrameType.priority:
         return this.#priority(streamId, payload);
       case FrameType.rstStream:
@@ -141,78 +139,6 @@ export class Receiver implements FrameSink {
     const open = this.#headers.openStreamId;
     if (open === 0 || (type === FrameType.continuation && streamId === open)) return undefined;
     return connectionError(ErrorCode.protocolError, "frame inside an unfinished header block");
-  }
-
-  #assembled(result: Assembled): Fault {
-    if (result.kind === "more") return undefined;
-    if (result.kind === "bad") return result.error;
-    const connection = this.#connection;
-    const decoded = this.#decoder.decode(result.block, connection.options.maxHeaderListBytes);
-    if (decoded.kind === "bad") return connectionError(ErrorCode.compressionError, decoded.why);
-    const stream = connection.streams.get(result.streamId);
-    if (stream?.headReceived) return this.#trailers(stream, decoded.fields, result.endStream);
-    if (connection.role === "client")
-      return this.#response(stream, result.streamId, decoded, result.endStream);
-    return this.#request(result.streamId, decoded, result.endStream);
-  }
-
-  #request(streamId: number, list: { fields: HeaderFields; oversized: boolean }, endStream: boolean): Fault {
-    const connection = this.#connection;
-    if (streamId % 2 === 0)
-      return connectionError(ErrorCode.protocolError, `HEADERS on stream ${streamId} of a client`);
-    if (!connection.isIdle(streamId)) return this.#closedStreamFault("HEADERS", streamId);
-    if (streamId > connection.lastServedStreamId) return this.#count("noise");
-    connection.lastPeerStreamId = streamId;
-    if (connection.streams.size >= connection.options.maxStreams) {
-      connection.rememberReset(streamId);
-      connection.writer.rstStream(streamId, ErrorCode.refusedStream);
-      return this.#count("refusedStream");
-    }
-    const stream = connection.addStream(streamId);
-    stream.headReceived = true;
-    if (endStream) stream.onRemoteEnd();
-    if (list.oversized) {
-      stream.respond(431, [], true);
-      return this.#count("refusedStream");
-    }
-    const head = readRequestHead(list.fields);
-    if (head.kind === "connect") {
-      connection.events.onRequest(stream, head.authority, head.headers);
-      return undefined;
-    }
-    if (head.kind === "not-connect") stream.respond(400, [], true);
-    else stream.reset(ErrorCode.protocolError);
-    return this.#count("refusedStream");
-  }
-
-  #response(
-    stream: Http2Stream | undefined,
-    streamId: number,
-    list: { fields: HeaderFields; oversized: boolean },
-    endStream: boolean,
-  ): Fault {
-    if (stream === undefined) return this.#closedStreamFault("HEADERS", streamId);
-    const head = readResponseHead(list.fields);
-    if (head.kind === "informational" && !endStream && !list.oversized) return this.#count("noise");
-    if (head.kind !== "final" || list.oversized) {
-      this.#streamError(stream, ErrorCode.protocolError);
-      return undefined;
-    }
-    stream.headReceived = true;
-    const watcher = stream.watcher;
-    stream.watcher = undefined;
-    // First the answer, then the end: whoever waits for the answer opens the channel.
-    watcher?.onResponse(head.status, head.headers);
-    if (endStream && !stream.gone) stream.onRemoteEnd();
-    return undefined;
-  }
-
-  #trailers(stream: Http2Stream, fields: HeaderFields, endStream: boolean): Fault {
-    if (stream.remoteEnded) this.#streamError(stream, ErrorCode.streamClosed);
-    else if (!endStream || trailerFault(fields) !== undefined)
-      this.#streamError(stream, ErrorCode.protocolError);
-    else stream.onRemoteEnd();
-    return undefined;
   }
 
   #priority(streamId: number, payload: Uint8Array): Fault {
@@ -282,26 +208,13 @@ export class Receiver implements FrameSink {
       return this.#count("noise");
     }
     stream.sendWindowBytes += bytes;
-    if (bytes === 0) this.#streamError(stream, ErrorCode.protocolError);
-    else if (stream.sendWindowBytes > MAX_WINDOW_BYTES) this.#streamError(stream, ErrorCode.flowControlError);
+    if (bytes === 0) stream.failWith(ErrorCode.protocolError);
+    else if (stream.sendWindowBytes > MAX_WINDOW_BYTES) stream.failWith(ErrorCode.flowControlError);
     else {
       connection.scheduler.wait(stream);
       connection.scheduler.pump();
     }
     return undefined;
-  }
-
-  /** Frames on a stream that is not open: late ones are thrown away, others are a violation (RFC 9113 §5.1). */
-  #closedStreamFault(what: string, streamId: number): Fault {
-    if (this.#connection.wasReset(streamId)) return this.#count("noise");
-    return this.#connection.isIdle(streamId)
-      ? connectionError(ErrorCode.protocolError, `${what} on idle stream ${streamId}`)
-      : connectionError(ErrorCode.streamClosed, `${what} on closed stream ${streamId}`);
-  }
-
-  /** A stream error: the peer sees RST_STREAM, our side a broken channel. */
-  #streamError(stream: Http2Stream, code: number): void {
-    stream.failWith(code);
   }
 
   #returnCredit(bytes: number): void {
