@@ -10,6 +10,8 @@ export type Action =
       readonly type: ResourceType;
       readonly object: KubernetesObject;
       readonly propagation?: "Background" | "Foreground" | "Orphan";
+      /** Zero does not wait for a kubelet. */
+      readonly gracePeriodSeconds?: number;
     }
   /** JSON merge patch. `guarded` fails with a conflict when the object has changed since it was observed. */
   | {

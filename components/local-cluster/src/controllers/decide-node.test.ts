@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Node } from "@meltemi/kubernetes";
-import { decideNode, NODE_GRACE_MS } from "./decide-node.ts";
+import { decideLostPods, decideNode, NODE_GRACE_MS } from "./decide-node.ts";
 import { NOW, nodeOf, podOf } from "./objects.testing.ts";
 
 const unreachable = ["NoSchedule", "NoExecute"].map((effect) => ({
@@ -83,3 +83,18 @@ test("foreign taints stay", () => {
   assert.ok(actions[0]?.kind === "patch");
   assert.deepEqual(actions[0].body["spec"], { taints: [own, ...notReady] });
 });
+
+const lost = [
+  { name: "nobody was there", pods: 0, goneMs: 0, deleted: 0, recheck: undefined },
+  { name: "the node may come back", pods: 2, goneMs: 10_000, deleted: 0, recheck: 30_000 },
+  { name: "gone for good", pods: 2, goneMs: NODE_GRACE_MS, deleted: 2, recheck: undefined },
+];
+for (const c of lost) {
+  test(`decideLostPods: ${c.name}`, () => {
+    const pods = Array.from({ length: c.pods }, (_, index) => podOf({ name: `p${index}`, node: "n" }));
+    const { actions, recheckAfterMs } = decideLostPods(pods, c.goneMs);
+    const forced = actions.filter((action) => action.kind === "delete" && action.gracePeriodSeconds === 0);
+    assert.equal(forced.length, c.deleted);
+    assert.equal(recheckAfterMs, c.recheck);
+  });
+}

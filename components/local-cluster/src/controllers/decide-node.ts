@@ -74,3 +74,10 @@ function markUnready(pod: Pod, now: string): readonly Action[] {
   };
   return [{ kind: "patch", type: PODS, object: pod, body, subresource: "status", guarded: true }];
 }
+
+/** Pods of a node that has been gone for the grace period end without a kubelet: nobody is left who could end them. */
+export function decideLostPods(pods: readonly Pod[], goneMs: number): Decision {
+  if (pods.length === 0) return { actions: [] };
+  if (goneMs < NODE_GRACE_MS) return { actions: [], recheckAfterMs: NODE_GRACE_MS - goneMs };
+  return { actions: pods.map((object) => ({ kind: "delete", type: PODS, object, gracePeriodSeconds: 0 })) };
+}

@@ -50,7 +50,7 @@ export function rolloutOf(view: DeploymentView): Rollout {
     deployment,
     wanted,
     surge: isRecreate(deployment) ? 0 : surge,
-    unavailable: isRecreate(deployment) ? wanted : Math.min(unavailable, wanted),
+    unavailable: isRecreate(deployment) ? 0 : Math.min(unavailable, wanted),
     current,
     currentName,
     hash,

@@ -1,6 +1,6 @@
 /** The controller that watches over nodes: by the leases that their kubelets renew. */
 
-import { keyOfRef, LEASES, NODES, nameOf, namespaceOf, PODS } from "@meltemi/kubernetes";
+import { keyOfRef, LEASES, NODES, nameOf, namespaceOf, PODS, type Pod } from "@meltemi/kubernetes";
 import {
   type ControllerContext,
   decidingQueue,
@@ -8,7 +8,7 @@ import {
   type RunningController,
   running,
 } from "./controller.ts";
-import { decideNode } from "./decide-node.ts";
+import { decideLostPods, decideNode } from "./decide-node.ts";
 
 const LEASE_NAMESPACE = "kube-node-lease";
 
@@ -19,14 +19,23 @@ export function startNodeLifecycle(context: ControllerContext): RunningControlle
   const pods = world.of(PODS);
   /** When each lease was last seen to change, by our clock: clocks of others are not trusted. */
   const renewedMs = new Map<string, number>();
+  /** When a node that pods name was first seen to be missing. */
+  const missingMs = new Map<string, number>();
   const queue = decidingQueue("nodelifecycle", context, (key) => {
     const node = nodes.get(key);
-    if (node === undefined) return undefined;
+    const podsThere = pods.list().filter((pod) => pod.spec?.nodeName === key);
+    if (node === undefined) {
+      const sinceMs = missingMs.get(key) ?? clock.monotonicMs();
+      if (podsThere.length > 0) missingMs.set(key, sinceMs);
+      else missingMs.delete(key);
+      return decideLostPods(podsThere, clock.monotonicMs() - sinceMs);
+    }
+    missingMs.delete(key);
     const lease = leases.get(keyOfRef({ namespace: LEASE_NAMESPACE, name: key }));
     const renewed = lease === undefined ? undefined : renewedMs.get(key);
     return decideNode({
       node,
-      pods: pods.list().filter((pod) => pod.spec?.nodeName === key),
+      pods: podsThere,
       silentMs: renewed === undefined ? undefined : clock.monotonicMs() - renewed,
       now: new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z"),
     });
@@ -44,5 +53,10 @@ export function startNodeLifecycle(context: ControllerContext): RunningControlle
     },
   });
   nodes.onChange(queueSelf(queue));
+  const lost = (pod: Pod): void => {
+    const name = pod.spec?.nodeName;
+    if (name && nodes.get(name) === undefined) queue.add(name);
+  };
+  pods.onChange({ add: lost, update: (_, pod) => lost(pod) });
   return running("nodelifecycle", queue);
 }

@@ -53,9 +53,14 @@ async function performOne(
       return { key: keyOf(made), isShown: (object) => object !== undefined && uidOf(object) === uid };
     }
     case "delete": {
-      const { type, object, propagation } = action;
+      const { type, object, propagation, gracePeriodSeconds } = action;
       const uid = uidOf(object);
-      await client.delete(type, refOf(object), { propagation, preconditions: { uid }, signal });
+      await client.delete(type, refOf(object), {
+        propagation,
+        gracePeriodSeconds,
+        preconditions: { uid },
+        signal,
+      });
       return {
         key: keyOf(object),
         isShown: (now) => now === undefined || uidOf(now) !== uid || isTerminating(now),
