@@ -201,3 +201,58 @@ test("an orderly end tells clients to go, and a new control plane takes over", d
   await using second = await run(cluster);
   assert.equal(second.rootPem, first.rootPem, "the CA lives in its Secret");
 });
+
+/** Runs main.ts; resolves with its exit code and all it wrote. */
+function startProcess(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const program = new URL("../../components/control-plane/src/main.ts", import.meta.url);
+  const child = spawn(process.execPath, [program.pathname, ...args], { env: { ...process.env, ...env } });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => {
+      output += String(chunk);
+    });
+  const ended = new Promise<{ code: number | null; output: string }>((resolve) =>
+    child.on("close", (code) => resolve({ code, output })),
+  );
+  return { child, ended };
+}
+
+test("the process: ready when it serves, gone with 0 after SIGTERM", deadline, async () => {
+  await using folder = await createTemporaryFolder();
+  await using cluster = await startCluster();
+  const token = await createToken(cluster.client, "istio-system", "ztunnel");
+  const path = join(folder.path, "kubeconfig");
+  await writeFile(path, cluster.kubeconfig, { mode: 0o600 });
+  const [http, secure] = [nextPort++, nextPort++];
+  const { child, ended } = startProcess(
+    [
+      "discovery",
+      `--httpAddr=127.0.0.1:${http}`,
+      `--secureGRPCAddr=127.0.0.1:${secure}`,
+      "--grpcAddr=127.0.0.1:0",
+      "--monitoringAddr=127.0.0.1:0",
+    ],
+    { KUBECONFIG: path },
+  );
+  await eventually(async () => (await fetch(`http://127.0.0.1:${http}/ready`)).ok, { deadlineMs: 20_000 });
+  const map = await eventually(() =>
+    cluster.client.get(CONFIG_MAPS, { namespace: "istio-system", name: "istio-ca-root-cert" }),
+  );
+  const rootPem = map?.data?.["root-cert.pem"] ?? "";
+  await using subscriber = subscribe({ securePort: secure, rootPem }, token);
+  await subscriber.client.synced;
+  child.kill("SIGTERM");
+  const { code, output } = await ended;
+  assert.equal(code, 0, output);
+  assert.equal(output.includes(token), false, "no token in the log");
+});
+
+test("the process: bad arguments are told together, with exit code 2", deadline, async () => {
+  const { ended } = startProcess(["discovery", "--typo=1"], { XDS_AUTH: "maybe" });
+  const { code, output } = await ended;
+  assert.equal(code, 2);
+  assert.match(output, /--typo/);
+  assert.match(output, /XDS_AUTH/);
+  const other = await startProcess(["serve"], {}).ended;
+  assert.equal(other.code, 2);
+});
