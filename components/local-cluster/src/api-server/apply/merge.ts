@@ -50,7 +50,7 @@ function isGranular(schema: Schema, live: Json | undefined): live is JsonObject 
 }
 
 /**
- * Removes places from `object`, in place: deepest first, and containers that are left empty with them.
+ * Removes places from `object`, in place: whole elements before what lies in them, and containers that are left empty.
  * `keep` says that somebody else owns a place, or something below it.
  */
 export function removePlaces(
@@ -59,8 +59,8 @@ export function removePlaces(
   places: Iterable<FieldPath>,
   keep: (path: FieldPath) => boolean,
 ): void {
-  const deepestFirst = [...places].sort((a, b) => splitPath(b).length - splitPath(a).length);
-  for (const path of deepestFirst) if (!keep(path)) removePlace(schema, object, splitPath(path), "", keep);
+  const wholeFirst = [...places].sort((a, b) => splitPath(a).length - splitPath(b).length);
+  for (const path of wholeFirst) if (!keep(path)) removePlace(schema, object, splitPath(path), "", keep);
 }
 
 /** True when the container is empty after it. */
@@ -90,7 +90,9 @@ function removePlace(
   const index = container.findIndex((item) => elementOf(resolved, items, item) === element);
   if (index < 0) return false;
   const child = container[index] ?? null;
-  // An element stays as long as its own place is owned, whatever is taken out of it.
+  // An element stays as long as its own place is owned, whatever is taken out of it; its keys stay with it.
+  const [only = ""] = rest;
+  if (rest.length === 1 && resolved["x-kubernetes-list-map-keys"]?.includes(only.slice(2))) return false;
   if (rest.length === 0) container.splice(index, 1);
   else removePlace(items, child, rest, here, keep);
   return container.length === 0;

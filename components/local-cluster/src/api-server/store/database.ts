@@ -25,17 +25,20 @@ export interface Database {
   load(): { readonly rows: readonly ObjectRow[]; readonly revision: number };
   /** All changes or none. Throws a Refusal with 507 when the disk is full, 500 on any other fault of the file. */
   write(changes: readonly RowChange[], revision: number): void;
-  /** A value that outlives restarts (credentials of the cluster, allocations). */
   close(): void;
 }
 
 /** Bumped when the layout changes; a file of another layout is refused, never guessed at. */
 const LAYOUT_VERSION = 1;
 
-export function openDatabase(path: string): Database {
+/** 1 GiB in pages of 4 KiB: a cluster on one machine needs a hundredth; what writes more has run away. */
+const MAX_PAGES = 262_144;
+
+export function openDatabase(path: string, maxPages: number = MAX_PAGES): Database {
   const database = new DatabaseSync(path);
   database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;");
   checkLayout(database, path);
+  database.exec(`PRAGMA max_page_count=${maxPages}`);
   const put = database.prepare(
     "INSERT INTO objects(resource, namespace, name, revision, body) VALUES (?, ?, ?, ?, ?) " +
       "ON CONFLICT(resource, namespace, name) DO UPDATE SET revision = excluded.revision, body = excluded.body",
