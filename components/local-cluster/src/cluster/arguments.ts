@@ -13,6 +13,8 @@ export interface ClusterArguments {
   /** Undefined: as many as the cluster has, two for a new one. */
   readonly nodes: number | undefined;
   readonly apiPort: number;
+  /** `topology.kubernetes.io/zone` of the nodes, in turn; none when empty. */
+  readonly zones: readonly string[];
   readonly foreground: boolean;
   readonly keepState: boolean;
   readonly output: "text" | "json";
@@ -38,6 +40,7 @@ options
   --state DIR         folder for its state (${STATE_ROOT}/NAME)
   --nodes N           number of nodes, for up (2)
   --api-port PORT     port of the API server on 127.0.0.1, for up (${DEFAULT_API_PORT})
+  --zones A,B         zones of the nodes in turn, for up (none)
   --foreground        up: stay in this terminal instead of going to the background
   --keep-state        down: keep the state folder, so that up finds every object again
   -o json             status: for programs
@@ -57,6 +60,7 @@ export function parseClusterArguments(words: readonly string[]): ClusterArgument
     state: parseStateFolder(values.state ?? join(STATE_ROOT, name)),
     nodes: values.nodes === undefined ? undefined : parseNumber("--nodes", values.nodes, 1, MAX_NODES),
     apiPort: parseNumber("--api-port", values["api-port"] ?? String(DEFAULT_API_PORT), 1, 65_535),
+    zones: parseZones(values.zones),
     foreground: values.foreground === true,
     keepState: values["keep-state"] === true,
     output: parseOutput(values.output),
@@ -80,6 +84,7 @@ function parse(words: readonly string[]) {
         nodes: { type: "string" },
         "api-port": { type: "string" },
         "restart-base-ms": { type: "string" },
+        zones: { type: "string" },
         foreground: { type: "boolean" },
         "keep-state": { type: "boolean" },
         output: { type: "string", short: "o" },
@@ -99,6 +104,14 @@ function parseStateFolder(path: string): string {
     "INPUT_INVALID",
     `--state ${JSON.stringify(path)}: expected an absolute path of letters, digits and . _ @ + -, at least two folders deep`,
   );
+}
+
+/** Zones are values of a label (Kubernetes, "labels and selectors"). */
+function parseZones(text: string | undefined): readonly string[] {
+  const zones = text === undefined ? [] : text.split(",");
+  const wrong = zones.find((zone) => !/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(zone));
+  if (wrong === undefined) return zones;
+  throw new MeshError("INPUT_INVALID", `--zones: expected label values, got ${JSON.stringify(wrong)}`);
 }
 
 function parseNumber(option: string, text: string, min: number, max: number): number {

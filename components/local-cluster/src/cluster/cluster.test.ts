@@ -14,6 +14,7 @@ test("parseClusterArguments: defaults and everything given", () => {
     state: "/var/lib/meltemi/meltemi",
     nodes: undefined,
     apiPort: 6443,
+    zones: [],
     foreground: false,
     keepState: false,
     output: "text",
@@ -42,6 +43,8 @@ const refusals: readonly (readonly [string, RegExp])[] = [
   ["up --state /srv", /two folders deep/],
   ["up --state /a/b,c", /absolute path of letters/],
   ["up --state /a/../b", /two folders deep/],
+  ["up --zones a,", /label values, got ""/],
+  ["up --zones a/b", /label values, got "a\/b"/],
   ["status -o yaml", /-o yaml: expected json/],
   ["up --colour", /--colour/],
 ];

@@ -29,7 +29,8 @@ export async function clusterDown(
   // Only what `up` made: a folder without a cluster in it is somebody else's.
   if (description !== undefined && !options.keepState)
     await rm(folder.path, { recursive: true, force: true });
-  deps.say(
-    description === undefined ? `there is no cluster ${options.name}` : `cluster ${options.name} is gone`,
-  );
+  if (description === undefined) deps.say(`there is no cluster ${options.name}`);
+  else if (options.keepState)
+    deps.say(`cluster ${options.name} is down; its state is kept in ${folder.path}`);
+  else deps.say(`cluster ${options.name} is gone`);
 }

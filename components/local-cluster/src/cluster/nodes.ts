@@ -27,6 +27,7 @@ export interface NodesOptions {
   readonly cgroupFolder: string;
   readonly projectFolder: string;
   readonly version: string;
+  readonly zones: readonly string[];
   readonly restartBaseMs: number;
 }
 
@@ -56,10 +57,15 @@ export async function startNode(
 ): Promise<RunningNode> {
   const context = await nodeContext(plan, options, deps);
   const registration = await registerNode(
-    { plan, labels: {}, taints: [], version: options.version },
+    { plan, labels: zoneLabel(plan, options.zones), taints: [], version: options.version },
     { client: deps.client, clock: deps.clock, log: deps.log },
   );
   return { kubelet: await startKubelet(context), registration };
+}
+
+function zoneLabel(plan: NodePlan, zones: readonly string[]): Readonly<Record<string, string>> {
+  const zone = zones[(plan.index - 1) % Math.max(1, zones.length)];
+  return zone === undefined ? {} : { "topology.kubernetes.io/zone": zone };
 }
 
 async function nodeContext(

@@ -93,6 +93,7 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
     cgroupFolder: await ensureCgroup(description.name),
     projectFolder: options.projectFolder,
     version: options.version,
+    zones: description.zones,
     restartBaseMs: options.restartBaseMs,
   };
   for (const plan of nodes)

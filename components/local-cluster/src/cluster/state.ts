@@ -35,6 +35,7 @@ export interface ClusterDescription {
   readonly name: string;
   readonly nodes: number;
   readonly apiPort: number;
+  readonly zones: readonly string[];
   /** `up` mounted the bpffs, so `down` unmounts it. */
   readonly mountedBpf: boolean;
 }
@@ -64,13 +65,14 @@ export function clusterFolder(path: string): ClusterFolder {
 export async function readDescription(folder: ClusterFolder): Promise<ClusterDescription | undefined> {
   const document = await readJsonFile(folder.description);
   if (document === undefined) return undefined;
-  const { name, nodes, apiPort, mountedBpf } = document;
+  const { name, nodes, apiPort, mountedBpf, zones } = document;
   if (typeof name !== "string" || typeof nodes !== "number" || typeof apiPort !== "number")
     throw new MeshError(
       "CONFIG_INVALID",
       `${folder.description}: expected a cluster's name, nodes and apiPort`,
     );
-  return { name, nodes, apiPort, mountedBpf: mountedBpf === true };
+  const known = Array.isArray(zones) ? zones.filter((zone) => typeof zone === "string") : [];
+  return { name, nodes, apiPort, zones: known, mountedBpf: mountedBpf === true };
 }
 
 export async function writeDescription(

@@ -59,6 +59,7 @@ export async function prepareCluster(
     name: options.name,
     nodes: options.nodes ?? existing?.nodes ?? DEFAULT_NODES,
     apiPort: existing?.apiPort ?? options.apiPort,
+    zones: options.zones.length > 0 ? options.zones : (existing?.zones ?? []),
     mountedBpf: ensureBpf() || existing?.mountedBpf === true,
   };
   if (existing !== undefined && description.nodes < existing.nodes)

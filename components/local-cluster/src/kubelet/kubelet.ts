@@ -61,6 +61,7 @@ class NodeKubelet implements Kubelet {
 
   async start(): Promise<void> {
     const context = this.#context;
+    await this.#recallAll();
     const seen = (pod: Pod): void => this.#see(pod);
     const changed = (kind: "configMaps" | "secrets") => (object: { readonly metadata?: Pod["metadata"] }) =>
       this.#dataChanged(kind, object.metadata?.namespace ?? "", object.metadata?.name ?? "");
@@ -162,19 +163,24 @@ class NodeKubelet implements Kubelet {
     );
   }
 
-  /** Pods that were deleted while the kubelet was away: their processes must end. */
-  async #removeOrphans(): Promise<void> {
-    for (const uid of await readdir(this.#context.podsFolder)) {
-      if (this.#pods.has(uid)) continue;
+  /** Before any new pod is made: the addresses of those that run must not be given away. */
+  async #recallAll(): Promise<void> {
+    for (const uid of await readdir(this.#context.podsFolder))
       try {
-        const worker = await this.#workerOf(uid);
-        const { namespace, name } = (await worker.folder.readSandbox()) ?? { namespace: "", name: uid };
-        this.#pods.set(uid, { metadata: { uid, namespace, name }, spec: { containers: [] } });
-        this.#gone.add(uid);
-        this.#queue.add(uid);
+        await this.#workerOf(uid);
       } catch (error) {
         this.#context.log.error("pod folder cannot be read", { uid, error: describeError(error) });
       }
+  }
+
+  /** Pods that were deleted while the kubelet was away: their processes must end. */
+  async #removeOrphans(): Promise<void> {
+    for (const [uid, worker] of this.#workers) {
+      if (this.#pods.has(uid)) continue;
+      const { namespace, name } = (await worker.folder.readSandbox()) ?? { namespace: "", name: uid };
+      this.#pods.set(uid, { metadata: { uid, namespace, name }, spec: { containers: [] } });
+      this.#gone.add(uid);
+      this.#queue.add(uid);
     }
   }
 }
