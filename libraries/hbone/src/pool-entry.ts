@@ -28,9 +28,6 @@ interface Waiter {
   readonly resolve: (outcome: TunnelOutcome | "unseen") => void;
 }
 
-/** A stream that the peer had not looked at is tried once more on another connection; more would hide a sick peer. */
-const MAX_TRIES = 2;
-
 export class PoolEntry implements HboneConnectionOwner {
   readonly #key: PoolKey;
   readonly #options: HbonePoolOptions;
@@ -55,14 +52,6 @@ export class PoolEntry implements HboneConnectionOwner {
     let streams = 0;
     for (const connection of this.#connections) streams += connection.streams;
     return streams;
-  }
-
-  async openTunnel(request: TunnelRequest, signal: AbortSignal | undefined): Promise<TunnelOutcome> {
-    let outcome: TunnelOutcome | "unseen" = "unseen";
-    for (let attempt = 1; outcome === "unseen" && attempt <= MAX_TRIES; attempt++) {
-      outcome = await this.#try(request, signal);
-    }
-    return outcome === "unseen" ? failed("stream", "peer refused the stream, twice") : outcome;
   }
 
   drain(): void {
@@ -102,7 +91,11 @@ export class PoolEntry implements HboneConnectionOwner {
     this.#reportEmpty();
   }
 
-  async #try(request: TunnelRequest, signal: AbortSignal | undefined): Promise<TunnelOutcome | "unseen"> {
+  /** "unseen": the peer refused the stream before looking at it; another try cannot do anything twice. */
+  async openTunnel(
+    request: TunnelRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<TunnelOutcome | "unseen"> {
     if (signal?.aborted) return failed("closed", "given up by the caller");
     if (this.#draining) return failed("closed", "pool is draining");
     for (const connection of this.#connections) {
@@ -132,7 +125,10 @@ export class PoolEntry implements HboneConnectionOwner {
   ): Promise<TunnelOutcome | "unseen"> {
     this.#idle.get(connection)?.cancel();
     this.#idle.delete(connection);
-    return requestTunnel(connection, request, signal);
+    const outcome = requestTunnel(connection, request, signal);
+    // A request that could not be sent leaves the connection as unused as before.
+    this.#armIdle(connection);
+    return outcome;
   }
 
   #serveWaiters(connection: HboneConnection): void {

@@ -89,6 +89,9 @@ export interface HbonePool extends AsyncDisposable {
   abortPeers(matches: (peer: HbonePeer) => boolean): number;
 }
 
+/** A stream that the peer had not looked at is tried once more on another connection; more would hide a sick peer. */
+const MAX_TRIES = 2;
+
 export function createHbonePool(options: HbonePoolOptions, deps: HbonePoolDeps): HbonePool {
   return new Pool(options, deps);
 }
@@ -124,17 +127,23 @@ class Pool implements HbonePool {
     return streams;
   }
 
-  openTunnel(key: PoolKey, request: TunnelRequest, signal?: AbortSignal): Promise<TunnelOutcome> {
-    if (this.#draining)
-      return Promise.resolve({ kind: "failed", stage: "closed", detail: "pool is draining" });
-    const text = keyText(key);
-    let entry = this.#entries.get(text);
-    if (entry === undefined) {
-      const deps = { ...this.#deps, buffers: this.#buffers, onEmpty: () => this.#forget(text) };
-      entry = new PoolEntry(key, this.#options, deps);
-      this.#entries.set(text, entry);
+  async openTunnel(key: PoolKey, request: TunnelRequest, signal?: AbortSignal): Promise<TunnelOutcome> {
+    for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
+      if (this.#draining) return { kind: "failed", stage: "closed", detail: "pool is draining" };
+      const outcome = await this.#entry(key).openTunnel(request, signal);
+      if (outcome !== "unseen") return outcome;
     }
-    return entry.openTunnel(request, signal);
+    return { kind: "failed", stage: "stream", detail: "peer refused the stream, twice" };
+  }
+
+  #entry(key: PoolKey): PoolEntry {
+    const text = keyText(key);
+    const known = this.#entries.get(text);
+    if (known !== undefined) return known;
+    const deps = { ...this.#deps, buffers: this.#buffers, onEmpty: () => this.#forget(text, entry) };
+    const entry = new PoolEntry(key, this.#options, deps);
+    this.#entries.set(text, entry);
+    return entry;
   }
 
   async drain(deadlineMs: number): Promise<{ readonly cutStreams: number }> {
@@ -163,7 +172,8 @@ class Pool implements HbonePool {
     await this.drain(0);
   }
 
-  #forget(text: string): void {
+  #forget(text: string, entry: PoolEntry): void {
+    if (this.#entries.get(text) !== entry) return;
     this.#entries.delete(text);
     if (this.#entries.size === 0) this.#onEmpty?.();
   }

@@ -2,7 +2,7 @@
  * A two-way stream of bytes with explicit back-pressure, half-close and abort: what a TCP connection and an HBONE stream
  * have in common. Both ends speak through one interface each way, so that a relay between them needs no closures.
  *
- * Rules that every implementation keeps (`byte-channel.contract.ts` checks them):
+ * Rules that every implementation keeps:
  * - nothing is delivered before {@link ByteChannel.open}, and no callback runs inside it;
  * - the two directions are independent: `onEnd` ends reading only, `endWrite` ends writing only;
  * - after `onFault`, or after `abort`, there is no further callback.
