@@ -12,7 +12,7 @@ import {
 } from "@meltemi/kubernetes";
 import type { Policy, Workload } from "@meltemi/model";
 import { eventually } from "@meltemi/testkit";
-import { ADDRESS_TYPE_URL, type Address } from "@meltemi/xds";
+import { ADDRESS_TYPE_URL, type Address, type XdsUpdate } from "@meltemi/xds";
 import {
   createRunningPod,
   createToken,
@@ -94,6 +94,16 @@ test("wildcard: a pod, its service and a policy reach the subscriber, and leave 
     { servicePort: 80, targetPort: 8080, appProtocol: "http11" },
   ]);
   assert.ok(subscriber.held.has(serviceName));
+  const first = (wanted: (update: XdsUpdate) => boolean): number => subscriber.updates.findIndex(wanted);
+  const policyAt = first(({ upserts }) => upserts.some(({ name }) => name === `${namespace}/deny-web`));
+  const referenceAt = first(
+    (update) =>
+      update.kind === "address" &&
+      update.upserts.some(
+        ({ value }) => value.kind === "workload" && value.workload.authorizationPolicies.length > 0,
+      ),
+  );
+  assert.ok(policyAt >= 0 && policyAt < referenceAt, "the policy comes before who refers to it");
   assert.equal((subscriber.held.get(`${namespace}/deny-web`) as Policy).action, "deny");
 
   await client.delete(PODS, { namespace, name: "web-1" }, { gracePeriodSeconds: 0 });

@@ -151,7 +151,8 @@ export function createControlPlane(
         registry,
         outputs: compiler.outputs,
         connections: () => discovery.connections(),
-        isReady: () => isReady,
+        // Ready to be sent clients: there is something to say, and a door to say it through.
+        isReady: () => isReady && servers.length > 0,
         podName: options.podName,
       });
       const { secure, plain, monitoring, http } = doors;

@@ -14,6 +14,7 @@ import {
 import type { Caller } from "../certificate-authority/decide-issue.ts";
 import type { DistributionMetrics } from "./metrics.ts";
 import { nodeFault } from "./node-identity.ts";
+import type { Turnstile } from "./turnstile.ts";
 
 export type DeltaCall = ServerDuplexStream<discovery.DeltaDiscoveryRequest, Buffer>;
 
@@ -22,6 +23,8 @@ export interface ConnectionDependencies {
   readonly logger: Logger;
   readonly metrics: DistributionMetrics;
   readonly logs: readonly ResourceLog[];
+  /** For first responses. */
+  readonly turnstile: Turnstile;
 }
 
 /** What debug pages show. */
@@ -45,6 +48,11 @@ export interface Connection {
 /** A client that has not answered by then is taken to have read the response, and told what is new since. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
+interface Place {
+  hasTurn: boolean;
+  leave: () => void;
+}
+
 /** `caller` undefined: authentication is switched off. `onClose` is called once. */
 export function createConnection(
   call: DeltaCall,
@@ -60,6 +68,8 @@ export function createConnection(
   /** Per type: since when (monotonic) the client lacks a change, and of when the change under way is. */
   const lacking = new Map<string, number>();
   const underWay = new Map<string, number>();
+  /** Per type: the place among those that are sent everything, or the wait for it. */
+  const places = new Map<string, Place>();
   let writable = true;
   let isOpen = true;
 
@@ -67,6 +77,7 @@ export function createConnection(
     if (!isOpen) return;
     isOpen = false;
     for (const timer of answerTimers.values()) timer.cancel();
+    for (const typeUrl of [...places.keys()]) leave(typeUrl);
     onClose();
   };
   const close = (code: number, message: string): void => {
@@ -75,7 +86,31 @@ export function createConnection(
     call.emit("error", { code, details: message });
   };
   const pump = (): void => {
-    for (const log of logs) if (isOpen && writable) send(log);
+    for (const log of logs) {
+      if (isOpen && writable && mayBegin(log.typeUrl)) send(log);
+      // A workload that names a policy must not reach a client before the policy: it would be closed, or worse, open.
+      if (session.watch(log.typeUrl)?.awaitingAnswer === true) return;
+    }
+  };
+  const mayBegin = (typeUrl: string): boolean => {
+    const watch = session.watch(typeUrl);
+    if (watch === undefined || watch.hasBegun) return watch !== undefined;
+    const known = places.get(typeUrl);
+    if (known !== undefined) return known.hasTurn;
+    const place: Place = { hasTurn: false, leave: () => undefined };
+    places.set(typeUrl, place);
+    let isWaiting = false;
+    place.leave = deps.turnstile.enter(() => {
+      place.hasTurn = true;
+      if (isWaiting) pump();
+    });
+    isWaiting = true;
+    return place.hasTurn;
+  };
+  const leave = (typeUrl: string): void => {
+    const place = places.get(typeUrl);
+    places.delete(typeUrl);
+    place?.leave();
   };
   const send = (log: ResourceLog): void => {
     const { typeUrl } = log;
@@ -106,12 +141,14 @@ export function createConnection(
     metrics.unansweredResponses.add(1);
     logger.warn("no answer to a response", { client: connectionId, type: log.typeUrl, nonce });
     session.watch(log.typeUrl)?.forgetAnswer(nonce);
+    leave(log.typeUrl);
     pump();
   };
   const book = (typeUrl: string, answer: Answer): void => {
     if (answer.kind === "stale") metrics.expiredNonce(typeUrl);
     if (answer.kind !== "ack" && answer.kind !== "nack") return;
     answerTimers.get(typeUrl)?.cancel();
+    leave(typeUrl);
     const since = underWay.get(typeUrl);
     underWay.delete(typeUrl);
     if (answer.kind === "nack") {

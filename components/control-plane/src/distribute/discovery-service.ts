@@ -8,6 +8,7 @@ import { DELTA_METHOD, type ResourceLog } from "@meltemi/xds";
 import type { TokenAuthenticator } from "../certificate-authority/token-authenticator.ts";
 import { type Connection, type ConnectionStatus, createConnection, type DeltaCall } from "./connection.ts";
 import type { DistributionMetrics } from "./metrics.ts";
+import { createTurnstile, FIRST_RESPONSES } from "./turnstile.ts";
 
 export interface DiscoveryOptions {
   /** False: callers need no token (`XDS_AUTH=false`); for tests and for debugging only. */
@@ -56,6 +57,7 @@ export function createDiscoveryService(
 ): DiscoveryService {
   const { logger, metrics } = deps;
   const connections = new Set<Connection>();
+  const turnstile = createTurnstile(FIRST_RESPONSES, deps.clock);
   let opened = 0;
 
   const refuse = (call: DeltaCall, code: number, reason: string, message: string): void => {
@@ -88,7 +90,7 @@ export function createDiscoveryService(
     }
     if (call.cancelled || call.destroyed) return;
     const connectionId = `${call.getPeer()}-${++opened}`;
-    const connection = createConnection(call, result?.caller, connectionId, deps, () => {
+    const connection = createConnection(call, result?.caller, connectionId, { ...deps, turnstile }, () => {
       connections.delete(connection);
       metrics.clients.set(connections.size);
     });

@@ -17,6 +17,7 @@ import type { MeshChanges } from "../compile/mesh-compiler.ts";
 export interface MeshResources {
   readonly addresses: ResourceLog;
   readonly policies: ResourceLog;
+  /** In the order in which they go out: what refers comes after what it refers to. */
   readonly logs: readonly ResourceLog[];
   /** Encodes and books what changed; returns how many resources are different from before. */
   publish(changes: MeshChanges): number;
@@ -35,9 +36,8 @@ export function createMeshResources(): MeshResources {
   return {
     addresses,
     policies,
-    logs: [addresses, policies],
+    logs: [policies, addresses],
     publish({ workloads, services, policies: changedPolicies }) {
-      // Policies first: a workload must not refer to one that its client has not been offered.
       const policyCount = policies.apply(
         changedPolicies.upserts.map(({ name, value }) => counted(policyResource(name, value))),
         changedPolicies.removedNames,

@@ -47,6 +47,8 @@ export interface Watch {
   /** Gives up on the answer to the last response, so that the watch goes on. */
   forgetAnswer(nonce: string): void;
   readonly awaitingAnswer: boolean;
+  /** False until the first response, which may hold everything there is. */
+  readonly hasBegun: boolean;
   readonly status: WatchStatus;
 }
 
@@ -130,6 +132,9 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
     },
     get awaitingAnswer() {
       return awaiting !== undefined;
+    },
+    get hasBegun() {
+      return held === undefined;
     },
     get status() {
       return { wildcard, nameCount: names.size, sentNonce: String(sequence), ackedNonce, nackMessage };
