@@ -3,11 +3,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { addReturnRoute, type NetworkNamespace, withNetworkNamespace } from "@meltemi/linux";
+import { MeshError } from "@meltemi/runtime";
 import { MARK_MASK, RETURN_MARK } from "./capture.ts";
 
 /** Istio's own table and priority (reference: protocol §6.1), so that a node may change between the two agents. */
 const RETURN_ROUTE = { mark: RETURN_MARK, mask: MARK_MASK, table: 100, priority: 32764 } as const;
-const FWMARK_ACCEPT = "/proc/sys/net/ipv4/tcp_fwmark_accept";
+const FWMARK_ACCEPT = "sys/net/ipv4/tcp_fwmark_accept";
+/** A container's own /proc/sys is read-only unless it is privileged; the node's, mounted where Istio mounts it, is not. */
+const PROC_FOLDERS = ["/proc", "/host/proc"] as const;
 const DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
 
 /** Addresses of the namespace's interfaces that are up, with those given; loopback and link-local ones are left out. */
@@ -28,10 +31,30 @@ function isGlobal(ip: string): boolean {
 export function prepareReturnPath(netns: NetworkNamespace, inheritMark: boolean): void {
   withNetworkNamespace(netns, () => {
     addReturnRoute(RETURN_ROUTE, hasIpv6());
-    if (inheritMark && readFileSync(FWMARK_ACCEPT, "utf8").trim() !== "1") writeFileSync(FWMARK_ACCEPT, "1");
+    if (inheritMark) inheritMarks();
   });
 }
 
 function hasIpv6(): boolean {
   return existsSync(DISABLE_IPV6) && readFileSync(DISABLE_IPV6, "utf8").trim() === "0";
+}
+
+function inheritMarks(): void {
+  if (readFileSync(`/proc/${FWMARK_ACCEPT}`, "utf8").trim() === "1") return;
+  const failures: unknown[] = [];
+  for (const folder of PROC_FOLDERS) {
+    try {
+      writeFileSync(`${folder}/${FWMARK_ACCEPT}`, "1");
+      return;
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw new MeshError(
+    "KERNEL",
+    `set net.ipv4.tcp_fwmark_accept in a pod: expected it writable below ${PROC_FOLDERS.join(" or ")}`,
+    {
+      cause: failures[0],
+    },
+  );
 }
