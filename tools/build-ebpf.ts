@@ -9,9 +9,12 @@ import { fileURLToPath } from "node:url";
 
 const SOURCES = join(dirname(fileURLToPath(import.meta.url)), "..", "libraries", "ebpf", "bpf");
 
+const COMPILER = "clang";
+const STRIP = "llvm-strip";
+
 /** What is missing for compiling, undefined when nothing is. */
 export function missingCompiler(): string | undefined {
-  return ["clang", "llvm-strip"].find((tool) => spawnSync(tool, ["--version"]).status !== 0);
+  return [COMPILER, STRIP].find((tool) => spawnSync(tool, ["--version"]).status !== 0);
 }
 
 /** Compiles every program into `folder` and returns the names of the files made. */
@@ -25,11 +28,11 @@ export function buildEbpf(folder: string): readonly string[] {
       const output = resolve(folder, name);
       const flags = ["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf", "-mcpu=v3"];
       const includes = headers.map((header) => `-I${header}`);
-      execFileSync("clang", [...flags, ...includes, "-c", source, "-o", output], {
+      execFileSync(COMPILER, [...flags, ...includes, "-c", source, "-o", output], {
         cwd: SOURCES,
         stdio: "inherit",
       });
-      execFileSync("llvm-strip", ["-g", output], { stdio: "inherit" });
+      execFileSync(STRIP, ["-g", output], { stdio: "inherit" });
       return name;
     });
 }

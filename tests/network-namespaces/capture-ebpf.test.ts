@@ -13,6 +13,7 @@ import {
   removeEbpfCapture,
   ZTUNNEL_MARK,
 } from "@meltemi/ebpf";
+import { openNetworkNamespace } from "@meltemi/linux";
 import { createLogger, LogFilter } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import {
@@ -154,8 +155,10 @@ test("a restarted agent leaves exactly one set of programs, and removing the pin
 
 test("a pod whose namespace is gone can be un-enrolled, and its uid enrolled anew elsewhere", async () => {
   const other = "mlx-short-lived";
-  execFileSync("sh", ["-c", `ip netns del ${other} 2>/dev/null; ip netns add ${other}; ip -n ${other} link set lo up`]);
-  const { openNetworkNamespace } = await import("@meltemi/linux");
+  execFileSync("sh", [
+    "-c",
+    `ip netns del ${other} 2>/dev/null; ip netns add ${other}; ip -n ${other} link set lo up`,
+  ]);
   {
     using netns = openNetworkNamespace(`/var/run/netns/${other}`);
     await capture.enrol({ ...pod(), netns });

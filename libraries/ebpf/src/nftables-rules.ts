@@ -14,7 +14,7 @@ export interface PodRules {
 export const NAT_TABLE = "istio-ambient-nat";
 const MANGLE_TABLE = "istio-ambient-mangle";
 const RAW_TABLE = "istio-ambient-raw";
-export const PROBE_SETS = { 4: "istio-inpod-probes-v4", 6: "istio-inpod-probes-v6" } as const;
+const PROBE_SETS = { 4: "istio-inpod-probes-v4", 6: "istio-inpod-probes-v6" } as const;
 /** The node's own connections to pods are given these as sources, and pods let them past ztunnel. */
 const PROBE_SOURCE = { 4: "169.254.7.127", 6: "fd16:9254:7127:1337:ffff:ffff:ffff:ffff" } as const;
 

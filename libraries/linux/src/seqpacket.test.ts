@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import { errnoName } from "./failure.ts";
 import { connectSeqpacket, listenSeqpacket, type SeqpacketConnection } from "./seqpacket.ts";
 import { MAX_PACKET_BYTES } from "./seqpacket-message.ts";
@@ -110,4 +112,22 @@ test("a closed listener leaves no file and no descriptor behind", async () => {
   const before = readdirSync("/proc/self/fd").length;
   for (let i = 0; i < 10; i++) (await pair())[Symbol.dispose]();
   assert.equal(readdirSync("/proc/self/fd").length, before);
+});
+
+/** Runs a program of its own, since it is the end of a process that is tried. */
+async function runProgram(body: string): Promise<string> {
+  const source = `import { listenSeqpacket } from ${JSON.stringify(join(import.meta.dirname, "seqpacket.ts"))};
+    const listener = listenSeqpacket({ path: ${JSON.stringify(join(folder, "end.sock"))}, backlog: 1, mode: 0o600 });
+    const waiting = listener.accept().catch((error) => console.log(error.code));
+    ${body}`;
+  const args = ["--input-type=module-typescript", "--eval", source];
+  return (await promisify(execFile)(process.execPath, args)).stdout;
+}
+
+test("a process ends although its thread waits, by exit and by having nothing left to do", async () => {
+  assert.equal(
+    await runProgram(`setTimeout(() => { console.log("exiting"); process.exit(0); }, 50)`),
+    "exiting\n",
+  );
+  assert.equal(await runProgram(`setTimeout(() => listener.close(), 50)`), "ABORTED\n");
 });

@@ -6,7 +6,7 @@ import { AF_INET6, decodeSocketAddress, SOCKADDR_BYTES, type SocketAddress } fro
 
 export const SOL_SOCKET = 1;
 export const SOL_IP = 0;
-export const SOL_TCP = 6;
+const SOL_TCP = 6;
 export const SOL_IPV6 = 41;
 export const SO_REUSEADDR = 2;
 export const SO_REUSEPORT = 15;

@@ -5,7 +5,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { connectSeqpacket, currentNetworkNamespace, type SeqpacketConnection } from "@meltemi/linux";
+import {
+  connectSeqpacket,
+  currentNetworkNamespace,
+  listenSeqpacket,
+  type SeqpacketConnection,
+} from "@meltemi/linux";
 import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { createZdsClient, type ZdsHandler } from "./client.ts";
 import { encodeAnswer, encodeHello, encodeRequest, type ZdsAnswer } from "./codec.ts";
@@ -177,7 +182,6 @@ for (const { name, bytes } of [
   });
 
 test("a second snapshot_sent ends the client with PROTOCOL_VIOLATION after a nack", async () => {
-  const { listenSeqpacket } = await import("@meltemi/linux");
   const path = join(folder, "rude.sock");
   using listener = listenSeqpacket({ path, backlog: 1, mode: 0o600 });
   await using ztunnel = startZtunnel(path);
