@@ -221,4 +221,6 @@ test("pods on two nodes talk HBONE, by address and by service, IPv4 and IPv6, wi
   assert.equal(await hello(clientPlace, serverPlace.ipv4, PORT), "hellohello", "plaintext now");
   long.stdin?.write("two");
   await eventually(() => heard === "oneonetwotwo");
+  long.stdin?.end();
+  await eventually(() => long.exitCode !== null);
 });

@@ -26,14 +26,15 @@ interface Row {
 
 export function createConnectionTable(deps: { readonly clock: Clock }): ConnectionTable {
   const rows = new Set<Row>();
-  let onEmpty: (() => void) | undefined;
+  /** Drains under way: a pod that is un-enrolled may be drained again, with less time, at shutdown. */
+  const drains = new Set<() => void>();
   return {
     add(direction, entry, cut) {
       const row = { direction, entry, cut };
       rows.add(row);
       return () => {
         rows.delete(row);
-        if (rows.size === 0) onEmpty?.();
+        if (rows.size === 0) for (const onEmpty of [...drains]) onEmpty();
       };
     },
     dump() {
@@ -48,12 +49,13 @@ export function createConnectionTable(deps: { readonly clock: Clock }): Connecti
       if (rows.size === 0) return { cut: 0 };
       const late = await new Promise<boolean>((resolve) => {
         const timer = deps.clock.after(deadlineMs, () => resolve(true));
-        onEmpty = () => {
+        const onEmpty = (): void => {
           timer.cancel();
+          drains.delete(onEmpty);
           resolve(false);
         };
+        drains.add(onEmpty);
       });
-      onEmpty = undefined;
       if (!late) return { cut: 0 };
       const left = [...rows];
       for (const row of left) row.cut();

@@ -25,10 +25,12 @@ function setUp() {
       start: async (pod, namespace) => {
         if (failing.has(pod.uid)) throw new Error("no listener");
         events.push(`start ${pod.uid}@${namespace.inode}`);
+        const drained = Promise.withResolvers<void>();
         return {
           drain: (deadlineMs) => {
             events.push(`drain ${pod.uid}@${namespace.inode} ${deadlineMs}`);
-            return new Promise((resolve) => drains.set(pod.uid, resolve));
+            drains.set(pod.uid, drained.resolve);
+            return drained.promise;
           },
         };
       },
@@ -182,4 +184,15 @@ test("closing drains all with its deadline and takes no more", async () => {
   await closed;
   assert.deepEqual(events, ["start a@1", "drain a@1 100", "close 1"]);
   assert.equal(await add("b", 2), "shutting down");
+});
+
+test("closing hurries those that had left before", async () => {
+  const { add, del, drains, events, pods } = setUp();
+  await add("a", 1);
+  await del("a");
+  const closed = pods.close(100);
+  await new Promise(setImmediate);
+  assert.deepEqual(events.slice(1), [`drain a@1 ${FOREVER_MS}`, "drain a@1 100"]);
+  drains.get("a")?.();
+  await closed;
 });

@@ -20,7 +20,10 @@ export interface AnnouncedPod {
 
 /** A running proxy of one pod. */
 export interface PodProxy {
-  /** No new connections; open ones go on until they end, or are cut after `deadlineMs`. */
+  /**
+   * No new connections; open ones go on until they end, or are cut after `deadlineMs`. Called again with less time, the
+   * earlier deadline holds, for both calls.
+   */
   drain(deadlineMs: number): Promise<void>;
 }
 
@@ -62,7 +65,8 @@ export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
   readonly #options: PodSetOptions;
   readonly #deps: PodSetDeps<N, P>;
   readonly #slots = new Map<string, Slot<N, P>>();
-  readonly #departing = new Set<Promise<void>>();
+  /** Proxies of pods that left, until their last connection has ended. */
+  readonly #departing = new Map<P, Promise<void>>();
   /** Uids named since the connection began; undefined once the snapshot is complete. */
   #announced: Set<string> | undefined = new Set();
   #retry: Timer | undefined;
@@ -198,20 +202,21 @@ export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
   }
 
   #depart(slot: Extract<Slot<N, P>, { kind: "up" }>, deadlineMs: number): void {
-    const departing = slot.proxy
+    const { proxy, namespace, pod } = slot;
+    const departing = proxy
       .drain(deadlineMs)
       .catch((error: unknown) =>
         this.#deps.logger.error("drain of a pod's proxy failed", {
-          uid: slot.pod.uid,
+          uid: pod.uid,
           error: describeError(error),
         }),
       )
       .finally(() => {
-        slot.namespace.close();
-        this.#departing.delete(departing);
+        namespace.close();
+        this.#departing.delete(proxy);
         this.#deps.onStopped?.();
       });
-    this.#departing.add(departing);
+    this.#departing.set(proxy, departing);
   }
 
   /** Drains all pods and takes no more. */
@@ -219,6 +224,8 @@ export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
     this.#closed = true;
     this.#retry?.cancel();
     await this.#inTurn(async () => {
+      // Those that left before had time without end; now they have as much as the others.
+      for (const proxy of this.#departing.keys()) void proxy.drain(deadlineMs);
       for (const slot of this.#slots.values()) {
         if (slot.kind === "pending") slot.namespace.close();
         else this.#depart(slot, deadlineMs);
@@ -226,7 +233,7 @@ export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
       this.#slots.clear();
       this.#changed();
     });
-    await Promise.all(this.#departing);
+    await Promise.all(this.#departing.values());
   }
 
   #changed(): void {
