@@ -9,8 +9,16 @@ export interface Page {
   readonly body: string;
 }
 
+export interface PageRequest {
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly accept: string | undefined;
+  /** Asked over loopback: from the same pod, or by `kubectl port-forward`. */
+  readonly isLocal: boolean;
+}
+
 /** Undefined: no such page. */
-export type Pages = (path: string, query: URLSearchParams, accept: string | undefined) => Page | undefined;
+export type Pages = (request: PageRequest) => Page | undefined;
 
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;
@@ -20,6 +28,8 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Scrapers, probes and a few people. */
 const MAX_CONNECTIONS = 256;
+
+const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 
 /** `address`: `host:port` or `:port`. Rejects with UNAVAILABLE when it cannot be bound. */
 export async function listenHttp(address: string, pages: Pages, logger: Logger): Promise<HttpServer> {
@@ -76,7 +86,10 @@ function pageOf(request: IncomingMessage, pages: Pages, logger: Logger): Page {
   if (!URL.canParse(target)) return textPage(400, "the path cannot be read\n");
   const url = new URL(target);
   try {
-    return pages(url.pathname, url.searchParams, request.headers.accept) ?? textPage(404, "not found\n");
+    const { accept } = request.headers;
+    const isLocal = LOOPBACK.test(request.socket.remoteAddress ?? "");
+    const page = pages({ path: url.pathname, query: url.searchParams, accept, isLocal });
+    return page ?? textPage(404, "not found\n");
   } catch (error) {
     logger.error("page failed", { path: url.pathname, reason: describeError(error) });
     return textPage(500, "internal error\n");

@@ -1,4 +1,4 @@
-/** What the admin ports show: readiness on 8080, metrics on 15014, debug dumps on both loopback views (reference: protocol §2). */
+/** What the admin ports show: readiness on 8080, metrics on 15014, debug dumps on 8080 to loopback (reference: protocol §2). */
 
 import type { Registry } from "@meltemi/telemetry";
 import type { MeshOutputs } from "../compile/mesh-collections.ts";
@@ -17,7 +17,7 @@ export interface AdminDependencies {
 const MAX_ENTRIES = 10_000;
 
 export function createMonitoringPages({ registry }: Pick<AdminDependencies, "registry">): Pages {
-  return (path, _query, accept) => {
+  return ({ path, accept }) => {
     if (path !== "/metrics") return undefined;
     const { contentType, body } = registry.exposition(accept);
     return { status: 200, contentType, body };
@@ -25,7 +25,10 @@ export function createMonitoringPages({ registry }: Pick<AdminDependencies, "reg
 }
 
 export function createHttpPages(deps: AdminDependencies): Pages {
-  return (path, query) => {
+  return ({ path, query, isLocal }) => {
+    // The dumps say who talks to whom and what forbids it: not for everybody who can reach the port.
+    if (path.startsWith("/debug") && !isLocal)
+      return textPage(403, "debug pages are served over loopback only: use kubectl port-forward\n");
     const limit = limitOf(query);
     switch (path) {
       case "/ready":
