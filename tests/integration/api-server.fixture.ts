@@ -15,7 +15,7 @@ import {
 } from "../../components/local-cluster/src/api-server/credentials.ts";
 import { type ApiServer, createApiServer } from "../../components/local-cluster/src/api-server/server.ts";
 
-export interface Ran {
+interface Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;

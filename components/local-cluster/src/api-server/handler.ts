@@ -11,13 +11,8 @@ import type { UserInfo } from "./identity/user.ts";
 import { badRequest, methodNotAllowed, noSuchPath, Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import { answerReview, type ReviewDeps } from "./reviews.ts";
-import {
-  type ResourceExchange,
-  type ResourceTarget,
-  type ServeDeps,
-  serveResource,
-  verbOf,
-} from "./serve.ts";
+import { serveResource, verbOf } from "./serve.ts";
+import type { ResourceExchange, ResourceTarget, ServeDeps } from "./serve-types.ts";
 import { type ServerPathsDeps, serverPath } from "./server-paths.ts";
 
 export interface HandlerDeps {

@@ -1,13 +1,9 @@
 /** The shape that every Kubernetes object shares (meta/v1 ObjectMeta), and reading it. */
-import { at, isObject, type Json, type JsonObject, listAt, textAt } from "./json.ts";
+import { at, type JsonObject, listAt, textAt } from "./json.ts";
 
 /** An object whose `metadata` was checked to be an object. */
 export interface KubeObject extends JsonObject {
   metadata: JsonObject;
-}
-
-export function isKubeObject(value: Json | undefined): value is KubeObject {
-  return isObject(value) && isObject(value["metadata"]);
 }
 
 export function nameOf(object: JsonObject): string {
@@ -20,10 +16,6 @@ export function namespaceOf(object: JsonObject): string {
 
 export function uidOf(object: JsonObject): string {
   return textAt(object, "metadata", "uid") ?? "";
-}
-
-export function revisionOf(object: JsonObject): string {
-  return textAt(object, "metadata", "resourceVersion") ?? "";
 }
 
 export function isTerminating(object: JsonObject): boolean {

@@ -96,7 +96,7 @@ export function alreadyExists(subject: Subject): Refusal {
   return new Refusal(409, "AlreadyExists", message, detailsOf(subject));
 }
 
-export const MODIFIED =
+const MODIFIED =
   "the object has been modified; please apply your changes to the latest version and try again";
 
 export function conflict(subject: Subject, why: string = MODIFIED): Refusal {

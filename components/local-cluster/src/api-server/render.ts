@@ -7,7 +7,7 @@ import { apiVersionOf, type Column } from "./resources/resource.ts";
 import type { Stored } from "./store/object-store.ts";
 
 /** What a Table's rows carry along: `?includeObject=`. */
-export type IncludeObject = "None" | "Metadata" | "Object";
+type IncludeObject = "None" | "Metadata" | "Object";
 
 export interface View {
   readonly served: Served;
@@ -19,12 +19,14 @@ export interface View {
 /** The object's JSON text in the version that was asked for; the stored text where they are the same. */
 export function objectText(served: Served, stored: Stored): string {
   const { resource, version } = served;
-  if (version.name === resource.storageVersion) return stored.text;
+  if (version.name === resource.storageVersion && resource.storageForm === undefined) return stored.text;
   return JSON.stringify(inVersion(served, stored.object));
 }
 
 export function inVersion(served: Served, object: KubeObject): KubeObject {
-  return { ...object, apiVersion: apiVersionOf(served.resource.group, served.version.name) };
+  const { storageForm, group } = served.resource;
+  if (storageForm !== undefined) return storageForm.fromStored(object);
+  return { ...object, apiVersion: apiVersionOf(group, served.version.name) };
 }
 
 /** One object in the asked form, as text. */

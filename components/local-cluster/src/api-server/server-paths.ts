@@ -15,7 +15,7 @@ export interface ServerPathsDeps {
 }
 
 /** The release of Kubernetes whose API this server follows. */
-export const KUBERNETES_VERSION: JsonObject = {
+const KUBERNETES_VERSION: JsonObject = {
   major: "1",
   minor: "32",
   gitVersion: "v1.32.4+meltemi",

@@ -21,7 +21,7 @@ const RESERVED = new Set(
   ),
 );
 
-export function escapeFieldName(name: string): string {
+function escapeFieldName(name: string): string {
   if (RESERVED.has(name)) return `__${name}__`;
   return name
     .replaceAll("__", "__underscores__")

@@ -17,7 +17,7 @@ export interface ListQuestion {
   readonly match: string;
 }
 
-export interface Page {
+interface Page {
   readonly items: readonly Stored[];
   readonly metadata: JsonObject;
 }

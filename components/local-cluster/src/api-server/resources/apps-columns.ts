@@ -82,7 +82,7 @@ function controllerOf(object: KubeObject): string {
 
 export const LEASE_COLUMNS: readonly Column[] = [NAME, field("Holder", ["spec", "holderIdentity"]), AGE];
 
-export const CREATED_AT: Column = {
+const CREATED_AT: Column = {
   ...field("Created At", ["metadata", "creationTimestamp"]),
 };
 

@@ -36,6 +36,13 @@ export interface ResourceVersion {
   readonly deprecationWarning?: string;
 }
 
+/** A resource that is kept in another group's form and place: two names of the same objects. */
+export interface StorageForm {
+  readonly key: string;
+  readonly toStored: (object: KubeObject) => KubeObject;
+  readonly fromStored: (object: KubeObject) => KubeObject;
+}
+
 export interface Resource {
   readonly group: string;
   readonly kind: string;
@@ -52,6 +59,7 @@ export interface Resource {
   /** Fields that a field selector may name, besides metadata.name and metadata.namespace. */
   readonly selectableFields: Readonly<Record<string, (object: KubeObject) => string>>;
   readonly rules: ResourceRules;
+  readonly storageForm?: StorageForm;
 }
 
 /** The parts of a resource's life that differ from kind to kind. Each gets a fresh copy that it may change. */
@@ -70,16 +78,12 @@ export interface ResourceRules {
   readonly keepsStatusOnCreate?: boolean;
 }
 
-export function resourceKey(resource: Pick<Resource, "group" | "plural">): string {
-  return `${resource.group}/${resource.plural}`;
+/** Where the objects are kept: `<group>/<plural>`. */
+export function resourceKey(resource: Pick<Resource, "group" | "plural" | "storageForm">): string {
+  return resource.storageForm?.key ?? `${resource.group}/${resource.plural}`;
 }
 
 /** `v1` or `apps/v1` */
 export function apiVersionOf(group: string, version: string): string {
   return group === "" ? version : `${group}/${version}`;
-}
-
-/** `pods` or `deployments.apps` */
-export function qualifiedPlural(resource: Pick<Resource, "group" | "plural">): string {
-  return resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`;
 }

@@ -81,7 +81,7 @@ export function portFaults(port: Json, key: string, field: string): Cause[] {
   return causes;
 }
 
-export function isPort(value: number): boolean {
+function isPort(value: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= 65535;
 }
 

@@ -8,7 +8,7 @@ import { describeError } from "@meltemi/runtime";
 import { Refusal } from "../refusal.ts";
 
 /** `resource` is `<group>/<plural>` (`/pods`, `apps/deployments`). */
-export interface ObjectRow {
+interface ObjectRow {
   readonly resource: string;
   readonly namespace: string;
   readonly name: string;

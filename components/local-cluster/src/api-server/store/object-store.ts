@@ -27,7 +27,7 @@ export interface Change {
   readonly previous: Stored | undefined;
 }
 
-export type Write =
+type Write =
   | { readonly kind: "put"; readonly resource: string; readonly object: KubeObject }
   | { readonly kind: "remove"; readonly resource: string; readonly object: KubeObject };
 

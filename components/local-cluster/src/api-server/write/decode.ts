@@ -49,12 +49,13 @@ export function toStorage(request: WriteRequest, body: JsonObject): KubeObject {
       `${kind} in version ${JSON.stringify(served.version.name)} cannot be handled as a ${kind}: ${fault}`,
     );
   }
-  return {
+  const stored: KubeObject = {
     ...object,
     apiVersion: apiVersionOf(served.resource.group, served.resource.storageVersion),
     kind,
     metadata: isObject(object["metadata"]) ? object["metadata"] : {},
   };
+  return served.resource.storageForm?.toStored(stored) ?? stored;
 }
 
 /** A CRD's schema leaves apiVersion, kind and metadata to the server. */

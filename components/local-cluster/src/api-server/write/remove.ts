@@ -6,7 +6,7 @@ import type { Stored } from "../store/object-store.ts";
 import { type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
 import { commitUpdate, mayGo } from "./update.ts";
 
-export type Propagation = "Orphan" | "Background" | "Foreground";
+type Propagation = "Orphan" | "Background" | "Foreground";
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds: number | undefined;
