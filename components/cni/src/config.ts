@@ -1,6 +1,12 @@
 /** Configuration of the node agent from its environment, under Istio's names where they exist (reference: l7-and-cli §6.4). */
 
-import { type Environment, EnvironmentReader, type LogFormat, type LogLevel, MeshError } from "@meltemi/runtime";
+import {
+  type Environment,
+  EnvironmentReader,
+  type LogFormat,
+  type LogLevel,
+  MeshError,
+} from "@meltemi/runtime";
 
 export interface CniConfig {
   readonly nodeName: string;

@@ -5,10 +5,12 @@ import type { InstallValues } from "./values.ts";
 
 const NAME = "istio-cni";
 
-/** Sees all pods, and writes only their status: the enrolment annotation travels through pods/status. */
+/** Sees all pods and its own DaemonSet, and writes only the status of pods: the enrolment annotation travels through pods/status. */
 const RULES: readonly object[] = [
   { apiGroups: [""], resources: ["pods", "nodes", "namespaces"], verbs: ["get", "list", "watch"] },
   { apiGroups: [""], resources: ["pods/status"], verbs: ["patch", "update"] },
+  // Told to stop, it asks whether the mesh is being removed or only the agent restarted.
+  { apiGroups: ["apps"], resources: ["daemonsets"], resourceNames: ["istio-cni-node"], verbs: ["get"] },
 ];
 
 export function renderCni(values: InstallValues): readonly Manifest[] {

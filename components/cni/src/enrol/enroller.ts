@@ -115,8 +115,7 @@ class EnrolmentWork {
   async restore(pod: Pod, namespace: Namespace | undefined): Promise<void> {
     const want = this.#decide(pod, namespace);
     const sandbox = want.kind === "enrol" ? await this.#sandboxOf(pod) : undefined;
-    if (want.kind === "enrol" && sandbox !== undefined)
-      await this.#capture(identityOf(pod), want, sandbox);
+    if (want.kind === "enrol" && sandbox !== undefined) await this.#capture(identityOf(pod), want, sandbox);
   }
 
   async forget(uid: string): Promise<void> {

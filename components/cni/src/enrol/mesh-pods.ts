@@ -10,10 +10,6 @@ export interface MeshPod extends PodIdentity {
   readonly capturedAs: string;
   /** Monotonic time of its enrolment: a pod that the plugin brought may be younger than what the informer knows. */
   readonly sinceMs: number;
-  /** How it is captured, as one word to compare. */
-  readonly capturedAs: string;
-  /** A ztunnel acknowledged it; whichever comes later learns of it from its snapshot. */
-  readonly announced: boolean;
 }
 
 export interface MeshPods extends ZdsPods {

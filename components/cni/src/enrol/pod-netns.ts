@@ -50,10 +50,7 @@ export interface NamespaceFinder {
 }
 
 /** Callers that come while processes are being read share the next reading: a namespace that joins the mesh is one scan, or two. */
-export function createNamespaceFinder(
-  procFolder: string,
-  open: OpenPodNamespace,
-): NamespaceFinder {
+export function createNamespaceFinder(procFolder: string, open: OpenPodNamespace): NamespaceFinder {
   let waiting = new Map<string, PromiseWithResolvers<NetworkNamespace | undefined>>();
   let running = false;
   const run = async (): Promise<void> => {

@@ -1,6 +1,14 @@
 /** Answers the plugin: reads the pod whose sandbox is being made, and enrols it before its first process starts. */
 
-import { type Informer, type KubernetesClient, keyOfRef, NAMESPACES, type Namespace, PODS, type Pod } from "@meltemi/kubernetes";
+import {
+  type Informer,
+  type KubernetesClient,
+  keyOfRef,
+  NAMESPACES,
+  type Namespace,
+  PODS,
+  type Pod,
+} from "@meltemi/kubernetes";
 import { type Clock, delay, type Logger, MeshError } from "@meltemi/runtime";
 import type { Enroller } from "../enrol/enroller.ts";
 import type { OpenPodNamespace } from "../enrol/pod-netns.ts";
@@ -13,7 +21,7 @@ export interface NewPodOptions {
 
 export interface NewPodDependencies {
   readonly client: Pick<KubernetesClient, "get">;
-  readonly pods: Pick<Informer<Pod>, "get">;
+  readonly podInformer: Pick<Informer<Pod>, "get">;
   readonly namespaces: Pick<Informer<Namespace>, "get">;
   readonly enroller: Pick<Enroller, "enrolSandbox">;
   readonly open: OpenPodNamespace;
@@ -49,7 +57,7 @@ async function readPod(event: PodEvent, deps: NewPodDependencies, signal: AbortS
   const ref = { namespace: event.podNamespace, name: event.podName };
   const isMeant = (pod: Pod | undefined): boolean =>
     pod !== undefined && (event.podUid === undefined || pod.metadata?.uid === event.podUid);
-  const known = deps.pods.get(keyOfRef(ref));
+  const known = deps.podInformer.get(keyOfRef(ref));
   // Without a uid the one we know may be an older pod of that name.
   if (known !== undefined && event.podUid !== undefined && isMeant(known)) return known;
   for (let read = 1; read <= POD_READS; read++) {
@@ -61,7 +69,11 @@ async function readPod(event: PodEvent, deps: NewPodDependencies, signal: AbortS
   throw new MeshError("NOT_FOUND", `enrol pod ${keyOfRef(ref)}: the API has no such pod${which}`);
 }
 
-async function readNamespace(name: string, deps: NewPodDependencies, signal: AbortSignal): Promise<Namespace> {
+async function readNamespace(
+  name: string,
+  deps: NewPodDependencies,
+  signal: AbortSignal,
+): Promise<Namespace> {
   const namespace = deps.namespaces.get(name) ?? (await deps.client.get(NAMESPACES, { name }, { signal }));
   if (namespace === undefined)
     throw new MeshError("NOT_FOUND", `read namespace ${name}: the API has no such namespace`);

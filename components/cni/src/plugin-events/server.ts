@@ -30,12 +30,15 @@ export async function startPluginEventServer(
   path: string,
   deps: PluginEventServerDependencies,
 ): Promise<PluginEventServer> {
-  const server = createServer({ requestTimeout: ANSWER_DEADLINE_MS, keepAliveTimeout: 1 }, (request, response) => {
-    answer(request, response, deps).catch((error: unknown) => {
-      deps.log.warn("plugin connection failed", { error: describeError(error) });
-      response.destroy();
-    });
-  });
+  const server = createServer(
+    { requestTimeout: ANSWER_DEADLINE_MS, keepAliveTimeout: 1 },
+    (request, response) => {
+      answer(request, response, deps).catch((error: unknown) => {
+        deps.log.warn("plugin connection failed", { error: describeError(error) });
+        response.destroy();
+      });
+    },
+  );
   server.maxConnections = MAX_CONNECTIONS;
   mkdirSync(dirname(path), { recursive: true });
   // Left behind by a run that was killed.
@@ -43,7 +46,9 @@ export async function startPluginEventServer(
   await listen(server, path);
   // Only the plugin, which is root, may enrol.
   chmodSync(path, 0o600);
-  server.on("error", (error) => deps.log.error("plugin event server failed", { error: describeError(error) }));
+  server.on("error", (error) =>
+    deps.log.error("plugin event server failed", { error: describeError(error) }),
+  );
   return {
     close: () =>
       new Promise((resolve) => {
@@ -111,7 +116,7 @@ function withDeadline(work: Promise<void>, signal: AbortSignal): Promise<void> {
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > MAX_BODY_BYTES) return undefined;
     chunks.push(chunk);

@@ -109,7 +109,11 @@ function readAdd(env: Readonly<Record<string, string | undefined>>, conf: Plugin
   if (netns === undefined || netns === "")
     return fail(cniVersion, ERROR_CODES.invalidEnvironment, "CNI_NETNS: expected a path, got nothing");
   if (!isRecord(prevResult))
-    return fail(cniVersion, ERROR_CODES.invalidConf, "prevResult: expected one: this plugin is chained behind others");
+    return fail(
+      cniVersion,
+      ERROR_CODES.invalidConf,
+      "prevResult: expected one: this plugin is chained behind others",
+    );
   const args = readArgs(env["CNI_ARGS"] ?? "");
   const podName = args.get("K8S_POD_NAME") ?? "";
   const podNamespace = args.get("K8S_POD_NAMESPACE") ?? "";

@@ -5,7 +5,15 @@
 
 import { readSync } from "node:fs";
 import { askAgent, probeAgent } from "./ask-agent.ts";
-import { type CniError, ERROR_CODES, type PluginConf, readCall, renderError, renderResult, renderVersion } from "./cni-call.ts";
+import {
+  type CniError,
+  ERROR_CODES,
+  type PluginConf,
+  readCall,
+  renderError,
+  renderResult,
+  renderVersion,
+} from "./cni-call.ts";
 
 /** A network list with the results of its plugins is a page of text. */
 const MAX_INPUT_BYTES = 1024 * 1024;
