@@ -29,6 +29,6 @@ test("places are given back once", () => {
 });
 
 test("descriptors bound the connections", () => {
-  assert.deepEqual(limitsFor(1024), { process: 460, pod: 460 });
+  assert.deepEqual(limitsFor(1024), { process: 614, pod: 614 });
   assert.deepEqual(limitsFor(1_048_576), { process: 100_000, pod: 25_000 });
 });

@@ -29,9 +29,18 @@ export function decideAdmission(
   return crowded && podCount >= limits.process / Math.max(1, pods) ? "podFull" : "admit";
 }
 
-/** Fits the bound to the descriptors that the process may open: two per connection, a tenth kept for everything else. */
+/**
+ * Descriptors of a connection: two when both ends are TCP, one when the other end is a tunnel, which many share. A node
+ * whose connections are all plaintext may run out of them before the bound; connecting then fails, and is told.
+ */
+const DESCRIPTORS_PER_CONNECTION = 1.5;
+
+/** Fits the bound to the descriptors that the process may open; a tenth is kept for everything else. */
 export function limitsFor(maxOpenFiles: number): AdmissionLimits {
-  const process = Math.max(1, Math.min(DEFAULT_ADMISSION.process, Math.floor((maxOpenFiles * 0.9) / 2)));
+  const process = Math.max(
+    1,
+    Math.min(DEFAULT_ADMISSION.process, Math.floor((maxOpenFiles * 0.9) / DESCRIPTORS_PER_CONNECTION)),
+  );
   return { process, pod: Math.min(DEFAULT_ADMISSION.pod, process) };
 }
 
