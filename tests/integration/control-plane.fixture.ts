@@ -154,7 +154,6 @@ export async function startControlPlane(
       },
       debounce: { leadingMs: 1, quietMs: 20, maxMs: 200 },
       requireToken: options.requireToken ?? true,
-      podName: "istiod-test",
     },
     {
       client,

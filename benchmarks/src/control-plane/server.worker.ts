@@ -58,7 +58,6 @@ const plane = createControlPlane(
     },
     debounce: DEFAULT_DEBOUNCE,
     requireToken: false,
-    podName: "bench",
   },
   {
     client: cluster.client,

@@ -23,7 +23,6 @@ export interface ControlPlaneOptions {
   readonly compile: CompileSettings;
   readonly debounce: DebounceOptions;
   readonly requireToken: boolean;
-  readonly podName: string;
 }
 
 export interface ControlPlaneDependencies {
@@ -153,7 +152,6 @@ export function createControlPlane(
         connections: () => discovery.connections(),
         // Ready to be sent clients: there is something to say, and a door to say it through.
         isReady: () => isReady && servers.length > 0,
-        podName: options.podName,
       });
       const { secure, plain, monitoring, http } = doors;
       return {

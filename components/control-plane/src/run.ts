@@ -98,7 +98,6 @@ function assemble(
       compile: { clusterId, trustDomain, rootNamespace, clusterDomain, dryRunPolicies },
       debounce: config.debounce,
       requireToken: config.requireToken,
-      podName: config.podName,
     },
     {
       ...deps,

@@ -14,7 +14,6 @@ function pagesOf(isReady: boolean) {
     outputs: compiler.outputs,
     connections: () => [],
     isReady: () => isReady,
-    podName: "istiod",
   });
   return (target: string, isLocal = true) => {
     const url = new URL(target, "http://localhost");

@@ -10,7 +10,6 @@ export interface AdminDependencies {
   readonly outputs: MeshOutputs;
   readonly connections: () => readonly ConnectionStatus[];
   readonly isReady: () => boolean;
-  readonly podName: string;
 }
 
 /** Entries of one dump; `?limit=` asks for fewer. A dump of a whole large mesh would stop the pushes meanwhile. */
