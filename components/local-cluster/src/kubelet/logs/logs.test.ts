@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { close, constants, openSync, write } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +8,7 @@ import { promisify } from "node:util";
 import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import fc from "fast-check";
+import { runProgram } from "../../network/run-program.ts";
 import { openContainerLog } from "./container-log.ts";
 import { MAX_ENTRY_BYTES, parseEntry, splitOutput } from "./line.ts";
 import { type LogOptions, readLog } from "./read-log.ts";
@@ -129,7 +129,7 @@ test("a live log is followed across rotations to the container's end", async () 
   const folder = await mkdtemp(join(tmpdir(), "meltemi-log-"));
   try {
     const [fifo, path] = [join(folder, "output"), join(folder, "1.log")];
-    execFileSync("mkfifo", [fifo]);
+    await runProgram("mkfifo", [fifo]);
     const live = await openContainerLog({ fifo, path, maxFileBytes: 2000 }, { clock: systemClock, log });
     const writer = openSync(fifo, constants.O_RDWR);
     const followed: Buffer[] = [];
