@@ -273,6 +273,43 @@ test("a watch list ends its beginning with a bookmark", async () => {
   assert.ok(events.slice(0, -1).every((event) => event.type === "ADDED"));
 });
 
+test("a watcher that does not read is cut off, nobody else notices", async () => {
+  const headers = { authorization: `Bearer ${cluster.adminToken}` };
+  const path = `${CONFIG_MAPS}?watch=true&resourceVersion=${await createMap("before-the-flood")}`;
+  const cut = new Promise<number>((resolve, reject) => {
+    const target = { host: "127.0.0.1", port: cluster.port, ca: cluster.caPem, path, headers };
+    const sent = request(target, (response) => {
+      let bytes = 0;
+      response.on("error", () => {});
+      response.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      response.on("close", () => resolve(bytes));
+      response.pause();
+      flood()
+        .then(() => response.resume())
+        .catch(reject);
+    });
+    sent.on("error", () => {});
+    sent.end();
+  });
+  // More than the server's bound and the kernel's buffers of both sides hold together.
+  const [count, size] = [48, 900_000];
+  async function flood(): Promise<void> {
+    const body = JSON.stringify({ metadata: { name: "flood" }, data: { a: "x".repeat(size) } });
+    assert.equal((await call(CONFIG_MAPS, { method: "POST", body })).code, 201);
+    for (let index = 1; index < count; index++) {
+      const patch = { method: "PATCH", headers: { "content-type": "application/merge-patch+json" } };
+      assert.equal(
+        (await call(`${CONFIG_MAPS}/flood`, { ...patch, body: `{"data":{"b":"${index}"}}` })).code,
+        200,
+      );
+    }
+  }
+  assert.ok((await cut) < count * size);
+  assert.equal((await call(`${CONFIG_MAPS}/flood`, { method: "DELETE" })).code, 200);
+});
+
 test("a watch ends when its time is over", async () => {
   const events = await watchUntil("timeoutSeconds=1&resourceVersion=0", () => false);
   assert.ok(events.length > 0);

@@ -66,6 +66,8 @@ const MAX_CONNECTIONS = 8_192;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** A 3 MiB body over a slow link still fits; a trickle does not. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** Longer than clients keep idle connections: the one that closes first is then never the server, with a request on its way. */
+const KEEP_ALIVE_MS = 120_000;
 const MAX_HEADER_BYTES = 32 * 1024;
 
 /** Starts listening. @throws MeshError or Refusal when the state cannot be opened, a key is unfit or a port is taken */
@@ -82,14 +84,20 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
     randomName,
     newUid: randomUUID,
     admit: createAdmission({ ranges }, store),
-    afterCommit: (key) => definitions.noticed(key),
+    afterCommit(key) {
+      definitions.noticed(key);
+      // The Service that pods find this server by comes back when it is deleted.
+      if (key === "/services") bootstrap();
+    },
   };
+  const bootstrap = (): void =>
+    bootstrapObjects(cluster, {
+      serviceRange: ranges.ipv4,
+      securePort: SECURE_PORT,
+      nowMs: deps.clock.nowMs(),
+    });
   const definitions = watchDefinitions(cluster, deps.clock);
-  bootstrapObjects(cluster, {
-    serviceRange: ranges.ipv4,
-    securePort: SECURE_PORT,
-    nowMs: deps.clock.nowMs(),
-  });
+  bootstrap();
   const watches = createWatches(store, deps.clock);
   const reviews = reviewDeps(options, deps, cluster);
   const handle = createHandler({
@@ -181,10 +189,12 @@ async function listen(options: ApiServerOptions, listener: ListenerOptions, hand
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   // A reset in the middle of a handshake is the client's affair.
   server.on("tlsClientError", (_error, socket: Socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    // Later faults of the listener (no descriptors left) pass: the connections that there are go on.
+    server.on("error", reject);
     server.once("listening", () => resolve());
     if (listener.kind === "address") server.listen(listener.port, listener.host);
     else server.listen({ fd: listener.fd });
