@@ -32,7 +32,7 @@ function runDemo(): Promise<{
         "-o",
         "json",
         "--name",
-        "meltemi-e2e",
+        "e2e",
       ],
       { stdio: ["ignore", "pipe", "pipe"], timeout: DEMO_DEADLINE_MS },
     );
