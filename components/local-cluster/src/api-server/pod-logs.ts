@@ -7,7 +7,7 @@ import { type KubeObject, nameOf, namespaceOf } from "./kube-object.ts";
 import { badRequest, Refusal } from "./refusal.ts";
 import type { Stored } from "./store/object-store.ts";
 
-export interface PodLogOptions {
+interface PodLogOptions {
   readonly follow: boolean;
   readonly previous: boolean;
   readonly timestamps: boolean;
@@ -71,7 +71,7 @@ async function copy(
 
 const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
 
-function chooseContainer(pod: KubeObject, asked: string): string {
+export function chooseContainer(pod: KubeObject, asked: string): string {
   const names = (key: string): string[] =>
     listAt(pod, "spec", key).map((container) => textAt(container, "name") ?? "");
   const [main, init] = [names("containers"), names("initContainers")];

@@ -11,6 +11,7 @@ import { createAuthenticator } from "./identity/authenticate.ts";
 import { createTokenSigner } from "./identity/jwt.ts";
 import { reviewToken, type Verdict } from "./identity/service-accounts.ts";
 import { createOpenApi } from "./openapi/documents.ts";
+import { createExecUpgrade, type PodExec } from "./pod-exec.ts";
 import type { PodLogs } from "./pod-logs.ts";
 import { createLister } from "./read/list.ts";
 import { createWatches } from "./read/watch.ts";
@@ -22,7 +23,7 @@ import { createObjectStore } from "./store/object-store.ts";
 import type { Cluster } from "./write/context.ts";
 
 /** Where to listen: an address, or a listening socket that somebody else opened (in another network namespace). */
-export type ListenerOptions =
+type ListenerOptions =
   | { readonly kind: "address"; readonly host: string; readonly port: number }
   | { readonly kind: "descriptor"; readonly fd: number };
 
@@ -49,6 +50,8 @@ export interface ApiServerDeps {
   readonly logger: Logger;
   /** Lines of a container, from the kubelet that runs it. */
   readonly podLogs: PodLogs;
+  /** Starts a command in a container. Without it, `kubectl exec` is refused. */
+  readonly podExec?: PodExec;
 }
 
 export interface ApiServer {
@@ -100,11 +103,22 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
   bootstrap();
   const watches = createWatches(store, deps.clock);
   const reviews = reviewDeps(options, deps, cluster);
+  const authenticate = createAuthenticator({
+    adminToken: options.adminToken,
+    reviewToken: (token) => reviews.judgeToken(token, reviews.audiences),
+  });
+  const { podExec, logger } = deps;
+  const upgrade =
+    podExec === undefined
+      ? undefined
+      : createExecUpgrade({
+          authenticate,
+          podExec,
+          logger,
+          findPod: (namespace, name) => store.get("/pods", namespace, name)?.object,
+        });
   const handle = createHandler({
-    authenticate: createAuthenticator({
-      adminToken: options.adminToken,
-      reviewToken: (token) => reviews.judgeToken(token, reviews.audiences),
-    }),
+    authenticate,
     registry,
     reviews,
     logger: deps.logger,
@@ -126,7 +140,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
   });
   const servers: Server[] = [];
   try {
-    for (const listener of options.listeners) servers.push(await listen(options, listener, handle));
+    for (const listener of options.listeners) servers.push(await listen(options, listener, handle, upgrade));
   } catch (error) {
     for (const server of servers) server.close();
     store.close();
@@ -168,7 +182,12 @@ function reviewDeps(options: ApiServerOptions, deps: ApiServerDeps, cluster: Clu
 
 type Handle = ReturnType<typeof createHandler>;
 
-async function listen(options: ApiServerOptions, listener: ListenerOptions, handle: Handle): Promise<Server> {
+async function listen(
+  options: ApiServerOptions,
+  listener: ListenerOptions,
+  handle: Handle,
+  upgrade: ReturnType<typeof createExecUpgrade> | undefined,
+): Promise<Server> {
   const server = createServer(
     {
       key: options.tls.keyPem,
@@ -188,6 +207,7 @@ async function listen(options: ApiServerOptions, listener: ListenerOptions, hand
       );
     },
   );
+  if (upgrade !== undefined) server.on("upgrade", upgrade);
   server.maxConnections = MAX_CONNECTIONS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   // A reset in the middle of a handshake is the client's affair.

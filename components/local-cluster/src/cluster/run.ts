@@ -20,6 +20,7 @@ import {
 } from "@meltemi/kubernetes";
 import { createTcpListener, findCgroup2Mount, openNetworkNamespace } from "@meltemi/linux";
 import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
+import type { PodExec } from "../api-server/pod-exec.ts";
 import type { PodLogs } from "../api-server/pod-logs.ts";
 import { type ApiServer, createApiServer } from "../api-server/server.ts";
 import { startScheduler } from "../controllers/scheduler.ts";
@@ -75,7 +76,7 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
   await writeKubeconfig(folder, description, credentials);
 
   const running = new Map<string, RunningNode>();
-  const api = await startApi(description, folder, credentials, readLogsFrom(running), deps);
+  const api = await startApi(description, folder, credentials, readLogsFrom(running), execIn(running), deps);
   const client = createKubernetesClient(loadKubeconfig(await readFile(folder.kubeconfig, "utf8")), {
     clock: deps.clock,
   });
@@ -120,6 +121,7 @@ async function startApi(
   folder: ClusterFolder,
   credentials: ClusterCredentials,
   podLogs: PodLogs,
+  podExec: PodExec,
   deps: RunDependencies,
 ): Promise<ApiServer> {
   using netns = openNetworkNamespace(namespacePath(fabricNamespace(description.name)));
@@ -140,7 +142,7 @@ async function startApi(
       serviceCidr: SERVICE_RANGES.v4,
       serviceCidrIpv6: SERVICE_RANGES.v6,
     },
-    { clock: deps.clock, logger: deps.log.scope("api"), podLogs },
+    { clock: deps.clock, logger: deps.log.scope("api"), podLogs, podExec },
   );
 }
 
@@ -205,6 +207,16 @@ function readLogsFrom(running: ReadonlyMap<string, RunningNode>): PodLogs {
       if (log !== undefined) return log;
     }
     throw new MeshError("NOT_FOUND", `container ${container} of pod ${namespace}/${pod} runs on no node yet`);
+  };
+}
+
+function execIn(running: ReadonlyMap<string, RunningNode>): PodExec {
+  return (namespace, pod, container, request) => {
+    for (const { kubelet } of running.values()) {
+      const process = kubelet.exec(namespace, pod, container, request);
+      if (process !== undefined) return process;
+    }
+    throw new MeshError("NOT_FOUND", `container ${container} of pod ${namespace}/${pod} does not run`);
   };
 }
 

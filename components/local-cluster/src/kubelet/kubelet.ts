@@ -4,6 +4,8 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createWorkQueue, PODS, type Pod } from "@meltemi/kubernetes";
 import { describeError } from "@meltemi/runtime";
+import type { ExecRequest } from "../streaming/channel-protocol.ts";
+import type { ContainerProcess } from "../streaming/exec-session.ts";
 import { allContainers } from "./decide-pod.ts";
 import { type LogOptions, readLog } from "./logs/read-log.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -19,6 +21,8 @@ export interface Kubelet {
     container: string,
     options: LogOptions,
   ): AsyncGenerator<Buffer> | undefined;
+  /** Starts a command in a running container; undefined when this node runs no such container. */
+  exec(namespace: string, pod: string, container: string, request: ExecRequest): ContainerProcess | undefined;
   /** Lets go of everything; the pods run on. */
   stop(): Promise<void>;
 }
@@ -88,10 +92,8 @@ class NodeKubelet implements Kubelet {
     container: string,
     options: LogOptions,
   ): AsyncGenerator<Buffer> | undefined {
-    const found = [...this.#pods.values()].find(
-      ({ metadata }) => metadata?.namespace === namespace && metadata.name === pod,
-    );
-    const worker = this.#workers.get(found?.metadata?.uid ?? "");
+    const found = this.#findPod(namespace, pod);
+    const worker = this.#findWorker(namespace, pod);
     const known = allContainers(found?.spec ?? { containers: [] }).some(({ name }) => name === container);
     if (worker === undefined || !known) return undefined;
     const attempt = worker.runtime.containers.get(container)?.attempt ?? 0;
@@ -100,10 +102,29 @@ class NodeKubelet implements Kubelet {
     return readLog({ path, live }, options, this.#context.clock.nowMs());
   }
 
+  exec(
+    namespace: string,
+    pod: string,
+    container: string,
+    request: ExecRequest,
+  ): ContainerProcess | undefined {
+    return this.#findWorker(namespace, pod)?.running(container)?.open(request.command, request.tty);
+  }
+
   async stop(): Promise<void> {
     for (const remove of this.#removers) remove();
     await this.#queue.stop();
     for (const worker of this.#workers.values()) worker.detach();
+  }
+
+  #findPod(namespace: string, name: string): Pod | undefined {
+    return [...this.#pods.values()].find(
+      ({ metadata }) => metadata?.namespace === namespace && metadata.name === name,
+    );
+  }
+
+  #findWorker(namespace: string, name: string): PodWorker | undefined {
+    return this.#workers.get(this.#findPod(namespace, name)?.metadata?.uid ?? "");
   }
 
   #see(pod: Pod): void {

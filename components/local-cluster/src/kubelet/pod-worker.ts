@@ -33,6 +33,8 @@ export interface PodWorker {
   refreshVolumes(): void;
   /** The log being written, and the folder's logs. */
   liveLog(container: string): ContainerLog | undefined;
+  /** The container, while it runs. */
+  running(container: string): RunningContainer | undefined;
   readonly folder: PodFolder;
   /** Lets go of the containers without touching them. */
   detach(): void;
@@ -99,6 +101,10 @@ class Worker implements PodWorker {
 
   get runtime(): PodRuntime {
     return { sandbox: this.#sandboxState, containers: this.#states, seenAtMs: this.#seenAtMs };
+  }
+
+  running(container: string): RunningContainer | undefined {
+    return this.#running.get(container);
   }
 
   liveLog(container: string): ContainerLog | undefined {

@@ -2,9 +2,11 @@
 
 import type { Pod } from "@meltemi/kubernetes";
 import { delay, describeError } from "@meltemi/runtime";
+import type { ContainerProcess as OpenProcess } from "../streaming/exec-session.ts";
 import type { ContainerProcess } from "./container/container-process.ts";
 import { execInContainer } from "./container/exec.ts";
 import type { LaunchSpec } from "./container/launch-script.ts";
+import { openExec } from "./container/open-exec.ts";
 import type { Container, Probe } from "./container/types.ts";
 import type { ContainerLog } from "./logs/container-log.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -41,6 +43,8 @@ export interface RunningContainer {
   stop(graceMs: number): Promise<void>;
   /** SIGKILL now. */
   kill(): Promise<void>;
+  /** Starts one more command in it, with its input and output open. */
+  open(command: readonly string[], tty: boolean): OpenProcess;
   /** It has ended: no more probes. */
   detachProbes(): void;
   /** Stops watching, and leaves the container alone. */
@@ -115,6 +119,8 @@ export function watchContainer(options: RunningContainerOptions, context: NodeCo
 
   return {
     options,
+    open: (command, tty) =>
+      openExec({ ...options.exec, processId: process.record.program.pid, command }, tty),
     startProbes(started, onHealth) {
       if (container.startupProbe === undefined || started) {
         startSteadyProbes(onHealth);

@@ -1,0 +1,109 @@
+/** `kubectl exec`: upgrades the request to a WebSocket and joins it with a process that the kubelet starts. */
+
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Logger } from "@meltemi/runtime";
+import { describeError } from "@meltemi/runtime";
+import { WebSocketServer } from "ws";
+import { EXEC_SUBPROTOCOLS, type ExecRequest, readExecRequest } from "../streaming/channel-protocol.ts";
+import { type ContainerProcess, runExecSession } from "../streaming/exec-session.ts";
+import { errorAnswer } from "./http/respond.ts";
+import { parseTarget } from "./http/target.ts";
+import type { Authenticator } from "./identity/authenticate.ts";
+import type { KubeObject } from "./kube-object.ts";
+import { chooseContainer } from "./pod-logs.ts";
+import { badRequest, noSuchPath } from "./refusal.ts";
+
+/** Starts a command in a container; throws a MeshError when no such container runs. */
+export type PodExec = (
+  namespace: string,
+  pod: string,
+  container: string,
+  request: ExecRequest,
+) => ContainerProcess;
+
+export interface ExecUpgradeDeps {
+  readonly authenticate: Authenticator;
+  readonly podExec: PodExec;
+  readonly findPod: (namespace: string, name: string) => KubeObject | undefined;
+  readonly logger: Logger;
+}
+
+/** One message of a client: kubectl sends standard input in 32 KiB pieces. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+/** Listener of a server's `upgrade` event. Whatever is refused is answered as any other request is. */
+export function createExecUpgrade(
+  deps: ExecUpgradeDeps,
+): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    handleProtocols: (offered) => EXEC_SUBPROTOCOLS.find((name) => offered.has(name)) ?? false,
+  });
+  return (request, socket, head) => {
+    try {
+      const started = start(deps, request);
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        runExecSession(webSocket, started.process, started.request).catch((error: unknown) => {
+          deps.logger.warn("exec session failed", { error: describeError(error) });
+          webSocket.terminate();
+        });
+      });
+    } catch (error) {
+      refuse(socket, error);
+    }
+  };
+}
+
+function start(
+  deps: ExecUpgradeDeps,
+  request: IncomingMessage,
+): { readonly process: ContainerProcess; readonly request: ExecRequest } {
+  deps.authenticate(request);
+  const url = new URL(request.url ?? "/", "https://api-server");
+  const target = parseTarget(url.pathname);
+  if (target?.kind !== "resource" || target.plural !== "pods" || target.subresource !== "exec")
+    throw noSuchPath();
+  const offered = request.headers["sec-websocket-protocol"] ?? "";
+  if (!EXEC_SUBPROTOCOLS.some((name) => offered.includes(name)))
+    throw badRequest(
+      `exec: expected a WebSocket of ${EXEC_SUBPROTOCOLS.join(" or ")}, got ${JSON.stringify(offered)}`,
+    );
+  const read = readExecRequest(url.searchParams);
+  if (read.kind === "bad") throw badRequest(`exec: ${read.why}`);
+  const { namespace = "", name = "" } = target;
+  const pod = deps.findPod(namespace, name);
+  if (pod === undefined) throw noSuchPath();
+  const container = chooseContainer(pod, read.request.container ?? "");
+  return { process: open(deps, namespace, name, container, read.request), request: read.request };
+}
+
+function open(
+  deps: ExecUpgradeDeps,
+  namespace: string,
+  pod: string,
+  container: string,
+  request: ExecRequest,
+): ContainerProcess {
+  try {
+    return deps.podExec(namespace, pod, container, request);
+  } catch (error) {
+    throw badRequest(`exec: ${describeError(error)}`);
+  }
+}
+
+function refuse(socket: Duplex, error: unknown): void {
+  const { code, contentType, body } = errorAnswer(error);
+  socket.on("error", () => socket.destroy());
+  socket.end(
+    [
+      `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ""}`,
+      `content-type: ${contentType}`,
+      `content-length: ${Buffer.byteLength(body ?? "")}`,
+      "connection: close",
+      "",
+      body ?? "",
+    ].join("\r\n"),
+  );
+}
