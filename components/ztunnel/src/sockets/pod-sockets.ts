@@ -63,7 +63,9 @@ export function createPodSockets(options: PodSocketOptions): PodSockets {
         reusePort: options.portReuse,
         transparent,
       }),
-    bindUdp: (address) => createUdpSocket({ ...common, address }).fd,
+    // During an upgrade two processes serve a pod's DNS. A free port must not be shared: the kernel might choose another's.
+    bindUdp: (address) =>
+      createUdpSocket({ ...common, address, reusePort: options.portReuse && address.port !== 0 }).fd,
     async dial(destination, { timeoutMs, signal, source, transparent = false }) {
       const timeout = AbortSignal.timeout(timeoutMs);
       const either = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
