@@ -7,6 +7,7 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import {
   apiServerNames,
   createAdminToken,
@@ -40,9 +41,13 @@ after(() => {
 });
 
 async function start(): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "api-server.process.ts"), folder], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(import.meta.resolve("./api-server.process.ts")), folder],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   children.push(child);
   const [line] = (await once(child.stdout ?? child, "data")) as [Buffer];
   return { child, port: Number(line.toString().trim()) };

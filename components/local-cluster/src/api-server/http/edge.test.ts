@@ -148,3 +148,11 @@ test("protobuf: damaged pods are decoded or refused", () => {
     { numRuns: 1_000 },
   );
 });
+
+test("protobuf: a newer field that says something is refused, an empty one is passed over", () => {
+  const type = Buffer.concat([field(1, "v1"), field(2, "ConfigMap")]);
+  const body = (content: string): Buffer =>
+    Buffer.concat([Buffer.from("k8s\0"), field(1, type), field(2, field(14, content))]);
+  assert.throws(() => decodeProtobuf(body("new"), builtInType), code(415));
+  assert.deepEqual(decodeProtobuf(body(""), builtInType), { apiVersion: "v1", kind: "ConfigMap" });
+});

@@ -4,7 +4,7 @@
  */
 import type { Json, JsonObject } from "../json.ts";
 import { childObject, isObject, setKey } from "../json.ts";
-import { badRequest } from "../refusal.ts";
+import { badRequest, Refusal } from "../refusal.ts";
 import fieldTable from "../schema/generated/protobuf-fields.json" with { type: "json" };
 import { BUILT_IN_SCHEMAS, resolveSchema, type Schema } from "../schema/schema.ts";
 import { readFields, type WireField } from "./protobuf-wire.ts";
@@ -55,8 +55,10 @@ function fillMessage(result: JsonObject, type: string, schema: Schema, bytes: Bu
   const fields = fieldsOf(type);
   for (const wire of readFields(bytes)) {
     const field = fields.get(wire.number);
-    // A number that this release does not know is a newer client's field.
-    if (field === undefined) continue;
+    if (field === undefined) {
+      refuseUnknown(type, wire);
+      continue;
+    }
     if (field.kind === "inlined") {
       if (wire.kind === "bytes") fillMessage(result, field.type, schema, wire.value, depth + 1);
       continue;
@@ -64,6 +66,17 @@ function fillMessage(result: JsonObject, type: string, schema: Schema, bytes: Bu
     const property = schema.properties?.[field.name];
     if (property !== undefined) fillField(result, field, property, wire, depth);
   }
+}
+
+/**
+ * A newer client's field: Go writes plain ones even when they are empty, and those are passed over. One that says
+ * something must not get lost in silence: the client is told to say it in JSON.
+ */
+function refuseUnknown(type: string, wire: WireField): void {
+  if (wire.kind === "bytes" ? wire.value.length === 0 : wire.kind === "varint" && wire.value === 0n) return;
+  const name = type.slice(type.lastIndexOf(".") + 1);
+  const message = `read the request's body as protobuf: field ${wire.number} of ${name} is not known here; send application/json`;
+  throw new Refusal(415, "UnsupportedMediaType", message);
 }
 
 function fillField(
