@@ -60,6 +60,7 @@ export async function describeLaunch(
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem === true,
     layers,
     mounts: await mountsOf(context, container, lower, environment),
+    programFolder: image.kind === "program" ? node.projectFolder : undefined,
     hidden: image.kind === "folder" ? [] : node.hiddenFolders,
     workingDir: workingDirOf(node, container),
     userId: user.userId,

@@ -41,6 +41,8 @@ export interface LaunchSpec {
   readonly readOnlyRoot: boolean;
   readonly layers: readonly Layer[];
   readonly mounts: readonly Mount[];
+  /** The folder whose programs the image is made of; the container must reach it whatever is mounted above it. */
+  readonly programFolder: string | undefined;
   /** Folders of the machine that the container must not see. */
   readonly hidden: readonly string[];
   readonly workingDir: string;
@@ -92,6 +94,7 @@ function innerStage(spec: LaunchSpec): string[] {
     ...kernelFileSystems(spec),
     ...spec.hidden.map((path) => `mount -t tmpfs -o ro,size=4k,mode=0 tmpfs ${inside(path)}`),
     ...spec.mounts.flatMap(mountVolume),
+    ...(spec.programFolder === undefined ? [] : exposeProgram(spec.programFolder)),
     ...(spec.readOnlyRoot ? ["mount -o remount,bind,ro ."] : []),
     `echo ${quote(spec.hostname)} > /proc/sys/kernel/hostname`,
     // The machine's /proc is still in place: this is the process number that the kubelet can signal.
@@ -129,6 +132,21 @@ function mountVolume(mount: Mount): string[] {
       : `mkdir -p ${inside(parentOf(mount.target))}; [ -e ${target} ] || : > ${target}`;
   const readOnly = mount.readOnly ? [`mount -o remount,bind,ro ${target}`] : [];
   return [make, `mount --rbind ${quote(mount.source)} ${target}`, ...readOnly];
+}
+
+/**
+ * After the volumes, because one of them may cover it (an emptyDir on /tmp), and with a way in for users other than root,
+ * because it may lie in a home folder. The modes are changed in the container's own layer.
+ */
+function exposeProgram(folder: string): string[] {
+  const ancestors = folder
+    .split("/")
+    .slice(1, -1)
+    .map((_, index, names) => `/${names.slice(0, index + 1).join("/")}`);
+  return [
+    ...mountVolume({ source: folder, target: folder, kind: "folder", readOnly: true }),
+    ...ancestors.map((ancestor) => `chmod a+x ${inside(ancestor)} || :`),
+  ];
 }
 
 /** The environment goes through a sourced line, not through arguments: those can be read by everyone in /proc. */

@@ -187,6 +187,7 @@ const spec: LaunchSpec = {
     { source: "/s/v", target: "/data", kind: "folder", readOnly: true },
     { source: "/s/f", target: "/etc/app/f", kind: "file", readOnly: false },
   ],
+  programFolder: "/home/dev/meltemi",
   hidden: ["/var/lib/meltemi"],
   workingDir: "/",
   userId: 1000,
@@ -214,6 +215,15 @@ test("renderLaunchScript is a valid script that says what the container is", () 
     assert.ok(script.includes(part), part);
   const shared = renderLaunchScript({ ...spec, hostPid: true });
   assert.ok(shared.includes("mount --rbind /proc proc") && !shared.includes("--ipc --pid"));
+});
+
+test("the program's folder is reachable whatever covers it and whoever runs it", () => {
+  const script = renderLaunchScript(spec);
+  const volume = script.indexOf(spec.mounts[0]?.source ?? "?");
+  const program = script.indexOf("mount --rbind '/home/dev/meltemi'");
+  assert.ok(volume > 0 && program > volume);
+  assert.ok(script.includes("chmod a+x './home' ") && script.includes("chmod a+x './home/dev' "));
+  assert.ok(!renderLaunchScript({ ...spec, programFolder: undefined }).includes("/home/dev/meltemi"));
 });
 
 test("renderExecScript is a valid script", () => {
