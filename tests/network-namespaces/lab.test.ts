@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
 import { createNetnsLab, type LabPlace, startTcpServer } from "@meltemi/testkit";
 
@@ -49,6 +50,19 @@ test("leftovers of a run that crashed are removed, its processes too", async () 
   assert.equal(namespaces().length, 1);
   await lab[Symbol.asyncDispose]();
   assert.deepEqual(namespaces(), []);
+});
+
+test("programs that end by themselves while the lab is disposed are not waited for", async () => {
+  const lab = await createNetnsLab(NAME);
+  const node = await lab.node("node-a");
+  const children = Array.from({ length: 8 }, () => node.spawn(["sleep", "1000"]));
+  await Promise.all(children.map((child) => once(child, "spawn")));
+  for (const child of children.slice(1)) child.kill("SIGKILL");
+  await lab[Symbol.asyncDispose]();
+  assert.deepEqual(
+    children.map(({ signalCode }) => signalCode),
+    children.map(() => "SIGKILL"),
+  );
 });
 
 test("a server that cannot listen says why", async () => {

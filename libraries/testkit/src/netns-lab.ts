@@ -125,13 +125,17 @@ class Lab implements NetnsLab {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of [...this.#children]) {
-      const gone = once(child, "exit");
-      child.kill("SIGKILL");
-      await gone;
-    }
+    // All at once: one that ends while another is awaited would say so to nobody.
+    await Promise.all([...this.#children].map(endChild));
     await removeLab(this.name);
   }
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
 }
 
 /** Ends the processes in the lab's namespaces (nobody else can be in there) and deletes them; links go with them. */
