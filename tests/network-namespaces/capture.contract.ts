@@ -198,6 +198,21 @@ export function describeCapture(subject: CaptureUnderTest): void {
     },
   );
 
+  check("ztunnel's last hop to a port where nothing listens is refused, not left hanging", async () => {
+    await capture.enrol(podWith());
+    await using _ztunnel = await startZtunnel(scene.pod);
+    for (const family of FAMILIES) {
+      const lastHop = firstLine({
+        netns: scene.pod,
+        source: { ip: ADDRESSES.outside[family], port: 0 },
+        destination: { ip: ADDRESSES.pod[family], port: APP_PORT + 1 },
+        transparent: true,
+        mark: ZTUNNEL_MARK,
+      });
+      assert.equal(await lastHop, "ECONNREFUSED");
+    }
+  });
+
   check("connections made before enrolling or before un-enrolling go on undisturbed", async () => {
     const outside = { ip: ADDRESSES.outside[4], port: OUTSIDE_PORT };
     const app = { ip: ADDRESSES.pod[4], port: APP_PORT };

@@ -8,7 +8,12 @@ import { MARK_MASK, RETURN_MARK } from "./capture.ts";
 
 /** Istio's own table and priority (reference: protocol §6.1), so that a node may change between the two agents. */
 const RETURN_ROUTE = { mark: RETURN_MARK, mask: MARK_MASK, table: 100, priority: 32764 } as const;
-const FWMARK_ACCEPT = "sys/net/ipv4/tcp_fwmark_accept";
+/**
+ * An app's accepted socket takes the mark of the connection it answers (IPv6 as well); a refusal, which comes from no socket,
+ * takes the mark of the packet it answers.
+ */
+const MARK_SETTINGS = ["sys/net/ipv4/tcp_fwmark_accept", "sys/net/ipv4/fwmark_reflect"] as const;
+const MARK_SETTING_IPV6 = "sys/net/ipv6/fwmark_reflect";
 /** A container's own /proc/sys is read-only unless it is privileged; the node's, mounted where Istio mounts it, is not. */
 const PROC_FOLDERS = ["/proc", "/host/proc"] as const;
 const DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
@@ -25,13 +30,15 @@ function isGlobal(ip: string): boolean {
 }
 
 /**
- * Adds the return route. With `inheritMark` an app's accepted socket takes the mark of the connection it answers
- * (net.ipv4.tcp_fwmark_accept, IPv6 as well); nftables restores the mark from connection tracking instead.
+ * Adds the return route. With `inheritMark` replies take the mark of what they answer, and so this route; nftables restores the
+ * mark from connection tracking instead.
  */
 export function prepareReturnPath(netns: NetworkNamespace, inheritMark: boolean): void {
   withNetworkNamespace(netns, () => {
     addReturnRoute(RETURN_ROUTE, hasIpv6());
-    if (inheritMark) inheritMarks();
+    if (!inheritMark) return;
+    for (const setting of MARK_SETTINGS) enable(setting);
+    if (existsSync(`/proc/${MARK_SETTING_IPV6}`)) enable(MARK_SETTING_IPV6);
   });
 }
 
@@ -39,12 +46,12 @@ function hasIpv6(): boolean {
   return existsSync(DISABLE_IPV6) && readFileSync(DISABLE_IPV6, "utf8").trim() === "0";
 }
 
-function inheritMarks(): void {
-  if (readFileSync(`/proc/${FWMARK_ACCEPT}`, "utf8").trim() === "1") return;
+function enable(setting: string): void {
+  if (readFileSync(`/proc/${setting}`, "utf8").trim() === "1") return;
   const failures: unknown[] = [];
   for (const folder of PROC_FOLDERS) {
     try {
-      writeFileSync(`${folder}/${FWMARK_ACCEPT}`, "1");
+      writeFileSync(`${folder}/${setting}`, "1");
       return;
     } catch (error) {
       failures.push(error);
@@ -52,7 +59,7 @@ function inheritMarks(): void {
   }
   throw new MeshError(
     "KERNEL",
-    `set net.ipv4.tcp_fwmark_accept in a pod: expected it writable below ${PROC_FOLDERS.join(" or ")}`,
+    `set ${setting.replace("sys/", "").replaceAll("/", ".")} in a pod: expected it writable below ${PROC_FOLDERS.join(" or ")}`,
     {
       cause: failures[0],
     },
