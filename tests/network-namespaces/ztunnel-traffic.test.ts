@@ -1,0 +1,4 @@
+import { describeTraffic } from "./ztunnel-traffic.contract.ts";
+
+describeTraffic("ebpf");
+describeTraffic("nftables");
