@@ -2,7 +2,14 @@
 
 import { certificatesSuite } from "./certificates.ts";
 import { controlPlaneSuite } from "./control-plane/suite.ts";
+import { l4NftablesSuite, l4Suite } from "./l4/suite.ts";
 import { tunnelSuite } from "./l4/tunnel.ts";
 import type { Suite } from "./suite.ts";
 
-export const SUITES: readonly Suite[] = [certificatesSuite, controlPlaneSuite, tunnelSuite];
+export const SUITES: readonly Suite[] = [
+  l4Suite,
+  l4NftablesSuite,
+  controlPlaneSuite,
+  certificatesSuite,
+  tunnelSuite,
+];
