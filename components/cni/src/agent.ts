@@ -3,15 +3,16 @@
 import type { CaptureBackend } from "@meltemi/ebpf";
 import type { KubernetesClient } from "@meltemi/kubernetes";
 import type { NetworkNamespace } from "@meltemi/linux";
-import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
+import type { Clock, Logger } from "@meltemi/runtime";
 import type { Registry } from "@meltemi/telemetry";
-import { createZdsServer, type ZdsServer } from "@meltemi/zds";
+import { createZdsServer } from "@meltemi/zds";
 import { type HttpServer, startHttpServer } from "./admin/http.ts";
 import { createReadiness, type Readiness } from "./admin/readiness.ts";
 import type { CniConfig } from "./config.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createMeshPods, type MeshPods } from "./enrol/mesh-pods.ts";
 import { createNamespaceFinder, podNamespaceOpener } from "./enrol/pod-netns.ts";
+import { createZtunnels, type Ztunnels } from "./handoff/ztunnels.ts";
 import { PLUGIN_TYPE } from "./install/decide-chain.ts";
 import { decideShutdown } from "./install/decide-shutdown.ts";
 import { createInstaller, type Installer } from "./install/installer.ts";
@@ -49,11 +50,6 @@ interface Parts {
   readonly ztunnels: Ztunnels;
 }
 
-/** The ZDS server, which listens only once it knows all pods of the node. */
-interface Ztunnels {
-  server: ZdsServer | undefined;
-}
-
 /**
  * Runs until `stopping` is aborted, then ends its part; uninstalls when the mesh is being removed from the cluster, and otherwise leaves
  * capture and plugin in place. Rejects when a socket cannot be had.
@@ -72,10 +68,10 @@ export async function runAgent(
   await Promise.race([parts.informers.synced, stopped]);
   if (!stopping.aborted) {
     const pluginEvents = await serve(config, deps, parts);
-    open.defer(() => pluginEvents.close());
-    open.defer(() => parts.ztunnels.server?.close());
+    open.defer(() => parts.ztunnels.close());
+    await stopped;
+    await pluginEvents.close();
   }
-  await stopped;
   await parts.installer.stop();
   await parts.podWatch.stop();
   const decision = decideShutdown(daemonSetAtStart, await readDaemonSet(deps.client, config.daemonSet));
@@ -91,21 +87,14 @@ function makeParts(config: CniConfig, deps: AgentDependencies): Parts {
   const pods = createMeshPods();
   const readiness = createReadiness();
   const metrics = createCniMetrics(deps.registry, () => pods.uids().length);
-  const ztunnels: Ztunnels = { server: undefined };
+  const ztunnels = createZtunnels({ clock, onConnections: metrics.ztunnels });
   const enroller = createEnroller(config.enrolment, {
     capture,
     client,
     pods,
     clock,
     log: log.scope("enrol"),
-    zds: {
-      async add(uid) {
-        if (ztunnels.server === undefined)
-          throw new MeshError("UNAVAILABLE", `add pod ${uid}: the agent is starting`);
-        return await ztunnels.server.add(uid);
-      },
-      del: async (uid) => ztunnels.server?.del(uid),
-    },
+    zds: ztunnels,
     findNamespace: createNamespaceFinder(config.hostProc, podNamespaceOpener(deps.nodeNamespaces)).find,
     onEvent: metrics.reconciled,
   });
@@ -169,9 +158,8 @@ async function serve(config: CniConfig, deps: AgentDependencies, parts: Parts): 
   readiness.set("capture", undefined);
   readiness.set("informers", undefined);
   await podWatch.restore();
-  ztunnels.server = createZdsServer(
-    { path: config.ztunnelSocket },
-    { clock, log: log.scope("zds"), pods, onConnections: metrics.ztunnels },
+  ztunnels.listen((onConnections) =>
+    createZdsServer({ path: config.ztunnelSocket }, { clock, log: log.scope("zds"), pods, onConnections }),
   );
   readiness.set("ztunnel socket", undefined);
   const pluginEvents = await startPluginEventServer(`${config.runFolder}/pluginevent.sock`, {

@@ -65,7 +65,7 @@ function programName(source: string): string {
 
 /** Stripping types at every start of the plugin would take as long as all the rest: 40 of 90 ms. */
 function withoutTypes(source: string): string {
-  return stripTypeScriptTypes(source).replaceAll(/from "\.\/([a-z-]+)\.ts"/g, 'from "./$1.mjs"');
+  return stripTypeScriptTypes(source).replaceAll(/(from |import\()"\.\/([a-z-]+)\.ts"/g, '$1"./$2.mjs"');
 }
 
 async function isSameFile(here: string, there: string): Promise<boolean> {
