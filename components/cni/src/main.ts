@@ -69,9 +69,11 @@ async function run(config: CniConfig, log: Logger): Promise<void> {
         removeCapture: capture.remove,
         nodeNamespaces: [nodeNetns, machineNetns],
         payload: {
-          sources: ["main", "ask-agent", "cni-call"].map((name) =>
-            fileURLToPath(new URL(`./plugin/${name}.ts`, import.meta.url)),
-          ),
+          sources: [
+            new URL("./plugin/main.ts", import.meta.url),
+            new URL("./plugin/ask-agent.ts", import.meta.url),
+            new URL("./plugin/cni-call.ts", import.meta.url),
+          ].map((url) => fileURLToPath(url)),
           node: process.execPath,
           hostRoot: join(config.hostProc, "1/root"),
         },

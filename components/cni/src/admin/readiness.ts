@@ -3,7 +3,7 @@
 import type { HttpAnswer } from "./http.ts";
 
 const PARTS = ["capture", "informers", "ztunnel socket", "plugin socket", "plugin"] as const;
-export type ReadinessPart = (typeof PARTS)[number];
+type ReadinessPart = (typeof PARTS)[number];
 
 export interface Readiness {
   /** Undefined: the part is there; otherwise what it waits for. */

@@ -20,7 +20,7 @@ export type EnrolmentDecision =
   | { readonly kind: "enrol"; readonly captureDns: boolean; readonly captureInbound: boolean }
   | { readonly kind: "leave"; readonly why: LeaveReason };
 
-export type LeaveReason =
+type LeaveReason =
   | "not-labelled"
   | "opted-out"
   | "host-network"

@@ -27,7 +27,7 @@ export interface EnrollerDependencies {
   readonly onEvent: (type: "add" | "del") => void;
 }
 
-export interface Sandbox {
+interface Sandbox {
   readonly netns: NetworkNamespace;
   readonly addresses: readonly string[];
 }

@@ -4,7 +4,7 @@ import type { NetworkNamespace } from "@meltemi/linux";
 import type { ZdsPod, ZdsPods } from "@meltemi/zds";
 import type { PodIdentity } from "./pod-facts.ts";
 
-export interface MeshPod extends PodIdentity {
+interface MeshPod extends PodIdentity {
   readonly netns: NetworkNamespace;
   /** What its capture was set up with: nothing needs doing while that is the same. */
   readonly capturedAs: string;
