@@ -49,6 +49,7 @@ export function describeTraffic(capture: CaptureKind): void {
   ): Promise<void> {
     const common = {
       level: "info",
+      "src.addr": new RegExp(`^${ip.includes(":") ? `\\[${from.ipv6}\\]` : from.ipv4}:\\d+$`),
       "src.workload": from.name,
       "src.namespace": "default",
       "src.identity": spiffe(from.name),

@@ -15,6 +15,7 @@ import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
 import { relayEnding } from "../telemetry/connection-telemetry.ts";
+import { clientAddress } from "./client-address.ts";
 import { connectOutbound, decisionAddress, type OutboundConnector } from "./connect-outbound.ts";
 import { type ConnectableDecision, decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
 
@@ -63,7 +64,8 @@ async function serve(
   if (source === undefined) return refuse(destination, UNKNOWN_LOCAL_WORKLOAD);
   const decision = await decide(connector, source, destination);
   if (decision.kind === "refuse") return refuse(destination, decision.message);
-  await execute(connector, channel, { decision, source, client, destination }, gone);
+  const from = clientAddress(client, source, destination);
+  await execute(connector, channel, { decision, source, client: from, destination }, gone);
 }
 
 /** Host names are resolved between two decisions of the same draws by the same snapshot, which therefore agree. */
