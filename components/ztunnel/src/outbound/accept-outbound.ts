@@ -13,10 +13,10 @@ import {
 import { describeError } from "@meltemi/runtime";
 import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { peerOf } from "../sockets/pod-sockets.ts";
-import { accessLogPeer } from "../telemetry/access-record.ts";
-import { relayEnding } from "../telemetry/connection-telemetry.ts";
+import { accessLogPeer, describedPeer } from "../telemetry/access-record.ts";
+import { type OpenConnection, relayEnding } from "../telemetry/connection-telemetry.ts";
 import { clientAddress } from "./client-address.ts";
-import { connectOutbound, decisionAddress, type OutboundConnector } from "./connect-outbound.ts";
+import { connectOutbound, decisionAddress, type FarEnd, type OutboundConnector } from "./connect-outbound.ts";
 import { type ConnectableDecision, decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
 
 /** Takes over an accepted, captured connection. Never throws or rejects: whatever goes wrong is told in the log. */
@@ -106,8 +106,10 @@ async function execute(
   gone: AbortSignal,
 ): Promise<void> {
   const { context } = connector;
-  const telemetry = openTelemetry(connector, connection);
   const { decision, source, client } = connection;
+  const startedMs = context.clock.monotonicMs();
+  // The far end of a double tunnel is known once it has answered, and counted then.
+  const early = decision.kind === "doubleHbone" ? undefined : openTelemetry(connector, connection, startedMs);
   const drained = new AbortController();
   let cut = (): void => drained.abort();
   const remove = context.connections.add(
@@ -123,6 +125,8 @@ async function execute(
   try {
     const signal = AbortSignal.any([gone, drained.signal]);
     const connected = await connectOutbound(connector, decision, source, client, signal);
+    const far = connected.kind === "connected" ? connected.far : undefined;
+    const telemetry = early ?? openTelemetry(connector, connection, startedMs, far);
     if (connected.kind === "failed") {
       channel.abort("other-side-failed");
       telemetry.finish(connected.flag, connected.error);
@@ -147,16 +151,22 @@ function protocolOf(decision: ConnectableDecision): "HBONE" | "TCP" | "DOUBLEHBO
 function openTelemetry(
   { context }: OutboundConnector,
   { decision, source, client }: OutboundConnection,
-): ReturnType<typeof context.telemetry.open> {
+  startedMs: number,
+  far?: FarEnd,
+): OpenConnection {
   const { workload, service } = decision.target;
   const tunnel = decision.kind === "hbone" || decision.kind === "doubleHbone";
   const identity = tunnel ? workloadIdentity(source) : undefined;
+  const known = far?.baggage === undefined ? workload : undefined;
+  const peer = far?.identity ?? (workload && workloadIdentity(workload));
   return context.telemetry.open(
     {
       reporter: "source",
       source,
       sourceIdentity: identity,
-      destination: workload,
+      destination: known,
+      destinationBaggage: far?.baggage,
+      destinationIdentity: far?.identity,
       destinationService: service,
       mutualTls: tunnel,
     },
@@ -168,12 +178,13 @@ function openTelemetry(
         identity: identity && formatIdentity(identity),
       },
       destination: {
-        ...accessLogPeer(workload),
+        ...(far?.baggage === undefined ? accessLogPeer(workload) : describedPeer(far.baggage)),
         address: decisionAddress(decision),
         hboneAddress: tunnel ? decision.authority : undefined,
         service: service?.hostname,
-        identity: tunnel && workload !== undefined ? formatIdentity(workloadIdentity(workload)) : undefined,
+        identity: tunnel && peer !== undefined ? formatIdentity(peer) : undefined,
       },
     },
+    startedMs,
   );
 }

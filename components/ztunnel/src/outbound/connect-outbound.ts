@@ -1,6 +1,6 @@
 /** Executes an outbound decision: a channel to the destination, or why there is none. Chooses nothing. */
 
-import type { HbonePool, HeaderFields, TunnelOutcome } from "@meltemi/hbone";
+import { type HbonePool, type HeaderFields, headerValues, type TunnelOutcome } from "@meltemi/hbone";
 import { type ByteChannel, tcpChannel } from "@meltemi/l4";
 import {
   formatSocketAddress,
@@ -10,7 +10,7 @@ import {
   workloadIdentity,
 } from "@meltemi/model";
 import { describeError } from "@meltemi/runtime";
-import { encodeBaggage } from "../headers/baggage.ts";
+import { type Baggage, encodeBaggage, parseBaggage } from "../headers/baggage.ts";
 import { encodeForwarded } from "../headers/forwarded.ts";
 import { CONNECT_TIMEOUT_MS, type PodContext } from "../pods/pod-context.ts";
 import { sourceFor } from "../sockets/pod-sockets.ts";
@@ -19,8 +19,15 @@ import type { ConnectableDecision } from "./decide-outbound.ts";
 import { openInnerTunnel } from "./inner-tunnel.ts";
 
 export type Connected =
-  | { readonly kind: "connected"; readonly channel: ByteChannel }
+  | { readonly kind: "connected"; readonly channel: ByteChannel; readonly far?: FarEnd | undefined }
   | { readonly kind: "failed"; readonly flag: ResponseFlag; readonly error: string };
+
+/** Who answered at the end of a double tunnel: chosen by the other network, known by TLS and its own words. */
+export interface FarEnd {
+  readonly identity: Identity;
+  /** Absent when it described itself by nothing. */
+  readonly baggage: Baggage | undefined;
+}
 
 export interface OutboundConnector {
   readonly context: PodContext;
@@ -110,7 +117,10 @@ async function connectDoubleTunnel(
     { clock: context.clock, certificate: context.certificate },
     signal,
   );
-  return inner.kind === "open" ? { kind: "connected", channel: inner.channel } : failure(inner);
+  if (inner.kind !== "open") return failure(inner);
+  const described = headerValues(inner.headers, "baggage");
+  const baggage = described.length === 0 ? undefined : parseBaggage(described);
+  return { kind: "connected", channel: inner.channel, far: { identity: inner.peer.identity, baggage } };
 }
 
 function openTunnel(

@@ -2,6 +2,7 @@
 
 import type { Workload } from "@meltemi/model";
 import type { AccessLogPeer } from "@meltemi/telemetry";
+import type { Baggage } from "../headers/baggage.ts";
 
 export function accessLogPeer(workload: Workload | undefined): Omit<AccessLogPeer, "address" | "identity"> {
   if (workload === undefined) return {};
@@ -10,4 +11,9 @@ export function accessLogPeer(workload: Workload | undefined): Omit<AccessLogPee
     namespace: workload.namespace || undefined,
     cluster: workload.clusterId || undefined,
   };
+}
+
+/** A workload that only its own words describe. */
+export function describedPeer(baggage: Baggage): Omit<AccessLogPeer, "address" | "identity"> {
+  return { workload: baggage.workloadName, namespace: baggage.namespace, cluster: baggage.cluster };
 }

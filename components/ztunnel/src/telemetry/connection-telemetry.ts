@@ -11,8 +11,8 @@ import {
 } from "./connection-labels.ts";
 
 export interface ConnectionTelemetry {
-  /** The connection is decided upon and begins: counted and logged as opened. */
-  open(subject: ConnectionSubject, record: AccessLogRecord): OpenConnection;
+  /** The connection is decided upon and begins: counted and logged as opened. It lasts from `startedMs` on, default now. */
+  open(subject: ConnectionSubject, record: AccessLogRecord, startedMs?: number): OpenConnection;
   /** Refused before anything but its addresses was known: one log line, no metric. */
   refused(
     source: string,
@@ -45,10 +45,12 @@ export function createConnectionTelemetry(deps: ConnectionTelemetryDeps): Connec
     for (const connection of live) connection.countBytes();
   });
   return {
-    open(subject, record) {
+    open(subject, record, startedMs = deps.monotonicMs()) {
       families.opened.labels(connectionLabels(subject, "-")).inc();
       deps.accessLog.opened(record);
-      const connection = new Connection(subject, record, families, deps, () => live.delete(connection));
+      const connection = new Connection(subject, record, startedMs, families, deps, () =>
+        live.delete(connection),
+      );
       live.add(connection);
       return connection;
     },
@@ -109,6 +111,7 @@ class Connection implements OpenConnection {
   constructor(
     subject: ConnectionSubject,
     record: AccessLogRecord,
+    startedMs: number,
     families: Families,
     deps: ConnectionTelemetryDeps,
     forget: () => void,
@@ -121,7 +124,7 @@ class Connection implements OpenConnection {
     const labels = connectionLabels(subject, "-");
     this.#received = families.received.labels(labels);
     this.#sent = families.sent.labels(labels);
-    this.#startMs = deps.monotonicMs();
+    this.#startMs = startedMs;
   }
 
   carry(session: RelaySession): void {
