@@ -1,0 +1,4 @@
+import { describeGateways } from "./ztunnel-gateways.contract.ts";
+
+describeGateways("ebpf");
+describeGateways("nftables");
