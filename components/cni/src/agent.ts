@@ -1,5 +1,6 @@
 /** The node agent as a whole: what starts in which order, and what its end leaves behind. */
 
+import { rm } from "node:fs/promises";
 import type { CaptureBackend } from "@meltemi/ebpf";
 import type { KubernetesClient } from "@meltemi/kubernetes";
 import type { NetworkNamespace } from "@meltemi/linux";
@@ -8,6 +9,8 @@ import type { Registry } from "@meltemi/telemetry";
 import { createZdsServer } from "@meltemi/zds";
 import { type HttpServer, startHttpServer } from "./admin/http.ts";
 import { createReadiness, type Readiness } from "./admin/readiness.ts";
+import type { OpenedCapture } from "./capture/open-capture.ts";
+import { retirePrevious } from "./capture/retire-previous.ts";
 import type { CniConfig } from "./config.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createMeshPods, type MeshPods } from "./enrol/mesh-pods.ts";
@@ -27,9 +30,8 @@ import { createPodWatch, type PodWatch } from "./reconcile/pod-watch.ts";
 
 export interface AgentDependencies {
   readonly client: KubernetesClient;
-  readonly capture: CaptureBackend;
-  /** Ends capture on this node for good. */
-  readonly removeCapture: () => Promise<void>;
+  readonly capture: OpenedCapture;
+  readonly openCapture: (kind: CaptureBackend["kind"]) => OpenedCapture;
   /** The node's own, in which no pod lives. */
   readonly nodeNamespaces: readonly NetworkNamespace[];
   readonly payload: PluginPayload;
@@ -79,11 +81,13 @@ export async function runAgent(
   if (decision.kind === "leave-in-place") return;
   await parts.installer.uninstall();
   await releaseAll(parts.pods.list(), { ...deps, enroller: parts.enroller });
-  await deps.removeCapture();
+  await deps.capture.remove();
+  await rm(captureMemory(config), { force: true });
 }
 
 function makeParts(config: CniConfig, deps: AgentDependencies): Parts {
-  const { client, capture, clock, random, log } = deps;
+  const { client, clock, random, log } = deps;
+  const capture = deps.capture.backend;
   const pods = createMeshPods();
   const readiness = createReadiness();
   const metrics = createCniMetrics(deps.registry, () => pods.uids().length);
@@ -158,6 +162,12 @@ async function serve(config: CniConfig, deps: AgentDependencies, parts: Parts): 
   readiness.set("capture", undefined);
   readiness.set("informers", undefined);
   await podWatch.restore();
+  const capture = deps.capture.backend.kind;
+  await retirePrevious(captureMemory(config), capture, {
+    open: deps.openCapture,
+    netnsOf: (uid) => pods.get(uid)?.netns,
+    log,
+  });
   ztunnels.listen((onConnections) =>
     createZdsServer({ path: config.ztunnelSocket }, { clock, log: log.scope("zds"), pods, onConnections }),
   );
@@ -178,8 +188,13 @@ async function serve(config: CniConfig, deps: AgentDependencies, parts: Parts): 
   readiness.set("plugin socket", undefined);
   podWatch.start();
   await installer.check();
-  log.info("serving", { node: config.nodeName, capture: deps.capture.kind, pods: pods.uids().length });
+  log.info("serving", { node: config.nodeName, capture, pods: pods.uids().length });
   return pluginEvents;
+}
+
+/** Which kind of capture this node has. */
+function captureMemory(config: CniConfig): string {
+  return `${config.runFolder}/capture`;
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

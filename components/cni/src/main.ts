@@ -9,7 +9,7 @@ import { currentNetworkNamespace, openNetworkNamespace } from "@meltemi/linux";
 import { createLogger, describeError, LogFilter, type Logger, systemClock } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
 import { runAgent } from "./agent.ts";
-import { openCapture } from "./capture/open-capture.ts";
+import { openCapture, openKind } from "./capture/open-capture.ts";
 import { type CniConfig, readConfig } from "./config.ts";
 
 async function main(): Promise<number> {
@@ -52,7 +52,8 @@ async function run(config: CniConfig, log: Logger): Promise<void> {
   // On a machine that is several nodes, runtimes live outside all of them.
   const machine = join(config.hostProc, "1/ns/net");
   using machineNetns = existsSync(machine) ? openNetworkNamespace(machine) : currentNetworkNamespace();
-  const capture = openCapture(config.capture, nodeNetns, log.scope("capture"));
+  const captureLog = log.scope("capture");
+  const capture = openCapture(config.capture, nodeNetns, captureLog);
   using _ = capture.backend;
   const access = await loadInCluster({
     env: process.env,
@@ -65,8 +66,8 @@ async function run(config: CniConfig, log: Logger): Promise<void> {
       config,
       {
         client,
-        capture: capture.backend,
-        removeCapture: capture.remove,
+        capture,
+        openCapture: (kind) => openKind(kind, config.capture, nodeNetns, captureLog),
         nodeNamespaces: [nodeNetns, machineNetns],
         payload: {
           sources: [

@@ -22,19 +22,29 @@ export interface OpenedCapture {
 /** Throws UNSUPPORTED naming what the kernel lacks. */
 export function openCapture(config: CaptureConfig, nodeNetns: NetworkNamespace, log: Logger): OpenedCapture {
   const choice = chooseBackend(config.backend, probeFeatures);
-  switch (choice.kind) {
+  if (choice.kind === "impossible") throw new MeshError("UNSUPPORTED", `open capture: ${choice.why}`);
+  if (choice.kind === "nftables" && choice.warning !== undefined)
+    log.warn("capturing by nftables", { why: choice.warning });
+  return openKind(choice.kind, config, nodeNetns, log);
+}
+
+/** KERNEL or UNSUPPORTED when the machine cannot. */
+export function openKind(
+  kind: CaptureBackend["kind"],
+  { pinFolder }: CaptureConfig,
+  nodeNetns: NetworkNamespace,
+  log: Logger,
+): OpenedCapture {
+  switch (kind) {
     case "ebpf":
       return {
-        backend: createEbpfCapture({ pinFolder: config.pinFolder, nodeNetns }, { log }),
-        remove: async () => removeEbpfCapture(config.pinFolder),
+        backend: createEbpfCapture({ pinFolder, nodeNetns }, { log }),
+        remove: async () => removeEbpfCapture(pinFolder),
       };
     case "nftables":
-      if (choice.warning !== undefined) log.warn("capturing by nftables", { why: choice.warning });
       return {
         backend: createNftablesCapture({ nodeNetns }),
         remove: () => removeNftablesCapture(nodeNetns),
       };
-    case "impossible":
-      throw new MeshError("UNSUPPORTED", `open capture: ${choice.why}`);
   }
 }
