@@ -25,10 +25,22 @@ export function watchLink(
   link: { readonly namespace: string; readonly interface: string },
   file: string,
 ): Promise<LinkCapture> {
-  const args = ["netns", "exec", link.namespace, "tcpdump", "-i", link.interface, "-U", "-w", file];
+  const args = [
+    "netns",
+    "exec",
+    link.namespace,
+    "tcpdump",
+    "-i",
+    link.interface,
+    "--immediate-mode",
+    "-U",
+    "-w",
+    file,
+  ];
   const child = spawn("ip", [...args, "-c", String(MAX_PACKETS), "tcp"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   return new Promise((resolve, reject) => {
     let said = "";
     const fail = (): void =>
@@ -38,23 +50,24 @@ export function watchLink(
       fail();
     }, START_DEADLINE_MS);
     child.on("error", fail);
-    child.on("close", fail);
+    // Once it listens, this rejects a promise that is settled already.
+    void ended.then(fail);
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       said += text;
       if (!said.includes("listening on")) return;
       clearTimeout(timer);
-      child.removeAllListeners("close");
-      resolve({ stop: () => stopAndRead(child, file) });
+      resolve({
+        async stop() {
+          child.kill("SIGINT");
+          await ended;
+          return readAndRemove(file);
+        },
+      });
     });
   });
 }
 
-async function stopAndRead(child: ReturnType<typeof spawn>, file: string): Promise<Crossing> {
-  if (child.exitCode === null) {
-    const closed = new Promise((resolve) => child.once("close", resolve));
-    child.kill("SIGINT");
-    await closed;
-  }
+async function readAndRemove(file: string): Promise<Crossing> {
   const bytes = await readFile(file);
   await rm(file, { force: true });
   return readCapture(bytes);
