@@ -117,13 +117,30 @@ function stageOf(status: ClusterStatus, options: DemoOptions): StageOptions {
 async function takeDown(cluster: ClusterCommand, stage: Stage): Promise<void> {
   stage.narrator.chapter("Down: nothing is left behind");
   const down = await cluster("down");
-  const namespaces = await runCommand(["ip", "netns", "list"]);
-  const left = namespaces.stdout.split("\n").filter((line) => line.startsWith("mlt-"));
+  const left = await leftBehind(stage.options.link.namespace.replace(/fabric$/, ""));
   stage.claim({
-    claim: "the cluster is gone, with its namespaces, links, mounts and processes",
+    claim: "the cluster is gone, with its namespaces, mounts, cgroups and kernel programs",
     ok: down.code === 0 && left.length === 0,
-    seen: down.code === 0 ? `namespaces left: ${left.length}` : down.stderr.trim(),
+    seen:
+      down.code !== 0 ? down.stderr.trim() : left.length === 0 ? "nothing left" : `left: ${left.join(", ")}`,
   });
+}
+
+/** What still carries the cluster's name on this machine. */
+async function leftBehind(prefix: string): Promise<readonly string[]> {
+  const name = prefix.replace(/^mlt-|-$/g, "");
+  const looks: readonly { readonly argv: readonly string[]; readonly sign: string }[] = [
+    { argv: ["ip", "netns", "list"], sign: prefix },
+    { argv: ["cat", "/proc/self/mountinfo"], sign: `/meltemi/${name}/` },
+    { argv: ["find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", `meltemi-${name}`], sign: name },
+    { argv: ["find", "/sys/fs/bpf", "-maxdepth", "1", "-name", `meltemi-${name}`], sign: name },
+  ];
+  const found: string[] = [];
+  for (const look of looks) {
+    const { stdout } = await runCommand(look.argv);
+    found.push(...stdout.split("\n").filter((line) => line.includes(look.sign)));
+  }
+  return found;
 }
 
 function explainKept(narrator: Narrator): void {
