@@ -25,15 +25,7 @@ function runDemo(): Promise<{
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
-      [
-        join(projectRoot, "components/cli/src/main.ts"),
-        "demo",
-        "--once",
-        "-o",
-        "json",
-        "--name",
-        "e2e",
-      ],
+      [join(projectRoot, "components/cli/src/main.ts"), "demo", "--once", "-o", "json", "--name", "e2e"],
       { stdio: ["ignore", "pipe", "pipe"], timeout: DEMO_DEADLINE_MS },
     );
     let stdout = "";
