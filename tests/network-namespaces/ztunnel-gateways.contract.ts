@@ -35,7 +35,8 @@ const byIp = (address: string, network = ""): GatewayAddress => ({
 });
 
 export function describeGateways(capture: CaptureKind): void {
-  const check = (title: string, body: () => Promise<void>): void => void test(`${capture}: ${title}`, body);
+  const check = (title: string, body: () => Promise<void>): void =>
+    void test(`${capture}: ${title}`, { timeout: 60_000 }, body);
   let mesh: Mesh;
   let [a, b] = [] as unknown as [MeshNode, MeshNode];
   let pods: Readonly<Record<"client" | "server" | "waypoint" | "sandwich", MeshPod>>;

@@ -75,6 +75,8 @@ export interface MeshNode {
   readonly netns: NetworkNamespace;
   /** The one that the node started with. */
   readonly proxy: Proxy;
+  /** All that were started, oldest first. */
+  readonly proxies: readonly Proxy[];
   /** Starts a pod, tells the mesh of it, and enrols it. */
   pod(name: string, options?: PodOptions): Promise<MeshPod>;
   /** As the node agent: capture first, then ztunnel is told. */
@@ -186,7 +188,7 @@ class SceneNode implements MeshNode {
   readonly #zdsPods = new Map<string, ZdsPod>();
   readonly #agent: ZdsServer;
   readonly #pods: MeshPod[] = [];
-  readonly #proxies: ProxyInternals[] = [];
+  readonly proxies: ProxyInternals[] = [];
 
   constructor(mesh: SceneMesh, name: string, place: LabNode) {
     this.#mesh = mesh;
@@ -220,7 +222,7 @@ class SceneNode implements MeshNode {
   }
 
   get proxy(): Proxy {
-    const [first] = this.#proxies;
+    const [first] = this.proxies;
     if (first === undefined) throw new Error(`node ${this.name} has no ztunnel`);
     return first;
   }
@@ -230,12 +232,12 @@ class SceneNode implements MeshNode {
   }
 
   send(update: XdsUpdate): void {
-    for (const proxy of this.#proxies) proxy.send(update);
+    for (const proxy of this.proxies) proxy.send(update);
   }
 
   async startProxy(): Promise<Proxy> {
     const proxy = await launch(this.#mesh, this.name, this.#socketPath);
-    this.#proxies.push(proxy);
+    this.proxies.push(proxy);
     return proxy;
   }
 
@@ -277,7 +279,7 @@ class SceneNode implements MeshNode {
 
   async stop(): Promise<void> {
     for (const pod of this.#pods) pod[Symbol.dispose]();
-    await Promise.all(this.#proxies.map(({ ztunnel }) => ztunnel.shutdown()));
+    await Promise.all(this.proxies.map(({ ztunnel }) => ztunnel.shutdown()));
     this.#agent.close();
     this.#capture.close();
     removeEbpfCapture(this.#pinFolder);

@@ -20,7 +20,8 @@ const hostPort = (ip: string, port: number): string =>
   ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 
 export function describeTraffic(capture: CaptureKind): void {
-  const check = (title: string, body: () => Promise<void>): void => void test(`${capture}: ${title}`, body);
+  const check = (title: string, body: () => Promise<void>): void =>
+    void test(`${capture}: ${title}`, { timeout: 60_000 }, body);
   let mesh: Mesh;
   let [a, b] = [] as unknown as [MeshNode, MeshNode];
   let pods: Readonly<Record<"client" | "near" | "far" | "stranger" | "outside", MeshPod>>;

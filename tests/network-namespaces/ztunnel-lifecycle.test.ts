@@ -1,0 +1,4 @@
+import { describeLifecycle } from "./ztunnel-lifecycle.contract.ts";
+
+describeLifecycle("ebpf");
+describeLifecycle("nftables");
