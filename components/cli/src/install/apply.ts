@@ -9,7 +9,7 @@ import { kindOf } from "./kinds.ts";
 import { readinessOf } from "./readiness.ts";
 
 /** Who owns the fields that install sets, for server-side apply. */
-export const FIELD_MANAGER = "istio-operator";
+const FIELD_MANAGER = "istio-operator";
 
 const LOOK_EVERY_MS = 200;
 

@@ -114,7 +114,7 @@ const PROFILES: ReadonlyMap<string, Tree> = new Map([
   ["empty", { components: { base: { enabled: false }, pilot: { enabled: false } } }],
 ]);
 
-export const PROFILE_NAMES: readonly string[] = [...PROFILES.keys()];
+const PROFILE_NAMES: readonly string[] = [...PROFILES.keys()];
 
 /**
  * Overlays `layers` (files left to right, then one tree from the `--set` flags) on the profile they name
