@@ -1,5 +1,6 @@
 /** Drives one HTTP/2 connection over a verified TLS socket: reads, batched writes, keepalive, and one end for all causes. */
 import type { TLSSocket } from "node:tls";
+import { createReadBuffer, lendReads } from "@meltemi/l4";
 import type { Clock, Timer } from "@meltemi/runtime";
 import type { HeaderFields } from "./headers.ts";
 import { type ConnectionEvents, Http2Connection, type Http2Role } from "./http2/connection.ts";
@@ -26,10 +27,24 @@ export interface HboneConnectionOwner {
   onEnd(connection: HboneConnection, end: SessionEnd): void;
 }
 
+/** After the handshake. */
+export interface SecuredSocket {
+  readonly socket: TLSSocket;
+  /** Beneath it is another tunnel and not TCP. */
+  readonly nested: boolean;
+}
+
 export interface HboneConnectionDeps {
   readonly clock: Clock;
   readonly buffers: BatchBuffers;
 }
+
+/** Where a socket's shared reader finds its connection. */
+const CONNECTION = Symbol("connection");
+type ConnectionSocket = TLSSocket & { [CONNECTION]?: HboneConnection };
+
+/** Decrypted bytes of all connections that lie on TCP: no read of one happens within a read of another. */
+const READ_BUFFER = createReadBuffer();
 
 /** A last GOAWAY may take this long to leave; a peer that does not read must not keep the socket. */
 const CLOSE_LINGER_MS = 1000;
@@ -52,7 +67,7 @@ export class HboneConnection implements ConnectionEvents {
 
   constructor(
     role: Http2Role,
-    socket: TLSSocket,
+    { socket, nested }: SecuredSocket,
     peer: HbonePeer,
     options: HboneOptions,
     owner: HboneConnectionOwner,
@@ -64,10 +79,19 @@ export class HboneConnection implements ConnectionEvents {
     this.#clock = deps.clock;
     this.#options = options;
     this.http2 = new Http2Connection(role, options, new Outbox(deps.buffers), this);
-    socket.on("data", (chunk: Buffer) => this.http2.receive(chunk, this.#clock.monotonicMs()));
+    // A tunnel within a tunnel reads during a read of the outer one, which must not lose its buffer to it.
+    if (!nested) {
+      (socket as ConnectionSocket)[CONNECTION] = this;
+      lendReads(socket, READ_BUFFER, onLent);
+    }
+    socket.on("data", (chunk: Buffer) => this.receive(chunk));
     socket.on("end", () => this.#onTransportEnd("connection closed by the peer"));
     socket.on("error", (error) => this.#onTransportEnd(`connection broke: ${error.message}`));
     socket.on("close", () => this.#onSocketClose());
+  }
+
+  receive(chunk: Uint8Array): void {
+    this.http2.receive(chunk, this.#clock.monotonicMs());
   }
 
   start(): void {
@@ -199,3 +223,8 @@ export class HboneConnection implements ConnectionEvents {
 }
 
 const flush = (connection: HboneConnection): void => HboneConnection.flush(connection);
+
+function onLent(this: ConnectionSocket, length: number, buffer: Uint8Array): true {
+  this[CONNECTION]?.receive(buffer.subarray(0, length));
+  return true;
+}

@@ -1,5 +1,5 @@
 /** TLS of HBONE on a connected TCP socket, with a deadline (reference: protocol §1.1). */
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { connect, TLSSocket } from "node:tls";
 import {
   authenticateClient,
@@ -9,10 +9,11 @@ import {
 } from "@meltemi/identity";
 import type { Identity } from "@meltemi/model";
 import type { Clock } from "@meltemi/runtime";
+import type { SecuredSocket } from "./connection.ts";
 import { type HbonePeer, peerOf } from "./peer.ts";
 
 export type HandshakeResult =
-  | { readonly kind: "ok"; readonly socket: TLSSocket; readonly peer: HbonePeer }
+  | ({ readonly kind: "ok"; readonly peer: HbonePeer } & SecuredSocket)
   /** The socket is destroyed. `identity`: TLS held, the SPIFFE check did not. */
   | { readonly kind: "refused"; readonly stage: "tls" | "identity"; readonly detail: string };
 
@@ -26,7 +27,9 @@ export function acceptTls(
   raw.setNoDelay(true);
   const socket = new TLSSocket(raw, contexts.server);
   const { trustDomain } = contexts.certificate.identity;
-  return handshake(socket, "secure", timeoutMs, clock, () => authenticateClient(socket, trustDomain));
+  return handshake(socket, !(raw instanceof Socket), "secure", timeoutMs, clock, () =>
+    authenticateClient(socket, trustDomain),
+  );
 }
 
 /** Calls a server, which must be one of `expected`. */
@@ -48,13 +51,16 @@ export function connectTls(
   });
   // Node decodes the whole chain to hand it to `checkServerIdentity`, which takes half of a client's handshake time.
   socket.getPeerCertificate = noCertificateObject;
-  return handshake(socket, "secureConnect", timeoutMs, clock, () => authenticateServer(socket, expected));
+  return handshake(socket, !(raw instanceof Socket), "secureConnect", timeoutMs, clock, () =>
+    authenticateServer(socket, expected),
+  );
 }
 
 const noCertificateObject = (() => ({})) as unknown as TLSSocket["getPeerCertificate"];
 
 function handshake(
   socket: TLSSocket,
+  nested: boolean,
   event: "secure" | "secureConnect",
   timeoutMs: number,
   clock: Clock,
@@ -80,7 +86,7 @@ function handshake(
       const verdict = authenticate();
       if (verdict.kind === "refused") refuse("identity", verdict.reason);
       else if (socket.alpnProtocol !== "h2") refuse("tls", "peer did not agree on ALPN h2");
-      else finish({ kind: "ok", socket, peer: peerOf(socket, verdict.identity) });
+      else finish({ kind: "ok", socket, nested, peer: peerOf(socket, verdict.identity) });
     };
     const onError = (error: Error): void => refuse("tls", `TLS handshake: ${error.message}`);
     const onClose = (): void => refuse("tls", "TLS handshake: connection closed by the peer");

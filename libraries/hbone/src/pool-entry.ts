@@ -175,7 +175,7 @@ export class PoolEntry implements HboneConnectionOwner {
       const raw = await dial(destination, sourceIp, AbortSignal.any([stop, timeout.signal]));
       const result = await connectTls(raw, contexts, expected, this.#options.handshakeTimeoutMs, clock);
       if (result.kind === "refused") return failed(result.stage, result.detail);
-      return new HboneConnection("client", result.socket, result.peer, this.#options, this, {
+      return new HboneConnection("client", result, result.peer, this.#options, this, {
         clock,
         buffers,
       });

@@ -131,13 +131,13 @@ class Server implements HboneServer, HboneConnectionOwner {
     }
     const result = await acceptTls(raw, contexts, this.#options.handshakeTimeoutMs, this.#deps.clock);
     if (result.kind === "refused") return result;
-    const { socket, peer } = result;
+    const { peer } = result;
     if (this.#draining) {
-      socket.destroy();
+      result.socket.destroy();
       return { kind: "refused", stage: "limit", detail: "server is draining" };
     }
     const deps = { clock: this.#deps.clock, buffers: this.#buffers };
-    const connection = new HboneConnection("server", socket, peer, this.#options, this, deps);
+    const connection = new HboneConnection("server", result, peer, this.#options, this, deps);
     this.#connections.add(connection);
     connection.start();
     return undefined;

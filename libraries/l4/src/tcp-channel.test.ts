@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { eventually } from "@meltemi/testkit";
@@ -94,6 +95,38 @@ test("lent bytes may be overwritten after write", async () => {
   pair.peer.resume();
   await eventually(() => received === written);
   assert.equal(wrong, 0);
+});
+
+test("lent pieces that are joined keep their order, also beside others, and leave before the end", async () => {
+  await using pair = await Pair.make();
+  const channel = tcpChannel(pair.accepted);
+  channel.open(new Sink());
+  const received: Buffer[] = [];
+  pair.peer.on("data", (chunk: Buffer) => received.push(chunk));
+  const sizes = [16_375, 16_384, 9, 40_000, 16_384, 100_000, 3, 16_384];
+  const sent = sizes.map((size, index) => Buffer.alloc(size, index + 1));
+  for (const [index, chunk] of sent.entries()) {
+    const lent = index !== 3;
+    const buffer = Buffer.from(chunk);
+    channel.write(buffer, lent);
+    if (lent) buffer.fill(0);
+  }
+  assert.equal(channel.bufferedBytes > 0, true);
+  channel.endWrite();
+  await once(pair.peer, "end");
+  assert.equal(Buffer.concat(received).equals(Buffer.concat(sent)), true);
+});
+
+test("a joined piece that nothing follows leaves at the end of the turn", async () => {
+  await using pair = await Pair.make();
+  const channel = tcpChannel(pair.accepted);
+  channel.open(new Sink());
+  channel.write(Buffer.alloc(16_384), true);
+  assert.equal(channel.bufferedBytes, 16_384);
+  await eventually(() => pair.peer.bytesRead === 16_384);
+  channel.write(Buffer.alloc(16_384), true);
+  channel.abort("policy");
+  assert.equal(channel.bufferedBytes, 0);
 });
 
 test("pause holds the peer, drain tells when to go on", async () => {

@@ -1,10 +1,17 @@
 /** A TCP connection as a byte channel. */
 import type { Socket } from "node:net";
 import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "./byte-channel.ts";
+import { createReadBuffer, lendReads } from "./lent-reads.ts";
+import { WriteBatch } from "./write-batch.ts";
 
 /** Where a socket's listeners find their channel: shared functions instead of five closures for each of 100 000 sockets. */
 const CHANNEL = Symbol("channel");
 type ChannelSocket = Socket & { [CHANNEL]?: TcpChannel };
+
+/** No read of one socket happens within a read of another. */
+const READ_BUFFER = createReadBuffer();
+/** Pieces of a long message come in full TLS records of 16 KiB; one that is much shorter is the end of it and leaves at once. */
+const FULL_PIECE_BYTES = 8 * 1024;
 
 /**
  * Takes over a connected socket that was made with `allowHalfOpen` and of which nothing has been read. Nagle's algorithm is
@@ -15,8 +22,11 @@ export function tcpChannel(socket: Socket): ByteChannel {
 }
 
 class TcpChannel implements ByteChannel {
-  readonly #socket: Socket;
+  readonly #socket: ChannelSocket;
   #consumer: ByteConsumer | undefined;
+  /** Lent pieces that were copied and not yet written. */
+  #batch: WriteBatch | undefined;
+  #flushScheduled = false;
   #fault: ChannelFault | undefined;
   #closed = false;
 
@@ -30,7 +40,7 @@ class TcpChannel implements ByteChannel {
   }
 
   get bufferedBytes(): number {
-    return this.#socket.writableLength + this.#socket.readableLength;
+    return this.#socket.writableLength + this.#socket.readableLength + (this.#batch?.length ?? 0);
   }
 
   open(consumer: ByteConsumer): void {
@@ -39,6 +49,7 @@ class TcpChannel implements ByteChannel {
       queueMicrotask(() => this.onClose());
       return;
     }
+    lendReads(this.#socket, READ_BUFFER, onLent);
     this.#socket.on("data", onData);
     this.#socket.on("end", onEnd);
     this.#socket.on("drain", onDrain);
@@ -55,16 +66,53 @@ class TcpChannel implements ByteChannel {
 
   write(chunk: Uint8Array, lent: boolean): boolean {
     if (!this.#socket.writable) return true;
+    if (lent && (this.#batch !== undefined || chunk.length >= FULL_PIECE_BYTES)) return this.#join(chunk);
+    this.#flush();
     // Not `slice`, which gives a view when the chunk is a Buffer.
     return this.#socket.write(lent ? Buffer.from(chunk) : chunk);
   }
 
+  #join(chunk: Uint8Array): boolean {
+    let more = true;
+    for (let at = 0; at < chunk.length; ) {
+      this.#batch ??= new WriteBatch();
+      at += this.#batch.append(at === 0 ? chunk : chunk.subarray(at));
+      if (this.#batch.full) more = this.#flush();
+    }
+    if (chunk.length < FULL_PIECE_BYTES) more = this.#flush();
+    if (this.#batch !== undefined && !this.#flushScheduled) {
+      this.#flushScheduled = true;
+      setImmediate(flushLater, this);
+    }
+    return more;
+  }
+
+  /** False when the socket wants no more for now. */
+  #flush(): boolean {
+    const batch = this.#batch;
+    if (batch === undefined) return true;
+    this.#batch = undefined;
+    if (!this.#socket.writable) {
+      batch.release();
+      return true;
+    }
+    return this.#socket.write(batch.bytes, () => batch.release());
+  }
+
+  flushLater(): void {
+    this.#flushScheduled = false;
+    this.#flush();
+  }
+
   endWrite(): void {
+    this.#flush();
     this.#socket.end();
   }
 
   abort(_reason: AbortReason): void {
     this.#consumer = undefined;
+    this.#batch?.release();
+    this.#batch = undefined;
     const socket = this.#socket;
     // While the kernel is being asked for a FIN, libuv refuses to reset, and Node then loses the descriptor for good. With
     // nothing left to write that takes one turn of the event loop; with bytes waiting, the FIN has not been asked for yet.
@@ -73,8 +121,8 @@ class TcpChannel implements ByteChannel {
     else socket.resetAndDestroy();
   }
 
-  onData(chunk: Buffer): void {
-    this.#consumer?.onData(chunk, false);
+  onData(chunk: Uint8Array, lent: boolean): void {
+    this.#consumer?.onData(chunk, lent);
   }
 
   onEnd(): void {
@@ -105,8 +153,13 @@ function faultOf(error: NodeJS.ErrnoException): ChannelFault {
   return { kind: "broken", detail: error.message };
 }
 
+function onLent(this: ChannelSocket, length: number, buffer: Uint8Array): true {
+  this[CHANNEL]?.onData(buffer.subarray(0, length), true);
+  return true;
+}
+
 function onData(this: ChannelSocket, chunk: Buffer): void {
-  this[CHANNEL]?.onData(chunk);
+  this[CHANNEL]?.onData(chunk, false);
 }
 
 function onEnd(this: ChannelSocket): void {
@@ -124,3 +177,5 @@ function onError(this: ChannelSocket, error: NodeJS.ErrnoException): void {
 function onClose(this: ChannelSocket): void {
   this[CHANNEL]?.onClose();
 }
+
+const flushLater = (channel: TcpChannel): void => channel.flushLater();

@@ -98,7 +98,7 @@ export class Http2Connection implements StreamHost {
     this.events.onOutput();
   }
 
-  /** Bytes from the peer; views of `chunk` are kept. `nowMs` is any monotonic time. */
+  /** Bytes from the peer; `chunk` is not kept. `nowMs` is any monotonic time. */
   receive(chunk: Uint8Array, nowMs: number): void {
     if (this.closed) return;
     const error = this.#receiver.receive(chunk, nowMs) ?? this.#backlogFault();

@@ -11,7 +11,7 @@ import {
   FrameType,
 } from "./constants.ts";
 
-/** Receives frames. What a method returns ends the connection. A payload view is valid during the call only, a DATA piece for ever. */
+/** Receives frames. What a method returns ends the connection. Payloads and pieces are views that are valid during the call only. */
 export interface FrameSink {
   /** A DATA frame begins; `flowBytes` is its whole payload, padding included. */
   onDataStart(streamId: number, flowBytes: number): ConnectionError | undefined;
@@ -63,7 +63,7 @@ export class FrameReader {
     return this.#stage === STAGE.header && this.#missing === FRAME_HEADER_BYTES;
   }
 
-  /** Takes all of `chunk`, which the sink may keep views of. */
+  /** Takes all of `chunk`. */
   push(chunk: Uint8Array): ConnectionError | undefined {
     let at = 0;
     while (at < chunk.length) {

@@ -146,14 +146,14 @@ export class Http2Stream implements ByteChannel, Sender {
     return this.#window.take(bytes);
   }
 
-  /** Payload bytes arrived; `piece` may be kept. */
+  /** Payload bytes arrived; `piece` is valid during the call. */
   onPiece(piece: Uint8Array): void {
     if (this.#consumer === undefined || this.#paused || this.#received !== undefined) {
       this.#received ??= new ByteQueue();
-      this.#received.push(piece, false);
+      this.#received.push(piece, true);
       return;
     }
-    this.#consumer.onData(piece, false);
+    this.#consumer.onData(piece, true);
     this.returnCredit(piece.length);
   }
 
