@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type CaptureBackend, type CapturedPod, ZTUNNEL_MARK } from "@meltemi/ebpf";
-import { type NetworkNamespace, peerAddress } from "@meltemi/linux";
+import { closeFd, createTcpListener, type NetworkNamespace, peerAddress } from "@meltemi/linux";
 import {
   ADDRESSES,
   APP_PORT,
@@ -261,6 +261,23 @@ export function describeCapture(subject: CaptureUnderTest): void {
     assert.match(await fromOutside(ADDRESSES.pod[4], APP_PORT), /^newest in /);
     await newest.close();
     assert.equal(await fromOutside(ADDRESSES.pod[4], APP_PORT), "ECONNREFUSED");
+  });
+
+  check("what waits in the queue of a listener that closes goes to the one that stays", async () => {
+    await capture.enrol(podWith());
+    const listener = { netns: scene.pod, backlog: 128, reusePort: true, mark: ZTUNNEL_MARK };
+    const busy = createTcpListener({ ...listener, address: { ip: "::", port: 15001 } });
+    const clients = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        converse({ netns: scene.pod, destination: { ip: ADDRESSES.outside[4], port: 80 } }),
+      ),
+    );
+    await using _ztunnel = await startZtunnel(scene.pod);
+    closeFd(busy.fd);
+    for (const client of clients) {
+      using _ = client;
+      assert.match(await client.line(), /^ztunnel out /);
+    }
   });
 
   check("capture goes on without the agent, and the next agent knows who is enrolled", async () => {

@@ -18,7 +18,7 @@ import { type CaptureMaps, captureMaps } from "./capture-maps.ts";
 import { bpfError, type KernelObject, loadKernelObject } from "./kernel-object.ts";
 import { type Handle, libbpf, libbpfErrno } from "./libbpf.ts";
 import { attachPinned, detachPinned } from "./links.ts";
-import { podAddresses, prepareReturnPath } from "./pod-network.ts";
+import { keepWaitingConnections, podAddresses, prepareReturnPath } from "./pod-network.ts";
 
 export interface EbpfCaptureOptions {
   /** Folder in a bpf file system for this node's pins, e.g. /sys/fs/bpf/meltemi. Mounted when nothing is. */
@@ -87,6 +87,7 @@ export function createEbpfCapture(
       for (const other of maps.pods())
         if (other.uid === pod.uid && other.netnsCookie !== cookie) remove(other.netnsCookie);
       prepareReturnPath(pod.netns, true);
+      keepWaitingConnections(pod.netns);
       maps.setAddresses(cookie, podAddresses(pod.netns, pod.addresses));
       maps.expectListeners(cookie);
       if (!maps.hasListener(cookie)) finder.find(pod.netns);

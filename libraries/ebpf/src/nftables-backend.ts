@@ -15,7 +15,7 @@ import {
   probeTargetsRuleset,
   releasedPodRuleset,
 } from "./nftables-rules.ts";
-import { podAddresses, prepareReturnPath } from "./pod-network.ts";
+import { keepWaitingConnections, podAddresses, prepareReturnPath } from "./pod-network.ts";
 
 export interface NftablesCaptureOptions {
   readonly nodeNetns: NetworkNamespace;
@@ -60,6 +60,7 @@ export function createNftablesCapture(options: NftablesCaptureOptions): CaptureB
     async enrol(pod) {
       checkPodUid(pod.uid);
       prepareReturnPath(pod.netns, false);
+      keepWaitingConnections(pod.netns);
       await applyRules(pod.netns, podRuleset(pod));
       await setTargets(pod.uid, podAddresses(pod.netns, pod.addresses));
     },

@@ -14,6 +14,7 @@ const RETURN_ROUTE = { mark: RETURN_MARK, mask: MARK_MASK, table: 100, priority:
  */
 const MARK_SETTINGS = ["sys/net/ipv4/tcp_fwmark_accept", "sys/net/ipv4/fwmark_reflect"] as const;
 const MARK_SETTING_IPV6 = "sys/net/ipv6/fwmark_reflect";
+const MIGRATE_REQUESTS = "sys/net/ipv4/tcp_migrate_req";
 /** A container's own /proc/sys is read-only unless it is privileged; the node's, mounted where Istio mounts it, is not. */
 const PROC_FOLDERS = ["/proc", "/host/proc"] as const;
 const DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
@@ -39,6 +40,16 @@ export function prepareReturnPath(netns: NetworkNamespace, inheritMark: boolean)
     if (!inheritMark) return;
     for (const setting of MARK_SETTINGS) enable(setting);
     if (existsSync(`/proc/${MARK_SETTING_IPV6}`)) enable(MARK_SETTING_IPV6);
+  });
+}
+
+/**
+ * A ztunnel that is replaced closes its listeners: what waits in their queues then goes to the newer one's, instead of being reset.
+ * The kernel can since 5.14.
+ */
+export function keepWaitingConnections(netns: NetworkNamespace): void {
+  withNetworkNamespace(netns, () => {
+    if (existsSync(`/proc/${MIGRATE_REQUESTS}`)) enable(MIGRATE_REQUESTS);
   });
 }
 
