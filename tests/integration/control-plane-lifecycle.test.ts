@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type ChannelCredentials, Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { AUTHORIZATION_POLICIES, CONFIG_MAPS, type Condition, NAMESPACES } from "@meltemi/kubernetes";
 import { systemClock } from "@meltemi/runtime";
 import { createTemporaryFolder, eventually } from "@meltemi/testkit";
@@ -55,6 +56,7 @@ interface Run extends AsyncDisposable {
   readonly running: RunningControlPlane;
   readonly httpPort: number;
   readonly securePort: number;
+  readonly plainPort: number;
   readonly rootPem: string;
 }
 
@@ -62,11 +64,11 @@ let nextPort = 21_000 + Math.floor(Math.random() * 5_000);
 
 /** Everything that main.ts runs, in this process. */
 async function run(cluster: TestCluster): Promise<Run> {
-  const [http, secure] = [nextPort++, nextPort++];
+  const [http, secure, plain] = [nextPort++, nextPort++, nextPort++];
   const args = [
     `--httpAddr=127.0.0.1:${http}`,
     `--secureGRPCAddr=127.0.0.1:${secure}`,
-    "--grpcAddr=127.0.0.1:0",
+    `--grpcAddr=127.0.0.1:${plain}`,
     "--monitoringAddr=127.0.0.1:0",
   ];
   const result = readConfig(args, {
@@ -92,6 +94,7 @@ async function run(cluster: TestCluster): Promise<Run> {
     running,
     httpPort: http,
     securePort: secure,
+    plainPort: plain,
     rootPem: await promise,
     async [Symbol.asyncDispose]() {
       stop.abort();
@@ -167,6 +170,53 @@ test("the doors: readiness, debug pages, the root certificate in every namespace
   );
   assert.equal(map?.data?.["root-cert.pem"], plane.rootPem);
 });
+
+/** How a call of this method ends, with a good token and an empty request. */
+async function callStatus(
+  port: number,
+  method: string,
+  token: string,
+  channel: ChannelCredentials,
+): Promise<string> {
+  const options = { "grpc.ssl_target_name_override": "istiod.istio-system.svc" };
+  const client = new Client(`127.0.0.1:${port}`, channel, options);
+  const metadata = new Metadata();
+  metadata.set("authorization", `Bearer ${token}`);
+  const same = (bytes: Buffer): Buffer => bytes;
+  try {
+    return await new Promise((resolve) => {
+      client.makeUnaryRequest(method, same, same, Buffer.alloc(0), metadata, (error) =>
+        resolve(error === null ? "OK" : (status[error.code] ?? "")),
+      );
+    });
+  } finally {
+    client.close();
+  }
+}
+
+test(
+  "the plain door serves discovery only: no certificates, and nothing without a token",
+  deadline,
+  async () => {
+    await using cluster = await startCluster();
+    const token = await createToken(cluster.client, "istio-system", "ztunnel");
+    await using plane = await run(cluster);
+    const sign = "/istio.v1.auth.IstioCertificateService/CreateCertificate";
+    const plain = credentials.createInsecure();
+    const tls = credentials.createSsl(Buffer.from(plane.rootPem));
+    assert.equal(await callStatus(plane.plainPort, sign, token, plain), "UNIMPLEMENTED");
+    assert.equal(
+      await callStatus(plane.securePort, sign, token, tls),
+      "INVALID_ARGUMENT",
+      "served, without CSR",
+    );
+    await using anonymous = subscribe(plane, undefined, { address: `http://127.0.0.1:${plane.plainPort}` });
+    await eventually(() => anonymous.ends.length > 0);
+    assert.equal(anonymous.held.size, 0);
+    await using known = subscribe(plane, token, { address: `http://127.0.0.1:${plane.plainPort}` });
+    await known.client.synced;
+  },
+);
 
 test(
   "the API server goes away and comes back: clients keep what they have, changes flow again",

@@ -9,7 +9,7 @@ test("everything has istiod's default", () => {
   assert.deepEqual(result.config.tokenAudiences, ["istio-ca"]);
   assert.deepEqual(result.config.addresses, {
     secureGrpc: ":15012",
-    plainGrpc: ":15010",
+    plainGrpc: "127.0.0.1:15010",
     monitoring: ":15014",
     http: ":8080",
   });

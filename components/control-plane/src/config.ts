@@ -82,7 +82,8 @@ export function readConfig(args: readonly string[], environment: Environment): C
     },
     addresses: {
       secureGrpc: flags.get("secureGRPCAddr") ?? ":15012",
-      plainGrpc: flags.get("grpcAddr") ?? ":15010",
+      // A token must not cross a network in the clear: who wants that says so.
+      plainGrpc: flags.get("grpcAddr") ?? "127.0.0.1:15010",
       monitoring: flags.get("monitoringAddr") ?? ":15014",
       http: flags.get("httpAddr") ?? ":8080",
     },

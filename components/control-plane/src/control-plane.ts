@@ -58,7 +58,7 @@ export interface ControlPlane extends AsyncDisposable {
   /** All kinds are listed and compiled; until then clients are told to come back. */
   readonly ready: Promise<void>;
   readonly isReady: boolean;
-  /** Opens the doors; `services` are served beside discovery (certificates). */
+  /** Opens the doors; `services` (certificates) are served beside discovery behind TLS, and never on the plain door. */
   listen(doors: Doors, services: readonly GrpcService[]): Promise<BoundPorts>;
   /** Writes status until the signal fires: run it while leading. */
   runStatus(signal: AbortSignal): Promise<void>;
@@ -135,9 +135,12 @@ export function createControlPlane(
       return isReady;
     },
     async listen(doors, services) {
-      const all = [discovery, ...services];
-      const openGrpc = async (address: string, credentials: ServerCredentials): Promise<number> => {
-        const server = createGrpcServer(all, clock);
+      const openGrpc = async (
+        address: string,
+        credentials: ServerCredentials,
+        served: readonly GrpcService[],
+      ): Promise<number> => {
+        const server = createGrpcServer(served, clock);
         servers.push(server);
         return await server.listen(address, credentials);
       };
@@ -157,8 +160,10 @@ export function createControlPlane(
       return {
         ...(http && { http: await openHttp(http, pages) }),
         ...(monitoring && { monitoring: await openHttp(monitoring, createMonitoringPages({ registry })) }),
-        ...(plain && { plain: await openGrpc(plain, Credentials.createInsecure()) }),
-        ...(secure && { secure: await openGrpc(secure.address, secure.credentials) }),
+        ...(plain && { plain: await openGrpc(plain, Credentials.createInsecure(), [discovery]) }),
+        ...(secure && {
+          secure: await openGrpc(secure.address, secure.credentials, [discovery, ...services]),
+        }),
       };
     },
     async runStatus(signal) {

@@ -1,4 +1,7 @@
-/** The two doors: 15012 with TLS, 15010 without. Both carry the same services and ask for the same tokens. */
+/**
+ * The two doors: 15012 with TLS for discovery and certificates, 15010 without TLS for discovery alone. Both ask for the same
+ * tokens (docs/decisions/0012-plaintext-door.md).
+ */
 
 import {
   Server,
