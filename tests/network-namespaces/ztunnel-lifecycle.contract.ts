@@ -123,13 +123,13 @@ export function describeLifecycle(capture: CaptureKind): void {
       await plain.exchange("old");
       const calls = startCalls([client, stranger], server);
       const [newA, newB] = [await a.startProxy(), await b.startProxy()];
-      await calls.more(20);
+      await calls.more(100);
       const stopped = [oldA.ztunnel.shutdown(), oldB.ztunnel.shutdown()];
-      await calls.more(20);
+      await calls.more(100);
       const [out, into] = [newA.watch(), newB.watch()];
       await tunnelled.exchange("drains");
       await plain.exchange("drains");
-      await calls.more(20);
+      await calls.more(100);
       assert.deepEqual(await calls.stop(), []);
       assert.equal(await client.call(server.ipv6, PORT), ANSWER);
       await out.line({ direction: "outbound", "src.workload": "client" });
@@ -169,7 +169,7 @@ function startCalls(from: readonly MeshPod[], to: MeshPod) {
       done++;
     }
   };
-  const loops = from.map(loop);
+  const loops = Array.from({ length: 16 }, () => from.map(loop)).flat();
   return {
     async more(count: number): Promise<void> {
       const goal = done + count;
