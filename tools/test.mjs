@@ -16,8 +16,6 @@ const SUITES = [
     timeoutMs: 60_000,
   },
   { name: "integration", files: ["tests/integration/**/*.test.ts"], concurrency: 1, timeoutMs: 120_000 },
-  { name: "fuzz", files: ["tests/fuzz/**/*.test.ts"], concurrency: 2, timeoutMs: 120_000 },
-  { name: "conformance", files: ["tests/conformance/**/*.test.ts"], concurrency: 1, timeoutMs: 120_000 },
   {
     name: "network-namespaces",
     files: ["tests/network-namespaces/**/*.test.ts"],
