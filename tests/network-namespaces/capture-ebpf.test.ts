@@ -9,6 +9,7 @@ import {
   type CaptureBackend,
   type CapturedPod,
   createEbpfCapture,
+  createNftablesCapture,
   probeFeatures,
   removeEbpfCapture,
   ZTUNNEL_MARK,
@@ -23,6 +24,7 @@ import {
   createScene,
   firstLine,
   type Listening,
+  nft,
   type Scene,
   startApp,
   startZtunnel,
@@ -117,11 +119,12 @@ test("a stranger with the address and port of an ended last hop does not follow 
 });
 
 test("what the node masquerades is not taken for its own probes", async () => {
-  execFileSync("nsenter", [`--net=/proc/${process.pid}/fd/${scene.node.fd}`, "nft", "-f", "-"], {
-    input: `add table ip mlx-masquerade
+  nft(
+    scene.node,
+    `add table ip mlx-masquerade
       add chain ip mlx-masquerade post { type nat hook postrouting priority 100; }
       add rule ip mlx-masquerade post ip daddr ${ADDRESSES.pod[4]} masquerade\n`,
-  });
+  );
   await capture.enrol(pod());
   await using _ztunnel = await startZtunnel(scene.pod);
   const destination = { ip: ADDRESSES.pod[4], port: APP_PORT };
@@ -130,6 +133,27 @@ test("what the node masquerades is not taken for its own probes", async () => {
     `ztunnel in ${ADDRESSES.pod[4]} ${APP_PORT} from ${ADDRESSES.node[4]}`,
   );
   assert.match(await firstLine({ netns: scene.node, destination }), /^app sees /);
+  nft(scene.node, "delete table ip mlx-masquerade\n");
+  await capture.unenrol(pod());
+});
+
+test("a pod that nftables captured before is captured by eBPF, with the right destinations", async () => {
+  await using _ztunnel = await startZtunnel(scene.pod);
+  using nftables = createNftablesCapture({ nodeNetns: scene.node });
+  await nftables.enrol(pod());
+  await nftables.unenrol(pod());
+  await capture.enrol(pod());
+  for (const family of [4, 6] as const) {
+    const [outside, own] = [ADDRESSES.outside[family], ADDRESSES.pod[family]];
+    assert.equal(
+      await firstLine({ netns: scene.pod, destination: { ip: outside, port: 80 } }),
+      `ztunnel out ${outside} 80`,
+    );
+    assert.equal(
+      await firstLine({ netns: scene.outside, destination: { ip: own, port: APP_PORT } }),
+      `ztunnel in ${own} ${APP_PORT} from ${outside}`,
+    );
+  }
   await capture.unenrol(pod());
 });
 

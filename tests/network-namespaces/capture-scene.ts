@@ -39,6 +39,12 @@ const ip = (...words: string[]): void => {
   execFileSync("ip", words, { stdio: "pipe" });
 };
 
+/** Applies nftables rules in a namespace. */
+export function nft(netns: NetworkNamespace, rules: string): void {
+  const within = `--net=/proc/${process.pid}/fd/${netns.fd}`;
+  execFileSync("nsenter", [within, "nft", "-f", "-"], { input: rules, stdio: "pipe" });
+}
+
 function removeNamespaces(): void {
   const there = execFileSync("ip", ["netns", "list"], { encoding: "utf8" });
   for (const name of Object.values(NAMES))

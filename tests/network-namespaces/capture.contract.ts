@@ -13,6 +13,7 @@ import {
   FAMILIES,
   firstLine,
   type Listening,
+  nft,
   type Scene,
   startApp,
   startUdpServer,
@@ -89,6 +90,26 @@ export function describeCapture(subject: CaptureUnderTest): void {
       await fromPod(`::ffff:${ADDRESSES.outside[4]}`, 80),
       `ztunnel out ${ADDRESSES.outside[4]} 80`,
     );
+  });
+
+  check("a pod whose own rules track connections is captured like any other", async () => {
+    nft(
+      scene.pod,
+      `add table inet mlx-own
+        add chain inet mlx-own out { type filter hook output priority 0; }
+        add rule inet mlx-own out ct state established accept\n`,
+    );
+    try {
+      await capture.enrol(podWith());
+      await using _ztunnel = await startZtunnel(scene.pod);
+      for (const family of FAMILIES) {
+        const [outside, own] = [ADDRESSES.outside[family], ADDRESSES.pod[family]];
+        assert.equal(await fromPod(outside, 80), `ztunnel out ${outside} 80`);
+        assert.equal(await fromOutside(own, APP_PORT), `ztunnel in ${own} ${APP_PORT} from ${outside}`);
+      }
+    } finally {
+      nft(scene.pod, "delete table inet mlx-own\n");
+    }
   });
 
   check("the app is shown the peer it asked for", async () => {

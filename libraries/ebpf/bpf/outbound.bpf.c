@@ -363,7 +363,8 @@ static __always_inline bool answer(struct bpf_sockopt *ctx, struct bpf_sock *sk,
 		return true;
 	}
 	__u32 port = sk->src_port;
-	if (port == OUTBOUND_PORT || port == DNS_PROXY_PORT)
+	/* Where netfilter answered, its word counts for what we did not redirect: a rule of the pod may have translated it. */
+	if (port == OUTBOUND_PORT || port == DNS_PROXY_PORT || ctx->retval == 0)
 		return false;
 	out->ip = socket_local(sk);
 	out->port = bpf_htons(port);
@@ -401,6 +402,10 @@ static __always_inline void write_v6(struct bpf_sockopt *ctx, const struct desti
 	succeed(ctx, sizeof(*out));
 }
 
+/*
+ * Runs after netfilter, which answers as well wherever it tracks connections (rules of the pod itself, or of a capture before): then
+ * with our own listener's address, the only one it ever saw.
+ */
 SEC("cgroup/getsockopt")
 int original_destination(struct bpf_sockopt *ctx)
 {
@@ -408,8 +413,7 @@ int original_destination(struct bpf_sockopt *ctx)
 	bool v4 = ctx->level == SOL_IP;
 	if (ctx->optname != SO_ORIGINAL_DST || (!v4 && ctx->level != SOL_IPV6))
 		return ALLOW;
-	/* Netfilter knew: its answer is as good. */
-	if (ctx->retval == 0 || !sk || !is_ztunnel(sk))
+	if (!sk || !is_ztunnel(sk))
 		return ALLOW;
 	struct destination to = {};
 	if (!answer(ctx, sk, &to) || is_v4(&to.ip) != v4)
