@@ -1,6 +1,7 @@
 /**
  * Compiles libraries/ebpf/bpf/*.bpf.c to the committed .bpf.o files, so that users need no compiler. Debian 12's clang 14 makes the same
- * bytes every time; a test compares. Stripped of DWARF, which would hold this machine's paths; BTF stays.
+ * bytes every time and in every folder; a test compares. Stripped of DWARF; BTF stays, with the source's lines for the verifier's
+ * log, and names files relative to their folder.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { globSync, mkdirSync } from "node:fs";
@@ -27,8 +28,10 @@ export function buildEbpf(folder: string): readonly string[] {
       const name = `${basename(source, ".c")}.o`;
       const output = resolve(folder, name);
       const flags = ["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf", "-mcpu=v3"];
+      // Otherwise BTF would name the builder's folder.
+      const anywhere = "-fdebug-compilation-dir=.";
       const includes = headers.map((header) => `-I${header}`);
-      execFileSync(COMPILER, [...flags, ...includes, "-c", source, "-o", output], {
+      execFileSync(COMPILER, [...flags, anywhere, ...includes, "-c", source, "-o", output], {
         cwd: SOURCES,
         stdio: "inherit",
       });

@@ -16,6 +16,13 @@ test("there is an object for every source, and none besides", () => {
   assert.deepEqual(stems(".bpf.o").sort(), stems(".bpf.c").sort());
 });
 
+test("no object names a folder of the machine it was built on", () => {
+  for (const name of readdirSync(COMMITTED).filter((file) => file.endsWith(".o"))) {
+    const absolute = /\0(\/[\w.-]+\/[^\0]*)/.exec(readFileSync(join(COMMITTED, name), "latin1"));
+    assert.equal(absolute?.[1], undefined, name);
+  }
+});
+
 test("compiling the sources gives the committed objects, byte for byte", (t) => {
   const missing = missingCompiler();
   if (missing !== undefined) {
