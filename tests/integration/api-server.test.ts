@@ -255,6 +255,23 @@ describe("changes", () => {
     assert.deepEqual(managers.split(" ").sort(), ["first", "second"]);
   });
 
+  test("a list is applied item by item, and each item is validated", async () => {
+    const map = (name: string, field: string): string =>
+      `{apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}}, ${field}: {a: b}}`;
+    const list = (...items: readonly string[]): string =>
+      `{apiVersion: v1, kind: List, items: [${items.join(", ")}]}`;
+    for (const options of [[], ["--server-side"]]) {
+      const said = await feed(list(map("one", "data"), map("two", "data")), "apply", ...options);
+      assert.match(said, /configmap\/one .*\nconfigmap\/two /);
+    }
+    await refused(
+      /unknown field "dataa"/,
+      ["apply", "-f", "-"],
+      list(map("one", "data"), map("two", "dataa")),
+    );
+    await kubectl("delete", "configmap", "one", "two");
+  });
+
   test("dry run changes nothing", async () => {
     await kubectl("delete", "deploy", "web", "--dry-run=server");
     await feed(DEPLOYMENT.replace("name: web", "name: dry"), "apply", "--dry-run=server");

@@ -3,7 +3,7 @@ import { aggregatedDiscovery, coreVersions, groupByName, groupList, resourceList
 import { parseAccept } from "./http/accept.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./http/respond.ts";
 import type { JsonObject } from "./json.ts";
-import type { OpenApi } from "./openapi/documents.ts";
+import { OPENAPI_V2_PROTOBUF, type OpenApi, openApiV2Head, wantsProtobuf } from "./openapi/documents.ts";
 import { noSuchPath } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 
@@ -42,7 +42,9 @@ export function serverPath(deps: ServerPathsDeps, path: string, accept: string, 
         ? aggregated(deps.registry, false)
         : jsonAnswer(200, groupList(deps.registry));
     case "/openapi/v2":
-      return jsonAnswer(200, deps.openApi.v2());
+      return wantsProtobuf(parseAccept(accept)[0]?.type)
+        ? { code: 200, contentType: OPENAPI_V2_PROTOBUF, body: openApiV2Head() }
+        : jsonAnswer(200, deps.openApi.v2());
     case "/openapi/v3":
       return jsonAnswer(200, deps.openApi.index());
     case "/.well-known/openid-configuration":

@@ -3,6 +3,8 @@
 import { isIP, isIPv4, isIPv6 } from "node:net";
 import { Environment } from "@marcbachmann/cel-js";
 import { describeError } from "@meltemi/runtime";
+import { safePattern } from "../schema/safe-pattern.ts";
+import { HAS_FIELD, LINEAR_MATCHES, type RuleShape, readRule } from "./cel-source.ts";
 import type { CelValue } from "./cel-value.ts";
 
 /** A rule is small; what is larger was not written by a person. */
@@ -14,6 +16,9 @@ const LIMITS = {
   maxCallArguments: 32,
 };
 
+/** Kubernetes' own rules stay below two thousand. */
+const MAX_RULE_CHARACTERS = 16_384;
+
 const environment = new Environment({
   enableOptionalTypes: true,
   homogeneousAggregateLiterals: false,
@@ -22,6 +27,8 @@ const environment = new Environment({
 })
   .registerVariable("self", "dyn")
   .registerVariable("oldSelf", "dyn")
+  .registerFunction(`${HAS_FIELD}(dyn, string): bool`, hasField)
+  .registerFunction(`string.${LINEAR_MATCHES}(string): bool`, linearMatches)
   .registerFunction("isURL(string): bool", (text: string) => URL.canParse(text))
   .registerFunction("isIP(string): bool", (text: string) => isIP(text) !== 0)
   .registerFunction("isCIDR(string): bool", isCidr)
@@ -34,6 +41,7 @@ export type Compiled =
   | {
       readonly kind: "rule";
       readonly usesOld: boolean;
+      readonly shape: RuleShape;
       readonly judge: (self: CelValue, old: CelValue | undefined) => unknown;
     }
   | { readonly kind: "bad"; readonly why: string };
@@ -52,11 +60,14 @@ export function compileRule(rule: string): Compiled {
 }
 
 function compile(rule: string): Compiled {
+  if (rule.length > MAX_RULE_CHARACTERS)
+    return { kind: "bad", why: `expected at most ${MAX_RULE_CHARACTERS} characters, got ${rule.length}` };
   try {
-    const parsed = environment.parse(rule);
+    const { text, shape } = readRule(rule);
+    const parsed = environment.parse(text);
     const judge = (self: CelValue, old: CelValue | undefined): unknown =>
       parsed({ self, ...(old === undefined ? {} : { oldSelf: old }) });
-    return { kind: "rule", usesOld: /\boldSelf\b/.test(rule), judge };
+    return { kind: "rule", usesOld: /\boldSelf\b/.test(rule), shape, judge };
   } catch (error) {
     return { kind: "bad", why: firstLine(error) };
   }
@@ -65,6 +76,20 @@ function compile(rule: string): Compiled {
 /** CEL's errors draw the expression below their first line. */
 export function firstLine(error: unknown): string {
   return describeError(error).split("\n")[0] ?? "";
+}
+
+function hasField(value: CelValue, name: string): boolean {
+  if (value instanceof Map) return value.has(name);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error(`has(): expected a value with fields before .${name}`);
+  return Object.hasOwn(value, name);
+}
+
+function linearMatches(text: string, pattern: string): boolean {
+  const test = safePattern(pattern);
+  if (test === undefined)
+    throw new Error(`matches(): expected an RE2 expression, got ${JSON.stringify(pattern)}`);
+  return test(text);
 }
 
 function isCidr(text: string): boolean {

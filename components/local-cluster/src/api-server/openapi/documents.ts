@@ -14,6 +14,13 @@ export interface OpenApi {
   v2(): JsonObject;
 }
 
+/** What client-go asks for at `/openapi/v2` and cannot do without. Its at-sign is not allowed in a media type, so the answer says a dot. */
+export const OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+export function wantsProtobuf(mediaType: string | undefined): boolean {
+  return mediaType?.replace("@", ".") === OPENAPI_V2_PROTOBUF;
+}
+
 interface Entry {
   readonly resource: Resource;
   readonly version: ResourceVersion;
@@ -67,6 +74,20 @@ export function createOpenApi(registry: Registry): OpenApi {
       return { swagger: "2.0", info: { title: "Kubernetes", version: "v1.32.4" }, paths: {}, definitions };
     },
   };
+}
+
+/**
+ * `/openapi/v2` in protobuf (openapi.v2.Document of gnostic): the head of a document, without definitions. kubectl asks for it
+ * where it would validate a `v1 List` by itself; finding no definition it leaves that to the server, which validates every item.
+ */
+export function openApiV2Head(): string {
+  const info = `${protobufText(1, "Kubernetes")}${protobufText(2, "v1.32.4")}`;
+  return `${protobufText(1, "2.0")}${protobufText(2, info)}`;
+}
+
+/** A length-delimited field; all is ASCII and shorter than 128 bytes, so that tag and length are one character each. */
+function protobufText(field: number, text: string): string {
+  return `${String.fromCharCode((field << 3) | 2, text.length)}${text}`;
 }
 
 function documentOf(path: string, entries: readonly Entry[]): JsonObject {
