@@ -29,6 +29,7 @@ export class ServerRequest implements HboneRequest, StreamWatcher {
   }
 
   accept(headers: HeaderFields): ByteChannel {
+    this.#controller = undefined;
     this.#stream.respond(200, headers, false);
     return this.#stream;
   }

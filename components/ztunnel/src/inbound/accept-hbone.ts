@@ -17,9 +17,10 @@ import { encodeBaggage, parseBaggage } from "../headers/baggage.ts";
 import { forwardedHost } from "../headers/forwarded.ts";
 import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { CLOSED_BY_POLICY } from "../policy/live-connections.ts";
+import { Attempt } from "../sockets/attempt.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
 import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
-import { relayEnding } from "../telemetry/connection-telemetry.ts";
+import { CLOSED_BY_DRAIN, relayEnding } from "../telemetry/connection-telemetry.ts";
 import { connectApplication } from "./connect-application.ts";
 import { decideInbound, type InboundDecision, inboundService } from "./decide-inbound.ts";
 
@@ -78,10 +79,9 @@ async function serve(
   const { context } = inbound;
   const { workload, decision, client } = connection;
   const telemetry = openTelemetry(context, request, connection);
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, request.abandoned]);
-  let cutByPolicy = (): void => stop.abort(CLOSED_BY_POLICY);
-  let cutByDrain = (): void => stop.abort("connection closed due to connection drain");
+  const attempt = Attempt.following(request.abandoned);
+  let cutByPolicy = (): void => attempt.end(CLOSED_BY_POLICY);
+  let cutByDrain = (): void => attempt.end(CLOSED_BY_DRAIN);
   const l4 = { sourceIp: client.ip, identity: request.peer.identity, destination: decision.address };
   // Registered before it is judged: a policy that changes meanwhile finds it.
   const forget = context.live.register({
@@ -91,9 +91,9 @@ async function serve(
   });
   const remove = context.connections.add("inbound", entryOf(request, connection), () => cutByDrain());
   try {
-    const verdict = await context.authorizer.authorize(workload.uid, l4, signal);
+    const verdict = await context.authorizer.authorize(workload.uid, l4, attempt.signal);
     if (verdict.kind === "deny") return fail(request, telemetry, 401, verdict.message);
-    if (stop.signal.aborted) return fail(request, telemetry, 401, String(stop.signal.reason));
+    if (attempt.cutBecause !== undefined) return fail(request, telemetry, 401, attempt.cutBecause);
     const proxy = decision.proxyDestination && {
       destination: decision.proxyDestination,
       identity: request.peer.identity,
@@ -104,13 +104,14 @@ async function serve(
       keepSourceAddress: decision.keepSourceAddress,
       proxy,
     };
-    const application = await connectApplication(context, inbound.transparent, target, signal);
+    const application = await connectApplication(context, inbound.transparent, target, attempt.signal);
+    attempt.settle();
     if (application.kind === "failed") return fail(request, telemetry, 503, application.error);
     const upstream = tcpChannel(application.socket);
     const session = context.relays.start(request.accept(responseHeaders(context, workload)), upstream);
     cutByPolicy = () => session.abort("policy");
     cutByDrain = () => session.abort("drain");
-    if (stop.signal.aborted) cutByPolicy();
+    if (attempt.cutBecause !== undefined) cutByPolicy();
     telemetry.carry(session);
     const { flag, error } = relayEnding(await session.finished);
     telemetry.finish(flag, error);

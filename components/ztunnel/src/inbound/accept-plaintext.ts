@@ -11,9 +11,10 @@ import {
 import { describeError } from "@meltemi/runtime";
 import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { CLOSED_BY_POLICY } from "../policy/live-connections.ts";
+import { Attempt } from "../sockets/attempt.ts";
 import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
-import { type OpenConnection, relayEnding } from "../telemetry/connection-telemetry.ts";
+import { CLOSED_BY_DRAIN, type OpenConnection, relayEnding } from "../telemetry/connection-telemetry.ts";
 import { connectApplication } from "./connect-application.ts";
 import { decidePlaintextInbound, inboundService } from "./decide-inbound.ts";
 
@@ -28,8 +29,7 @@ export async function acceptPlaintext(inbound: PlaintextInbound, socket: Socket)
   const channel = tcpChannel(socket);
   const client = peerOf(socket);
   const place = context.admission.take();
-  const gone = new AbortController();
-  socket.once("close", () => gone.abort());
+  const attempt = Attempt.of(socket);
   const closed = context.telemetry.socketOpened("destination");
   try {
     // Gone between the kernel and us.
@@ -43,10 +43,9 @@ export async function acceptPlaintext(inbound: PlaintextInbound, socket: Socket)
     if (place.kind === "refused") return refuse(place.message);
     const decision = decidePlaintextInbound(context.options.ports, destination);
     if (decision.kind === "refuse") return refuse(decision.message);
-    context.sockets.prepareAccepted(socket);
-    const workload = await localWorkload(context, gone.signal);
+    const workload = await localWorkload(context, attempt.signal);
     if (workload === undefined) return refuse(UNKNOWN_LOCAL_WORKLOAD);
-    await serve(inbound, channel, { workload, client, destination }, gone.signal);
+    await serve(inbound, channel, { workload, client, destination }, attempt);
   } catch (error) {
     channel.abort("other-side-failed");
     context.logger.warn("inbound connection failed", { error: describeError(error) });
@@ -66,14 +65,12 @@ async function serve(
   inbound: PlaintextInbound,
   channel: ByteChannel,
   { workload, client, destination }: PlaintextConnection,
-  gone: AbortSignal,
+  attempt: Attempt,
 ): Promise<void> {
   const { context } = inbound;
   const telemetry = openTelemetry(context, { workload, client, destination });
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, gone]);
-  let cutByPolicy = (): void => stop.abort(CLOSED_BY_POLICY);
-  let cutByDrain = (): void => stop.abort("connection closed due to connection drain");
+  let cutByPolicy = (): void => attempt.end(CLOSED_BY_POLICY);
+  let cutByDrain = (): void => attempt.end(CLOSED_BY_DRAIN);
   const l4 = { sourceIp: client.ip, destination };
   const forget = context.live.register({
     workloadUid: workload.uid,
@@ -86,16 +83,17 @@ async function serve(
     telemetry.finish(flag, why);
   };
   try {
-    const verdict = await context.authorizer.authorize(workload.uid, l4, signal);
+    const verdict = await context.authorizer.authorize(workload.uid, l4, attempt.signal);
     if (verdict.kind === "deny") return fail("DENY", verdict.message);
-    if (stop.signal.aborted) return fail("DENY", String(stop.signal.reason));
+    if (attempt.cutBecause !== undefined) return fail("DENY", attempt.cutBecause);
     const target = { address: destination, client, keepSourceAddress: true };
-    const application = await connectApplication(context, inbound.transparent, target, signal);
+    const application = await connectApplication(context, inbound.transparent, target, attempt.signal);
+    attempt.settle();
     if (application.kind === "failed") return fail("CONNECT", application.error);
     const session = context.relays.start(channel, tcpChannel(application.socket));
     cutByPolicy = () => session.abort("policy");
     cutByDrain = () => session.abort("drain");
-    if (stop.signal.aborted) cutByPolicy();
+    if (attempt.cutBecause !== undefined) cutByPolicy();
     telemetry.carry(session);
     const { flag, error } = relayEnding(await session.finished);
     telemetry.finish(flag, error);

@@ -12,9 +12,10 @@ import {
 } from "@meltemi/model";
 import { describeError } from "@meltemi/runtime";
 import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
+import { Attempt } from "../sockets/attempt.ts";
 import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer, describedPeer } from "../telemetry/access-record.ts";
-import { type OpenConnection, relayEnding } from "../telemetry/connection-telemetry.ts";
+import { CLOSED_BY_DRAIN, type OpenConnection, relayEnding } from "../telemetry/connection-telemetry.ts";
 import { clientAddress } from "./client-address.ts";
 import { connectOutbound, decisionAddress, type FarEnd, type OutboundConnector } from "./connect-outbound.ts";
 import { type ConnectableDecision, decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
@@ -25,8 +26,7 @@ export async function acceptOutbound(connector: OutboundConnector, socket: Socke
   const channel = tcpChannel(socket);
   const client = peerOf(socket);
   const place = context.admission.take();
-  const gone = new AbortController();
-  socket.once("close", () => gone.abort());
+  const attempt = Attempt.of(socket);
   const closed = context.telemetry.socketOpened("source");
   try {
     // Gone between the kernel and us.
@@ -41,8 +41,7 @@ export async function acceptOutbound(connector: OutboundConnector, socket: Socke
       channel.abort("limit");
     };
     if (place.kind === "refused") return refuse(undefined, place.message);
-    context.sockets.prepareAccepted(socket);
-    await serve(connector, channel, client, context.sockets.originalDestination(socket), gone.signal, refuse);
+    await serve(connector, channel, client, context.sockets.originalDestination(socket), attempt, refuse);
   } catch (error) {
     channel.abort("other-side-failed");
     context.logger.warn("outbound connection failed", { error: describeError(error) });
@@ -57,15 +56,15 @@ async function serve(
   channel: ByteChannel,
   client: SocketAddress,
   destination: SocketAddress,
-  gone: AbortSignal,
+  attempt: Attempt,
   refuse: (destination: SocketAddress, why: string) => void,
 ): Promise<void> {
-  const source = await localWorkload(connector.context, gone);
+  const source = await localWorkload(connector.context, attempt.signal);
   if (source === undefined) return refuse(destination, UNKNOWN_LOCAL_WORKLOAD);
   const decision = await decide(connector, source, destination);
   if (decision.kind === "refuse") return refuse(destination, decision.message);
   const from = clientAddress(client, source, destination);
-  await execute(connector, channel, { decision, source, client: from, destination }, gone);
+  await execute(connector, channel, { decision, source, client: from, destination }, attempt);
 }
 
 /** Host names are resolved between two decisions of the same draws by the same snapshot, which therefore agree. */
@@ -103,15 +102,14 @@ async function execute(
   connector: OutboundConnector,
   channel: ByteChannel,
   connection: OutboundConnection,
-  gone: AbortSignal,
+  attempt: Attempt,
 ): Promise<void> {
   const { context } = connector;
   const { decision, source, client } = connection;
   const startedMs = context.clock.monotonicMs();
   // The far end of a double tunnel is known once it has answered, and counted then.
   const early = decision.kind === "doubleHbone" ? undefined : openTelemetry(connector, connection, startedMs);
-  const drained = new AbortController();
-  let cut = (): void => drained.abort();
+  let cut = (): void => attempt.end(CLOSED_BY_DRAIN);
   const remove = context.connections.add(
     "outbound",
     {
@@ -123,8 +121,8 @@ async function execute(
     () => cut(),
   );
   try {
-    const signal = AbortSignal.any([gone, drained.signal]);
-    const connected = await connectOutbound(connector, decision, source, client, signal);
+    const connected = await connectOutbound(connector, decision, source, client, attempt.signal);
+    attempt.settle();
     const far = connected.kind === "connected" ? connected.far : undefined;
     const telemetry = early ?? openTelemetry(connector, connection, startedMs, far);
     if (connected.kind === "failed") {
@@ -134,7 +132,7 @@ async function execute(
     }
     const session = context.relays.start(channel, connected.channel);
     cut = () => session.abort("drain");
-    if (drained.signal.aborted) cut();
+    if (attempt.cutBecause !== undefined) cut();
     telemetry.carry(session);
     const { flag, error } = relayEnding(await session.finished);
     telemetry.finish(flag, error);

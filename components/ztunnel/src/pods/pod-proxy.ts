@@ -131,10 +131,7 @@ function openHboneListener(
       context.telemetry.refused(source, undefined, "inbound", end.detail);
     },
   });
-  listeners.open(ports.inboundHbone, originalSource !== "off", (socket) => {
-    context.sockets.prepareAccepted(socket);
-    server.accept(socket);
-  });
+  listeners.open(ports.inboundHbone, originalSource !== "off", (socket) => server.accept(socket));
   return server;
 }
 

@@ -15,7 +15,7 @@ import {
   setSocketOptions,
 } from "@meltemi/linux";
 import { type Ip, isIpv6, parseIp, type SocketAddress } from "@meltemi/model";
-import { MeshError } from "@meltemi/runtime";
+import { MeshError, systemClock } from "@meltemi/runtime";
 
 export interface PodSocketOptions {
   /** Absent: the process's own namespace. */
@@ -36,15 +36,13 @@ interface DialOptions {
 }
 
 export interface PodSockets {
-  /** KERNEL when the address is taken or not there. `transparent` asks for it; whether it was granted is in the answer. */
+  /** Accepted connections have the keepalive. KERNEL when the address is taken or not there. `transparent` asks for it; whether it was granted is in the answer. */
   listenTcp(address: SocketAddress, transparent: boolean): BoundSocket;
   bindUdp(address: SocketAddress): number;
   /** Resolves connected, or rejects: TIMEOUT, or as {@link connectTcp}. */
   dial(destination: SocketAddress, options: DialOptions): Promise<Socket>;
   /** Where the client of an accepted connection wanted to go. */
   originalDestination(socket: Socket): SocketAddress;
-  /** Sets keepalive on an accepted connection. */
-  prepareAccepted(socket: Socket): void;
 }
 
 /** As Istio: waiting clients beyond this are retried by their kernel. */
@@ -55,33 +53,39 @@ export function createPodSockets(options: PodSocketOptions): PodSockets {
   const common = { netns: namespace, mark };
   const live = { noDelay: true, keepAlive: options.keepAlive, userTimeoutMs: options.userTimeoutMs };
   return {
-    listenTcp: (address, transparent) =>
-      createTcpListener({
+    listenTcp(address, transparent) {
+      const listener = createTcpListener({
         ...common,
         address,
         backlog: LISTEN_BACKLOG,
         reusePort: options.portReuse,
         transparent,
-      }),
+      });
+      // Linux gives an accepted socket its listener's options: five system calls less for each connection.
+      setSocketOptions(listener.fd, live);
+      return listener;
+    },
     // During an upgrade two processes serve a pod's DNS. A free port must not be shared: the kernel might choose another's.
     bindUdp: (address) =>
       createUdpSocket({ ...common, address, reusePort: options.portReuse && address.port !== 0 }).fd,
     async dial(destination, { timeoutMs, signal, source, transparent = false }) {
-      const timeout = AbortSignal.timeout(timeoutMs);
-      const either = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+      // Not AbortSignal.timeout and any: their timer and links outlive a connect of 100 µs by the whole timeout.
+      const either = new AbortController();
+      const giveUp = (): void => either.abort(signal?.reason);
+      const timer = systemClock.after(timeoutMs, () =>
+        either.abort(new MeshError("TIMEOUT", `connection timed out after ${timeoutMs} ms`)),
+      );
+      if (signal?.aborted) giveUp();
+      signal?.addEventListener("abort", giveUp, { once: true });
       try {
         const wanted = { ...common, ...live, destination, source, transparent, freebind: transparent };
-        return await connectTcp(wanted, either);
-      } catch (error) {
-        if (!timeout.aborted) throw error;
-        throw new MeshError("TIMEOUT", `connection timed out after ${timeoutMs} ms`, { cause: error });
+        return await connectTcp(wanted, either.signal);
+      } finally {
+        timer.cancel();
+        signal?.removeEventListener("abort", giveUp);
       }
     },
     originalDestination: acceptedDestination,
-    prepareAccepted(socket) {
-      const fd = descriptorOf(socket);
-      if (fd !== undefined) setSocketOptions(fd, live);
-    },
   };
 }
 

@@ -1,14 +1,9 @@
 /** Metrics and access log of one connection, from its decision to its end (reference: protocol §7.2, §7.5). */
 
 import type { RelayResult, RelaySession } from "@meltemi/l4";
-import type { AccessLog, AccessLogRecord, Counter, Family, Registry } from "@meltemi/telemetry";
-import {
-  CONNECTION_LABELS,
-  type ConnectionLabel,
-  type ConnectionSubject,
-  connectionLabels,
-  type ResponseFlag,
-} from "./connection-labels.ts";
+import type { AccessLog, AccessLogRecord, Registry } from "@meltemi/telemetry";
+import type { ConnectionSubject, ResponseFlag } from "./connection-labels.ts";
+import { createSeriesCache, defineFamilies, type SubjectSeries } from "./subject-series.ts";
 
 export interface ConnectionTelemetry {
   /** The connection is decided upon and begins: counted and logged as opened. It lasts from `startedMs` on, default now. */
@@ -40,17 +35,17 @@ export interface ConnectionTelemetryDeps {
 export function createConnectionTelemetry(deps: ConnectionTelemetryDeps): ConnectionTelemetry {
   const families = defineFamilies(deps.registry);
   const live = new Set<Connection>();
+  const seriesOf = createSeriesCache(families);
   // Bytes are read when somebody asks, so that a connection which carries them pays nothing for the metric.
   deps.registry.onCollect(() => {
     for (const connection of live) connection.countBytes();
   });
   return {
     open(subject, record, startedMs = deps.monotonicMs()) {
-      families.opened.labels(connectionLabels(subject, "-")).inc();
+      const series = seriesOf(subject);
+      series.opened.inc();
       deps.accessLog.opened(record);
-      const connection = new Connection(subject, record, startedMs, families, deps, () =>
-        live.delete(connection),
-      );
+      const connection = new Connection(series, record, startedMs, deps, () => live.delete(connection));
       live.add(connection);
       return connection;
     },
@@ -64,66 +59,27 @@ export function createConnectionTelemetry(deps: ConnectionTelemetryDeps): Connec
   };
 }
 
-type Families = ReturnType<typeof defineFamilies>;
-
-function defineFamilies(registry: Registry) {
-  const counter = (name: string, help: string, stable: boolean): Family<ConnectionLabel, Counter> =>
-    registry.counter({ name: `istio_tcp_${name}`, help, stable, labels: CONNECTION_LABELS });
-  return {
-    opened: counter("connections_opened", "The total number of TCP connections opened", true),
-    closed: counter("connections_closed", "The total number of TCP connections closed", true),
-    received: counter(
-      "received_bytes",
-      "The size of total bytes received during request in case of a TCP connection",
-      true,
-    ),
-    sent: counter(
-      "sent_bytes",
-      "The size of total bytes sent during response in case of a TCP connection",
-      true,
-    ),
-    failed: counter(
-      "connections_failed",
-      "The total number of TCP connections that failed to establish",
-      false,
-    ),
-    sockets: registry.gauge({
-      name: "istio_tcp_sockets_open",
-      help: "The current number of open TCP sockets",
-      labels: ["reporter"],
-    }),
-  };
-}
-
 class Connection implements OpenConnection {
-  readonly #subject: ConnectionSubject;
+  readonly #series: SubjectSeries;
   readonly #record: AccessLogRecord;
-  readonly #families: Families;
   readonly #deps: ConnectionTelemetryDeps;
   readonly #forget: () => void;
-  readonly #received: Counter;
-  readonly #sent: Counter;
   readonly #startMs: number;
   #session: RelaySession | undefined;
   #countedUp = 0;
   #countedDown = 0;
 
   constructor(
-    subject: ConnectionSubject,
+    series: SubjectSeries,
     record: AccessLogRecord,
     startedMs: number,
-    families: Families,
     deps: ConnectionTelemetryDeps,
     forget: () => void,
   ) {
-    this.#subject = subject;
+    this.#series = series;
     this.#record = record;
-    this.#families = families;
     this.#deps = deps;
     this.#forget = forget;
-    const labels = connectionLabels(subject, "-");
-    this.#received = families.received.labels(labels);
-    this.#sent = families.sent.labels(labels);
     this.#startMs = startedMs;
   }
 
@@ -135,8 +91,8 @@ class Connection implements OpenConnection {
   countBytes(): void {
     const up = this.#session?.sentBytes ?? 0;
     const down = this.#session?.receivedBytes ?? 0;
-    this.#received.inc(up - this.#countedUp);
-    this.#sent.inc(down - this.#countedDown);
+    this.#series.received.inc(up - this.#countedUp);
+    this.#series.sent.inc(down - this.#countedDown);
     this.#countedUp = up;
     this.#countedDown = down;
   }
@@ -144,9 +100,7 @@ class Connection implements OpenConnection {
   finish(flag: ResponseFlag, error?: string): void {
     this.countBytes();
     this.#forget();
-    const labels = connectionLabels(this.#subject, flag);
-    this.#families.closed.labels(labels).inc();
-    if (flag !== "-") this.#families.failed.labels(labels).inc();
+    this.#series.countEnd(flag);
     // The log counts from this proxy's own point of view, so the directions swap at the server's side.
     const outbound = this.#record.direction === "outbound";
     this.#deps.accessLog.complete(this.#record, {
@@ -157,6 +111,8 @@ class Connection implements OpenConnection {
     });
   }
 }
+
+export const CLOSED_BY_DRAIN = "connection closed due to connection drain";
 
 /** How the end of a relay is told. A reset by a peer is how many programs end a connection: no error. */
 export function relayEnding(result: RelayResult): { readonly flag: ResponseFlag; readonly error?: string } {
@@ -170,7 +126,7 @@ export function relayEnding(result: RelayResult): { readonly flag: ResponseFlag;
     case "policy":
       return { flag: "DENY", error: "connection closed due to policy change" };
     case "drain":
-      return { flag: "-", error: "connection closed due to connection drain" };
+      return { flag: "-", error: CLOSED_BY_DRAIN };
     case "idle":
     case "half-open":
     case "limit":
