@@ -129,6 +129,25 @@ test("a joined piece that nothing follows leaves at the end of the turn", async 
   assert.equal(channel.bufferedBytes, 0);
 });
 
+test("a socket that was filled by joined pieces of earlier turns takes no more", async () => {
+  await using pair = await Pair.make();
+  const channel = tcpChannel(pair.accepted);
+  const sink = new Sink();
+  channel.open(sink);
+  const piece = Buffer.alloc(16 * 1024);
+  const manyBytes = 64 * 1024 * 1024;
+  let written = 0;
+  // One piece in a turn: the batch is never full when it leaves.
+  while (channel.write(piece, true) && written < manyBytes) {
+    written += piece.length;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(written < manyBytes, `${written} bytes were taken for a peer that does not read`);
+  assert.ok(channel.bufferedBytes < 1024 * 1024);
+  pair.peer.resume();
+  await eventually(() => sink.drained);
+});
+
 test("pause holds the peer, drain tells when to go on", async () => {
   await using pair = await Pair.make();
   const channel = tcpChannel(pair.accepted);

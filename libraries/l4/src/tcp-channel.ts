@@ -73,30 +73,26 @@ class TcpChannel implements ByteChannel {
   }
 
   #join(chunk: Uint8Array): boolean {
-    let more = true;
     for (let at = 0; at < chunk.length; ) {
       this.#batch ??= new WriteBatch();
       at += this.#batch.append(at === 0 ? chunk : chunk.subarray(at));
-      if (this.#batch.full) more = this.#flush();
+      if (this.#batch.full) this.#flush();
     }
-    if (chunk.length < FULL_PIECE_BYTES) more = this.#flush();
+    if (chunk.length < FULL_PIECE_BYTES) this.#flush();
     if (this.#batch !== undefined && !this.#flushScheduled) {
       this.#flushScheduled = true;
       setImmediate(flushLater, this);
     }
-    return more;
+    // A batch that left at the end of an earlier turn may have filled the socket, when there was nobody to be told.
+    return !this.#socket.writableNeedDrain;
   }
 
-  /** False when the socket wants no more for now. */
-  #flush(): boolean {
+  #flush(): void {
     const batch = this.#batch;
-    if (batch === undefined) return true;
+    if (batch === undefined) return;
     this.#batch = undefined;
-    if (!this.#socket.writable) {
-      batch.release();
-      return true;
-    }
-    return this.#socket.write(batch.bytes, () => batch.release());
+    if (this.#socket.writable) this.#socket.write(batch.bytes, () => batch.release());
+    else batch.release();
   }
 
   flushLater(): void {
