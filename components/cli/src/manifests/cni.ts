@@ -54,7 +54,8 @@ export function renderCni(values: InstallValues): readonly Manifest[] {
 function hostFolders(values: InstallValues): readonly HostFolder[] {
   return [
     { name: "cni-bin-dir", host: values.cni.cniBinDir, container: "/host/opt/cni/bin" },
-    { name: "cni-host-procfs", host: "/proc", container: "/host/proc", readOnly: true },
+    // Also written to: a pod's network settings, where the container's own /proc/sys is read-only.
+    { name: "cni-host-procfs", host: "/proc", container: "/host/proc" },
     { name: "cni-net-dir", host: values.cni.cniConfDir, container: "/host/etc/cni/net.d" },
     { name: "cni-socket-dir", host: "/var/run/istio-cni", container: "/var/run/istio-cni", create: true },
     { name: "cni-ztunnel-sock-dir", host: "/var/run/ztunnel", container: "/var/run/ztunnel", create: true },
@@ -74,7 +75,6 @@ interface HostFolder {
   readonly name: string;
   readonly host: string;
   readonly container: string;
-  readonly readOnly?: boolean;
   readonly create?: boolean;
   readonly propagate?: boolean;
 }
@@ -115,7 +115,6 @@ function renderPodSpec(values: InstallValues): object {
         volumeMounts: folders.map((folder) => ({
           name: folder.name,
           mountPath: folder.container,
-          ...(folder.readOnly ? { readOnly: true } : {}),
           ...(folder.propagate ? { mountPropagation: "HostToContainer" } : {}),
         })),
       },
