@@ -8,6 +8,7 @@ import { addClusterCommand } from "./commands/cluster.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addInstallCommands } from "./commands/install.ts";
+import { addValidateCommand } from "./commands/validate.ts";
 import { addVersionCommand } from "./commands/version.ts";
 import { createTerminal } from "./output/terminal.ts";
 
@@ -36,6 +37,7 @@ const program = new Command(basename(process.env["MELTEMI_COMMAND_NAME"] ?? "mel
 addInstallCommands(program, context);
 addClusterCommand(program, context);
 addDemoCommand(program, context);
+addValidateCommand(program, context);
 addVersionCommand(program, context);
 
 // The clock's timers do not keep a process alive, and a command that only waits has nothing else that would.

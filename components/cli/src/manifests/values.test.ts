@@ -42,7 +42,7 @@ const refusals = [
   {
     name: "misspelt path",
     flags: ["values.ztunel.variant=x"],
-    problem: /values\.ztunel: no such value; known here/,
+    problem: /values\.ztunel: no such value; did you mean ztunnel/,
   },
   {
     name: "wrong case",

@@ -3,6 +3,8 @@
  * The paths are those of Istio's IstioOperator and charts (reference: l7-and-cli §3.1, §6), so that what users paste keeps working.
  */
 
+import { suggestion } from "../suggest.ts";
+
 export interface ComponentValues {
   readonly enabled: boolean;
 }
@@ -263,14 +265,9 @@ function unknownPaths(asked: Tree, known: Tree, at = ""): string[] {
   for (const [key, value] of Object.entries(asked)) {
     const path = at === "" ? key : `${at}.${key}`;
     const below = known[key];
-    if (below === undefined) problems.push(`${path}: no such value; ${nearest(key, Object.keys(known))}`);
+    if (below === undefined) problems.push(`${path}: no such value${suggestion(key, Object.keys(known))}`);
     else if (isTree(below) && Object.keys(below).length > 0 && isTree(value))
       problems.push(...unknownPaths(value, below, path));
   }
   return problems;
-}
-
-function nearest(key: string, candidates: readonly string[]): string {
-  const close = candidates.find((name) => name.toLowerCase() === key.toLowerCase());
-  return close === undefined ? `known here: ${candidates.join(", ")}` : `did you mean ${close}?`;
 }

@@ -1,0 +1,27 @@
+/** Fields that are absent, as the API server fills them in before it checks an object. Pure. */
+
+import { isFields, type OpenApiSchema } from "./check-schema.ts";
+
+export function withDefaults(schema: OpenApiSchema, value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return items === undefined ? value : value.map((item) => withDefaults(items, item));
+  }
+  if (!isFields(value)) return value;
+  const filled: Record<string, unknown> = Object.create(null);
+  for (const [name, inner] of Object.entries(value)) {
+    const property = propertyOf(schema, name) ?? schema.additionalProperties;
+    filled[name] = property === undefined ? inner : withDefaults(property, inner);
+  }
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    if (property.default !== undefined && (filled[name] ?? null) === null)
+      filled[name] = withDefaults(property, property.default);
+  }
+  return filled;
+}
+
+function propertyOf(schema: OpenApiSchema, name: string): OpenApiSchema | undefined {
+  return schema.properties !== undefined && Object.hasOwn(schema.properties, name)
+    ? schema.properties[name]
+    : undefined;
+}
