@@ -18,7 +18,7 @@ export interface CapturedPod {
   /** Kubernetes uid, at most 63 bytes. */
   readonly uid: string;
   readonly netns: NetworkNamespace;
-  /** The pod's addresses; those found on its interfaces are added. */
+  /** Those that the cluster gave the pod: the node reaches it there past ztunnel. */
   readonly addresses: readonly string[];
   /** Whether UDP and TCP to port 53 go to ztunnel's DNS proxy. */
   readonly captureDns: boolean;

@@ -15,7 +15,7 @@ import {
   probeTargetsRuleset,
   releasedPodRuleset,
 } from "./nftables-rules.ts";
-import { keepWaitingConnections, podAddresses, prepareReturnPath } from "./pod-network.ts";
+import { keepWaitingConnections, prepareReturnPath, trackFromHandshake } from "./pod-network.ts";
 
 export interface NftablesCaptureOptions {
   readonly nodeNetns: NetworkNamespace;
@@ -61,8 +61,12 @@ export function createNftablesCapture(options: NftablesCaptureOptions): CaptureB
       checkPodUid(pod.uid);
       prepareReturnPath(pod.netns, false);
       keepWaitingConnections(pod.netns);
+      // Rules of this kind load connection tracking, whose setting comes before the pod's own.
+      await applyRules(nodeNetns, nodeRuleset());
+      trackFromHandshake(pod.netns);
       await applyRules(pod.netns, podRuleset(pod));
-      await setTargets(pod.uid, podAddresses(pod.netns, pod.addresses));
+      // Not what is found on its interfaces: an app could add the address of the API server there, and cut the node off from it.
+      await setTargets(pod.uid, pod.addresses);
     },
     async unenrol({ uid, netns }) {
       const known = await alone(targets);

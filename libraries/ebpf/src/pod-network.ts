@@ -14,6 +14,7 @@ const RETURN_ROUTE = { mark: RETURN_MARK, mask: MARK_MASK, table: 100, priority:
  */
 const MARK_SETTINGS = ["sys/net/ipv4/tcp_fwmark_accept", "sys/net/ipv4/fwmark_reflect"] as const;
 const MARK_SETTING_IPV6 = "sys/net/ipv6/fwmark_reflect";
+const TRACK_MID_STREAM = "sys/net/netfilter/nf_conntrack_tcp_loose";
 const MIGRATE_REQUESTS = "sys/net/ipv4/tcp_migrate_req";
 /** A container's own /proc/sys is read-only unless it is privileged; the node's, mounted where Istio mounts it, is not. */
 const PROC_FOLDERS = ["/proc", "/host/proc"] as const;
@@ -53,16 +54,29 @@ export function keepWaitingConnections(netns: NetworkNamespace): void {
   });
 }
 
+/**
+ * Connection tracking begins with a SYN only. By default it also takes up what it first sees in the middle: a stranger could send one
+ * ACK that nobody answers, and his SYN after it would count as part of a connection that no rule redirects any more. Connections
+ * older than the rules stay untracked, and go on.
+ */
+export function trackFromHandshake(netns: NetworkNamespace): void {
+  withNetworkNamespace(netns, () => write(TRACK_MID_STREAM, "0"));
+}
+
 function hasIpv6(): boolean {
   return existsSync(DISABLE_IPV6) && readFileSync(DISABLE_IPV6, "utf8").trim() === "0";
 }
 
 function enable(setting: string): void {
-  if (readFileSync(`/proc/${setting}`, "utf8").trim() === "1") return;
+  write(setting, "1");
+}
+
+function write(setting: string, value: "0" | "1"): void {
+  if (readFileSync(`/proc/${setting}`, "utf8").trim() === value) return;
   const failures: unknown[] = [];
   for (const folder of PROC_FOLDERS) {
     try {
-      writeFileSync(`${folder}/${setting}`, "1");
+      writeFileSync(`${folder}/${setting}`, value);
       return;
     } catch (error) {
       failures.push(error);

@@ -1,0 +1,68 @@
+/** Ways past capture that must stay shut: what a stranger may send, and what an app may do to its own namespace. */
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import {
+  type CaptureBackend,
+  type CapturedPod,
+  createEbpfCapture,
+  createNftablesCapture,
+  removeEbpfCapture,
+} from "@meltemi/ebpf";
+import type { NetworkNamespace } from "@meltemi/linux";
+import { createLogger, LogFilter } from "@meltemi/runtime";
+import { ADDRESSES, APP_PORT, createScene, firstLine, startApp } from "./capture-scene.ts";
+import { sendStrayAck } from "./stray-packet.fixture.ts";
+
+const PIN_FOLDER = "/sys/fs/bpf/mlx-capture-evasion-test";
+const OUTSIDE_PORT = 9090;
+const log = createLogger(
+  {
+    filter: new LogFilter("warn"),
+    format: "plain",
+    nowMs: Date.now,
+    write: (line) => process.stderr.write(line),
+  },
+  "capture",
+);
+const podIn = (netns: NetworkNamespace): CapturedPod => ({
+  uid: "33333333-4444-5555-6666-777777777777",
+  netns,
+  addresses: [ADDRESSES.pod[4], ADDRESSES.pod[6]],
+  captureDns: true,
+  captureInbound: true,
+});
+
+const KINDS: Readonly<Record<CaptureBackend["kind"], (nodeNetns: NetworkNamespace) => CaptureBackend>> = {
+  ebpf: (nodeNetns) => createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns }, { log }),
+  nftables: (nodeNetns) => createNftablesCapture({ nodeNetns }),
+};
+
+for (const [kind, create] of Object.entries(KINDS)) {
+  test(`${kind}: a packet of no connection opens no way past ztunnel for the connection that follows it`, async () => {
+    removeEbpfCapture(PIN_FOLDER);
+    using scene = createScene();
+    using capture = create(scene.node);
+    await using _app = await startApp(scene.pod, "app", APP_PORT);
+    await capture.enrol(podIn(scene.pod));
+    const source = { ip: ADDRESSES.outside[4], port: 40_001 };
+    const destination = { ip: ADDRESSES.pod[4], port: APP_PORT };
+    sendStrayAck(scene.outside, source, destination);
+    // No ztunnel is there: whatever is captured is refused.
+    assert.equal(await firstLine({ netns: scene.outside, source, destination }), "ECONNREFUSED");
+    removeEbpfCapture(PIN_FOLDER);
+  });
+
+  test(`${kind}: an address that an app gives itself changes nothing for the node's connections to its owner`, async () => {
+    removeEbpfCapture(PIN_FOLDER);
+    using scene = createScene();
+    using capture = create(scene.node);
+    await using _outside = await startApp(scene.outside, "outside", OUTSIDE_PORT);
+    execFileSync("ip", ["-n", "mlx-pod", "addr", "add", `${ADDRESSES.outside[4]}/32`, "dev", "lo"]);
+    await capture.enrol(podIn(scene.pod));
+    const destination = { ip: ADDRESSES.outside[4], port: OUTSIDE_PORT };
+    assert.equal(await firstLine({ netns: scene.node, destination }), "outside sees 10.88.2.1");
+    removeEbpfCapture(PIN_FOLDER);
+  });
+}
