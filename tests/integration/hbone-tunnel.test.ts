@@ -206,3 +206,22 @@ async function readAllHalfOpen(socket: Socket): Promise<Buffer> {
   await once(socket, "end");
   return Buffer.concat(chunks);
 }
+
+test(
+  "who gives up while a connection is being made takes nobody along who came later",
+  deadline,
+  async () => {
+    await using rig = await Rig.start();
+    rig.dialsHang = true;
+    const stop = new AbortController();
+    const first = rig.open({}, stop.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    rig.dialsHang = false;
+    stop.abort();
+    const second = rig.open();
+    assert.equal((await first).kind, "failed");
+    const outcome = await second;
+    assert.equal(outcome.kind, "open");
+    if (outcome.kind === "open") outcome.channel.abort("drain");
+  },
+);

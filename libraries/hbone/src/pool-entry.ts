@@ -149,7 +149,9 @@ export class PoolEntry implements HboneConnectionOwner {
     void this.#establish(connecting.signal).then((result) => {
       this.#connecting = undefined;
       if (!(result instanceof HboneConnection)) {
-        this.#failWaiters(result);
+        // Given up by callers who have all left: those who wait now came later.
+        if (connecting.signal.aborted && !this.#draining && this.#waiters.length > 0) this.#connect();
+        else this.#failWaiters(result);
         return;
       }
       this.#connections.add(result);
