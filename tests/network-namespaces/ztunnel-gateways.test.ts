@@ -1,4 +1,4 @@
+import { describe } from "node:test";
 import { describeGateways } from "./ztunnel-gateways.contract.ts";
 
-describeGateways("ebpf");
-describeGateways("nftables");
+for (const capture of ["ebpf", "nftables"] as const) describe(capture, () => describeGateways(capture));

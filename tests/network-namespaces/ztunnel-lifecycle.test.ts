@@ -1,4 +1,4 @@
+import { describe } from "node:test";
 import { describeLifecycle } from "./ztunnel-lifecycle.contract.ts";
 
-describeLifecycle("ebpf");
-describeLifecycle("nftables");
+for (const capture of ["ebpf", "nftables"] as const) describe(capture, () => describeLifecycle(capture));

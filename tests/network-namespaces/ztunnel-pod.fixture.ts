@@ -149,14 +149,11 @@ function clientOf(socket: Socket): Client {
     while (text.length < count) {
       if (socket.destroyed || socket.readableEnded)
         throw new Error(`connection over after ${text.length} of ${count} characters: ${await over}`);
-      const signal = AbortSignal.timeout(PATIENCE_MS);
-      await Promise.race(["more", "close"].map((event) => once(socket, event, { signal }))).catch(
-        (cause: unknown) => {
-          throw new Error(`waited for ${count} characters, got ${JSON.stringify(text.slice(0, 100))}`, {
-            cause,
-          });
-        },
-      );
+      await moreOrClosed(socket).catch((cause: unknown) => {
+        throw new Error(`waited for ${count} characters, got ${JSON.stringify(text.slice(0, 100))}`, {
+          cause,
+        });
+      });
     }
     const answer = text.slice(0, count);
     text = text.slice(count);
@@ -172,6 +169,13 @@ function clientOf(socket: Socket): Client {
     },
     [Symbol.dispose]: () => socket.destroy(),
   };
+}
+
+async function moreOrClosed(socket: Socket): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const waits = ["more", "close"].map((event) => once(socket, event, { signal }));
+  await Promise.race(waits).finally(() => stop.abort());
 }
 
 /**

@@ -1,4 +1,4 @@
+import { describe } from "node:test";
 import { describeTraffic } from "./ztunnel-traffic.contract.ts";
 
-describeTraffic("ebpf");
-describeTraffic("nftables");
+for (const capture of ["ebpf", "nftables"] as const) describe(capture, () => describeTraffic(capture));
