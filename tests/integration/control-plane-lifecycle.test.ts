@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ChannelCredentials, Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { AUTHORIZATION_POLICIES, CONFIG_MAPS, type Condition, NAMESPACES } from "@meltemi/kubernetes";
+import type { Policy } from "@meltemi/model";
 import { systemClock } from "@meltemi/runtime";
 import { createTemporaryFolder, eventually } from "@meltemi/testkit";
 import { readConfig } from "../../components/control-plane/src/config.ts";
@@ -138,6 +139,74 @@ test("kubectl apply reaches a subscriber, and the status says what is enforced",
   await eventually(async () => (await condition("port"))?.observedGeneration?.toString() === "2");
   await kubectl(cluster, folder.path, ["delete", "-f", "-"], yaml);
   await eventually(() => !subscriber.held.has("apps/port"));
+});
+
+test("a policy that cannot be read never opens anything, and its status says so", deadline, async () => {
+  await using cluster = await startCluster();
+  const token = await createToken(cluster.client, "istio-system", "ztunnel");
+  await ensureNamespace(cluster.client, "apps");
+  const key = { namespace: "apps", name: "deny" };
+  // The CRD's schema does not know addresses: the object is stored.
+  const put = async (block: string): Promise<void> => {
+    const current = await cluster.client.get(AUTHORIZATION_POLICIES, key);
+    const spec = { action: "DENY", rules: [{ from: [{ source: { ipBlocks: [block] } }] }] };
+    const object = { metadata: { ...current?.metadata, ...key }, spec };
+    await (current === undefined
+      ? cluster.client.create(AUTHORIZATION_POLICIES, object)
+      : cluster.client.replace(AUTHORIZATION_POLICIES, object));
+  };
+  const condition = async (pattern: RegExp): Promise<unknown> =>
+    await eventually(async () => {
+      const policy = await cluster.client.get(AUTHORIZATION_POLICIES, key);
+      const { conditions = [] } = (policy?.status ?? {}) as { conditions?: readonly Condition[] };
+      return pattern.test(JSON.stringify(conditions));
+    });
+  await put("10.0.0.0/33");
+  await using plane = await run(cluster);
+  await using subscriber = subscribe(plane, token);
+  await subscriber.client.synced;
+  const rules = (): unknown => (subscriber.held.get("apps/deny") as Policy | undefined)?.rules;
+  assert.deepEqual(rules(), [[]], "one rule that matches everything");
+  await condition(/"status":"False".*"Invalid".*denies everything.*ipBlocks\[0\].*10\.0\.0\.0\/33/);
+  const refused = (): string =>
+    plane.running.controlPlane.registry
+      .exposition(undefined)
+      .body.split("\n")
+      .filter((line) => line.startsWith("meltemi_refused_objects{"))
+      .join();
+  assert.equal(refused(), 'meltemi_refused_objects{kind="AuthorizationPolicy"} 1');
+  await put("10.0.0.0/8");
+  await eventually(() => JSON.stringify(rules()).includes('"prefixLength":8'));
+  await condition(/"status":"True".*"Accepted"/);
+  assert.equal(refused(), 'meltemi_refused_objects{kind="AuthorizationPolicy"} 0');
+  const good = rules();
+  await put("nonsense");
+  await condition(/"status":"False".*"Invalid".*Generation 2 stays in force.*nonsense/);
+  assert.deepEqual(rules(), good);
+  await cluster.client.delete(AUTHORIZATION_POLICIES, key);
+  await eventually(() => rules() === undefined);
+});
+
+test("the mesh configuration may change, or be unreadable, while all goes on", deadline, async () => {
+  await using cluster = await startCluster();
+  const token = await createToken(cluster.client, "istio-system", "ztunnel");
+  await ensureNamespace(cluster.client, "apps");
+  await createRunningPod(cluster.client, { namespace: "apps", name: "a", ip: "10.0.0.1" });
+  const metadata = { namespace: "istio-system", name: "istio" };
+  await cluster.client.create(CONFIG_MAPS, { metadata, data: { mesh: "trustDomain: one.example" } });
+  const change = async (mesh: string): Promise<unknown> =>
+    await cluster.client.patch(CONFIG_MAPS, metadata, { kind: "merge", body: { data: { mesh } } });
+  await using plane = await run(cluster);
+  await using subscriber = subscribe(plane, token);
+  await subscriber.client.synced;
+  const trustDomain = (): unknown =>
+    /"trustDomain":"(.*?)"/.exec(JSON.stringify(subscriber.held.get("Kubernetes//Pod/apps/a")))?.[1];
+  assert.equal(trustDomain(), "one.example");
+  await change("trustDomain: [not, a, name]");
+  await change("trustDomain: two.example");
+  await eventually(() => trustDomain() === "two.example", { deadlineMs: 30_000 });
+  await cluster.client.delete(CONFIG_MAPS, metadata);
+  assert.equal(trustDomain(), "two.example");
 });
 
 test("the doors: readiness, debug pages, the root certificate in every namespace", deadline, async () => {

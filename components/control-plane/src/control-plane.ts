@@ -111,6 +111,7 @@ export function createControlPlane(
     inputs: compiler.inputs,
     podIndexes: CERTIFICATE_POD_INDEXES,
     onChange: (kind) => publisher.touch(kind),
+    onRefused: (kind, count) => metrics.refusedObjects(kind, count),
   });
   const ready = watch.synced.then(() => {
     publisher.start();

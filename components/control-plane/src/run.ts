@@ -1,12 +1,7 @@
 /** Runs the control plane from its configuration until the signal fires. `main.ts` gives it the machine. */
 
 import type { RandomBytes } from "@meltemi/identity";
-import {
-  CONFIG_MAPS,
-  type KubernetesClient,
-  type LeaderElectionOptions,
-  runLeaderElection,
-} from "@meltemi/kubernetes";
+import { type KubernetesClient, type LeaderElectionOptions, runLeaderElection } from "@meltemi/kubernetes";
 import { type Clock, describeError, type Logger } from "@meltemi/runtime";
 import { createRegistry, type Registry } from "@meltemi/telemetry";
 import {
@@ -14,8 +9,9 @@ import {
   createCertificateAuthority,
 } from "./certificate-authority/certificate-authority.ts";
 import { startRootCertificateDistributor } from "./certificate-authority/root-certificate-distributor.ts";
-import { type ControlPlaneConfig, type MeshConfig, readMeshConfig } from "./config.ts";
+import type { ControlPlaneConfig, MeshConfig } from "./config.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
+import { watchMeshConfig } from "./mesh-config-watch.ts";
 
 export interface RunDependencies {
   readonly client: KubernetesClient;
@@ -41,15 +37,42 @@ function serverNames(namespace: string, revision: string): readonly string[] {
   ]);
 }
 
-/** Resolves after an orderly end; rejects when it cannot start. `onStarted` hears when the doors are open. */
+/**
+ * Resolves after an orderly end; rejects when it cannot start. `onStarted` hears when the doors are open.
+ * A change of the mesh configuration goes to the root of all that is compiled and signed: it is an orderly end and a new start
+ * within the process, and clients come back to it as after an upgrade.
+ */
 export async function runControlPlane(
   config: ControlPlaneConfig,
   deps: RunDependencies,
   signal: AbortSignal,
   onStarted: (running: RunningControlPlane) => void = () => undefined,
 ): Promise<void> {
-  const { client, logger } = deps;
-  const mesh = await loadMeshConfig(config, client, signal);
+  const log = deps.logger.scope("mesh-config");
+  const watch = watchMeshConfig(config, { ...deps, log });
+  try {
+    let mesh = await watch.next(undefined, signal);
+    while (mesh !== undefined) {
+      const replaced = new AbortController();
+      const next = watch.next(mesh, signal).finally(() => replaced.abort());
+      await runMesh(mesh, config, deps, AbortSignal.any([signal, replaced.signal]), onStarted);
+      mesh = await next;
+      if (mesh !== undefined) log.info("mesh configuration changed, starting anew", { ...mesh });
+    }
+  } finally {
+    watch.stop();
+  }
+  deps.logger.info("control plane stopped");
+}
+
+async function runMesh(
+  mesh: MeshConfig,
+  config: ControlPlaneConfig,
+  deps: RunDependencies,
+  signal: AbortSignal,
+  onStarted: (running: RunningControlPlane) => void,
+): Promise<void> {
+  const { logger } = deps;
   const registry = createRegistry();
   registry
     .gauge<"version">({ name: "pilot_info", help: "Version of the control plane", labels: ["version"] })
@@ -82,7 +105,6 @@ export async function runControlPlane(
     await controlPlane.drain(config.drainMs);
     await leading;
   }
-  logger.info("control plane stopped");
 }
 
 function assemble(
@@ -141,16 +163,6 @@ async function lead(
     // Status is the only duty of a leader: the mesh goes on without it.
     log.error("leader election ended", { reason: describeError(error) });
   }
-}
-
-async function loadMeshConfig(
-  config: ControlPlaneConfig,
-  client: Pick<KubernetesClient, "get">,
-  signal: AbortSignal,
-): Promise<MeshConfig> {
-  const name = config.revision === "default" ? "istio" : `istio-${config.revision}`;
-  const map = await client.get(CONFIG_MAPS, { namespace: config.namespace, name }, { signal });
-  return readMeshConfig(map?.data?.["mesh"], config);
 }
 
 /** Resolves with the promise or when the signal fires, whichever is first. */

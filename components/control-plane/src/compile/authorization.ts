@@ -2,7 +2,7 @@
 
 import type { Policy, PolicyMatch } from "@meltemi/model";
 import type { AuthorizationRule } from "@meltemi/resources";
-import type { AuthorizationPolicyFacts } from "./facts.ts";
+import type { AuthorizationPolicyFacts, PolicyFault } from "./facts.ts";
 import {
   isEmptyMatch,
   matchCondition,
@@ -20,6 +20,16 @@ export type ZtunnelVerdict =
   | { readonly kind: "notForZtunnel" }
   /** Nothing is sent. */
   | { readonly kind: "unsupported"; readonly what: "AUDIT action" | "CUSTOM action" | "dry run" }
+  /** The object cannot be read. `enforced`: what of it is, as `sources/stand-in.ts` made it. */
+  | {
+      readonly kind: "invalid";
+      readonly problems: string;
+      readonly enforced:
+        | { readonly kind: "lastGood"; readonly generation: number }
+        | { readonly kind: "allowsLess" }
+        | { readonly kind: "deniesMore" }
+        | { readonly kind: "nothing" };
+    }
   /** Attributes are beyond L4. */
   | {
       readonly kind: "partial";
@@ -36,6 +46,24 @@ export function compileAuthorizationPolicy(
   source: AuthorizationPolicyFacts,
   settings: CompileSettings,
 ): CompiledPolicy {
+  const compiled = compileReadable(source, settings);
+  const { fault } = source;
+  return fault === undefined ? compiled : { ...compiled, verdict: invalidVerdict(fault, compiled.policy) };
+}
+
+function invalidVerdict(fault: PolicyFault, policy: Policy | undefined): ZtunnelVerdict {
+  const { problems, lastGoodGeneration } = fault;
+  if (policy === undefined) return { kind: "invalid", problems, enforced: { kind: "nothing" } };
+  if (lastGoodGeneration !== undefined)
+    return { kind: "invalid", problems, enforced: { kind: "lastGood", generation: lastGoodGeneration } };
+  return {
+    kind: "invalid",
+    problems,
+    enforced: { kind: policy.action === "allow" ? "allowsLess" : "deniesMore" },
+  };
+}
+
+function compileReadable(source: AuthorizationPolicyFacts, settings: CompileSettings): CompiledPolicy {
   if (source.targetRefs.length > 0) return { policy: undefined, verdict: { kind: "notForZtunnel" } };
   if (source.action === "AUDIT" || source.action === "CUSTOM")
     return { policy: undefined, verdict: { kind: "unsupported", what: `${source.action} action` } };

@@ -161,4 +161,13 @@ export interface AuthorizationPolicyFacts extends Named {
   /** Annotation `istio.io/dry-run: "true"`. */
   readonly dryRun: boolean;
   readonly rules: readonly AuthorizationRule[];
+  /** The object of this generation cannot be read: target, action and rules stand in for it. */
+  readonly fault?: PolicyFault;
+}
+
+export interface PolicyFault {
+  /** Where, what was expected, what was there. */
+  readonly problems: string;
+  /** The generation whose form stays in force. Undefined: there is none, and what is enforced allows no more than any reading would. */
+  readonly lastGoodGeneration?: number;
 }

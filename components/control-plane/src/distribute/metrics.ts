@@ -17,6 +17,8 @@ export interface DistributionMetrics {
   /** Seconds that changes were gathered. */
   readonly debounce: Histogram;
   readonly refusedStreams: (reason: string) => Counter;
+  /** Objects of a kind that cannot be read now. */
+  refusedObjects(kind: string, count: number): void;
 }
 
 const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 5, 10, 20, 30];
@@ -40,6 +42,11 @@ export function createDistributionMetrics(registry: Registry): DistributionMetri
     help: "Delta streams that were refused",
     labels: ["reason"],
   });
+  const refusedObjects = registry.gauge<"kind">({
+    name: "meltemi_refused_objects",
+    help: "Objects of the API that cannot be read; their status or the log says why",
+    labels: ["kind"],
+  });
   const histogram = (name: string, help: string, buckets: readonly number[]): Histogram =>
     registry.histogram({ name, help, buckets }).labels();
   return {
@@ -61,6 +68,7 @@ export function createDistributionMetrics(registry: Registry): DistributionMetri
       SECONDS,
     ),
     debounce: histogram("pilot_debounce_time", "Seconds from the first change to the push", SECONDS),
+    refusedObjects: (kind, count) => refusedObjects.labels({ kind }).set(count),
     refusedStreams: (reason) => refused.labels({ reason }),
   };
 }

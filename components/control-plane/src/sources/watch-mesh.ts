@@ -36,12 +36,15 @@ import { endpointSliceFacts, namespaceFacts, nodeFacts, serviceFacts, waypointFa
 import { serviceEntryFacts, workloadEntryFacts } from "./entries.ts";
 import { podFacts } from "./pod.ts";
 import { authorizationPolicyFacts, peerAuthenticationFacts } from "./policies.ts";
+import { authorizationPolicyStandIn, peerAuthenticationStandIn } from "./stand-in.ts";
 
 export interface MeshWatchDependencies extends InformerDependencies {
   readonly client: Pick<KubernetesClient, "list" | "watch">;
   readonly inputs: MeshInputs;
   /** An input changed; `kind` is the kind of the object. Not called for changes that are no facts. */
   readonly onChange: (kind: string) => void;
+  /** So many objects of the kind cannot be read now. */
+  readonly onRefused: (kind: string, count: number) => void;
   /** Look-ups in the informer of pods that others need. */
   readonly podIndexes: Readonly<Record<string, IndexFunction<Pod>>>;
 }
@@ -58,8 +61,17 @@ export interface MeshWatch {
 
 export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
   const { inputs, log } = deps;
+  /** By kind, the keys of objects that cannot be read. */
+  const refused = new Map<string, Set<string>>();
   const policies = follow(AUTHORIZATION_POLICIES, inputs.authorizationPolicies, (object) =>
-    parsed("AuthorizationPolicy", parseAuthorizationPolicy(object), authorizationPolicyFacts, object),
+    parsed(
+      AUTHORIZATION_POLICIES,
+      parseAuthorizationPolicy(object),
+      authorizationPolicyFacts,
+      object,
+      (problems) =>
+        authorizationPolicyStandIn(object, inputs.authorizationPolicies.get(keyOf(object)), problems),
+    ),
   );
   const pods = follow(PODS, inputs.pods, podFacts, deps.podIndexes);
   const informers: readonly Pick<Informer<never>, "synced" | "hasSynced" | "stop">[] = [
@@ -70,14 +82,16 @@ export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
     follow(ENDPOINT_SLICES, inputs.endpointSlices, endpointSliceFacts),
     follow(GATEWAYS, inputs.waypoints, waypointFacts),
     follow(SERVICE_ENTRIES, inputs.serviceEntries, (object) =>
-      parsed("ServiceEntry", parseServiceEntry(object), serviceEntryFacts, object),
+      parsed(SERVICE_ENTRIES, parseServiceEntry(object), serviceEntryFacts, object, () => KEEP),
     ),
     follow(WORKLOAD_ENTRIES, inputs.workloadEntries, (object) =>
-      parsed("WorkloadEntry", parseWorkloadEntry(object), workloadEntryFacts, object),
+      parsed(WORKLOAD_ENTRIES, parseWorkloadEntry(object), workloadEntryFacts, object, () => KEEP),
     ),
     policies,
     follow(PEER_AUTHENTICATIONS, inputs.peerAuthentications, (object) =>
-      parsed("PeerAuthentication", parsePeerAuthentication(object), peerAuthenticationFacts, object),
+      parsed(PEER_AUTHENTICATIONS, parsePeerAuthentication(object), peerAuthenticationFacts, object, () =>
+        peerAuthenticationStandIn(object, inputs.peerAuthentications.get(keyOf(object))),
+      ),
     ),
   ];
 
@@ -96,22 +110,36 @@ export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
       add: put,
       update: (_previous, object) => put(object),
       delete: (object) => {
+        setRefused(type, keyOf(object), false);
         if (collection.put(keyOf(object), undefined)) deps.onChange(type.kind);
       },
     });
     return informer;
   }
 
-  /** An object that became invalid stays what it last was: an ALLOW policy that vanished would open what it closed. */
+  /** An object that became invalid must not vanish: an ALLOW policy that did would open what it closed. */
   function parsed<T, F>(
-    kind: string,
+    type: ResourceType,
     result: Parsed<T>,
     toFacts: (value: T, object: KubernetesObject) => F,
     object: KubernetesObject,
-  ): F | typeof KEEP {
+    standIn: (problems: string) => F | undefined | typeof KEEP,
+  ): F | undefined | typeof KEEP {
+    const key = keyOf(object);
+    setRefused(type, key, result.kind === "invalid");
     if (result.kind === "ok") return toFacts(result.value, object);
-    log.warn("object refused", { kind, object: keyOf(object), problems: formatProblems(result.problems) });
-    return KEEP;
+    const problems = formatProblems(result.problems);
+    log.warn("object refused", { kind: type.kind, object: key, problems });
+    return standIn(problems);
+  }
+
+  function setRefused(type: ResourceType, key: string, isRefused: boolean): void {
+    const keys = refused.get(type.kind) ?? new Set();
+    refused.set(type.kind, keys);
+    const before = keys.size;
+    if (isRefused) keys.add(key);
+    else keys.delete(key);
+    if (keys.size !== before) deps.onRefused(type.kind, keys.size);
   }
 
   return {

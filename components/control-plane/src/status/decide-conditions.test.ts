@@ -44,6 +44,20 @@ const verdicts: readonly {
     reason: "UnsupportedValue",
     message: /AMBIENT_ENABLE_DRY_RUN/,
   },
+  ...(
+    [
+      [{ kind: "lastGood", generation: 3 }, /^Generation 3 stays in force\. .*spec\.x: bad$/],
+      [{ kind: "allowsLess" }, /allows less/],
+      [{ kind: "deniesMore" }, /denies everything/],
+      [{ kind: "nothing" }, /^Not enforced/],
+    ] as const
+  ).map(([enforced, message]) => ({
+    verdict: { kind: "invalid", problems: "spec.x: bad", enforced } as const,
+    type: "ZtunnelAccepted",
+    status: "False",
+    reason: "Invalid",
+    message,
+  })),
   {
     verdict: partial("rulesOmitted"),
     type: "ZtunnelAccepted",
@@ -75,7 +89,12 @@ const verdicts: readonly {
 ];
 
 for (const { verdict, type, status, reason, message } of verdicts) {
-  const name = verdict.kind === "partial" ? verdict.effect : verdict.kind;
+  const name =
+    verdict.kind === "partial"
+      ? verdict.effect
+      : verdict.kind === "invalid"
+        ? `invalid, ${verdict.enforced.kind}`
+        : verdict.kind;
   test(`condition: ${name}`, () => {
     const condition = decideCondition({ namespace: "ns", name: "p", generation: 4, verdict });
     assert.deepEqual(

@@ -7,7 +7,7 @@ import type { PolicyReport } from "../compile/mesh-collections.ts";
 export interface ConditionContent {
   readonly type: "ZtunnelAccepted" | "WaypointAccepted";
   readonly status: "True" | "False";
-  readonly reason: "Accepted" | "UnsupportedValue" | "AncestorNotBound";
+  readonly reason: "Accepted" | "Invalid" | "UnsupportedValue" | "AncestorNotBound";
   readonly message: string;
   /** A 64-bit number, which the JSON of Istio's API writes as text. */
   readonly observedGeneration: string;
@@ -40,6 +40,16 @@ function contentOf(verdict: ZtunnelVerdict): Omit<ConditionContent, "observedGen
         reason: "UnsupportedValue",
         message: `not enforced: ${unsupportedText(verdict.what)}`,
       };
+    case "invalid":
+      return {
+        type: "ZtunnelAccepted",
+        status: "False",
+        reason: "Invalid",
+        message: `${enforcedText(verdict.enforced)} The policy cannot be read: ${verdict.problems}`.slice(
+          0,
+          MAX_MESSAGE_CHARACTERS,
+        ),
+      };
     case "partial":
       return {
         type: "ZtunnelAccepted",
@@ -52,6 +62,24 @@ function contentOf(verdict: ZtunnelVerdict): Omit<ConditionContent, "observedGen
       };
     default:
       return verdict satisfies never;
+  }
+}
+
+/** Kubernetes' bound for the message of a condition. */
+const MAX_MESSAGE_CHARACTERS = 32_768;
+
+function enforcedText(enforced: (ZtunnelVerdict & { kind: "invalid" })["enforced"]): string {
+  switch (enforced.kind) {
+    case "lastGood":
+      return `Generation ${enforced.generation} stays in force.`;
+    case "allowsLess":
+      return "Enforced without the rules that cannot be read: it allows less than it says.";
+    case "deniesMore":
+      return "Enforced as a policy that denies everything to what it selects, because whom it denies cannot be known.";
+    case "nothing":
+      return "Not enforced at ztunnel.";
+    default:
+      return enforced satisfies never;
   }
 }
 
