@@ -236,7 +236,32 @@ test("RST_STREAM with NO_ERROR is an end, what came before is kept", async () =>
   const sink = new Sink();
   stream?.open(sink);
   await microtasks();
-  assert.deepEqual([sink.bytes, sink.ended, sink.closed], [10, true, true]);
+  assert.deepEqual([sink.bytes, sink.ended, sink.closed], [10, true, false]);
+  server.takeOutput();
+  stream?.endWrite();
+  await microtasks();
+  assert.deepEqual([sink.closed, sink.fault], [true, undefined]);
+  assert.equal(server.takeOutput().length, 0, "nothing is sent on a stream that was reset");
+});
+
+test("after RST_STREAM with NO_ERROR bytes that nobody will read are a reset", async () => {
+  for (const [title, windowBytes] of [
+    ["written before, and waiting for a window", 0],
+    ["written afterwards", 100],
+  ] as const) {
+    const server = new Endpoint("server");
+    server.receive(PREFACE, frame(FrameType.settings, 0, 0, setting(Setting.initialWindowSize, windowBytes)));
+    server.receive(headersFrame(1, CONNECT));
+    const stream = server.requests[0]?.stream;
+    stream?.respond(200, [], false);
+    const sink = new Sink();
+    stream?.open(sink);
+    if (windowBytes === 0) stream?.write(Buffer.alloc(10), false);
+    server.receive(frame(FrameType.rstStream, 0, 1, uint32(ErrorCode.noError)));
+    if (windowBytes > 0) stream?.write(Buffer.alloc(10), false);
+    await microtasks();
+    assert.deepEqual(sink.fault, { kind: "reset", http2Code: ErrorCode.noError }, title);
+  }
 });
 
 test("a reset before open is told on open", async () => {

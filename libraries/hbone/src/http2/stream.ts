@@ -45,6 +45,8 @@ export class Http2Stream implements ByteChannel, Sender {
   remoteEnded = false;
   localEnded = false;
   endAfterPending = false;
+  /** The peer reads no more: its reset was an end. */
+  stopped = false;
   /** Reset by either side, or the connection is gone. */
   gone = false;
   readonly #host: StreamHost;
@@ -91,6 +93,10 @@ export class Http2Stream implements ByteChannel, Sender {
 
   write(chunk: Uint8Array, lent: boolean): boolean {
     if (this.gone || this.localEnded || this.endAfterPending || chunk.length === 0) return true;
+    if (this.stopped) {
+      this.#refuseSoon();
+      return true;
+    }
     const sent = this.pendingBytes === 0 ? this.#host.sendNow(this, chunk) : 0;
     if (sent === chunk.length && !this.#host.full) return true;
     this.wantsDrain = true;
@@ -110,7 +116,7 @@ export class Http2Stream implements ByteChannel, Sender {
       this.endAfterPending = true;
       return;
     }
-    this.#host.sendEnd(this);
+    if (!this.stopped) this.#host.sendEnd(this);
     this.onEndSent();
   }
 
@@ -122,7 +128,7 @@ export class Http2Stream implements ByteChannel, Sender {
 
   /** Sends RST_STREAM and forgets everything; nobody is told. */
   reset(code: number): void {
-    const over = this.gone || (this.localEnded && this.remoteEnded);
+    const over = this.gone || this.stopped || (this.localEnded && this.remoteEnded);
     this.gone = true;
     if (!over) this.#host.sendReset(this, code);
     this.#discard();
@@ -131,7 +137,7 @@ export class Http2Stream implements ByteChannel, Sender {
 
   /** Answers a request (server). */
   respond(status: number, headers: HeaderFields, endStream: boolean): void {
-    if (this.gone || this.localEnded) return;
+    if (this.gone || this.localEnded || this.stopped) return;
     this.watcher = undefined;
     this.answered = true;
     this.#host.sendHeaders(this, [[":status", String(status)], ...headers], endStream);
@@ -176,12 +182,19 @@ export class Http2Stream implements ByteChannel, Sender {
       this.onFault({ kind: "reset", http2Code: code });
       return;
     }
-    // "Stop sending, nothing is wrong": what came before is true, so it is an end and not a fault (protocol §1.8).
+    // "Stop sending, nothing is wrong": what came before is true, so it is an end (protocol §1.8). Only bytes that have nobody to
+    // go to any more make it a fault, as TCP answers them with a reset.
+    const unsent = this.pendingBytes > 0;
     this.#pending = undefined;
-    this.localEnded = true;
+    this.stopped = true;
     this.remoteEnded = true;
     this.#host.release(this);
     this.#settle();
+    if (unsent) this.#refuseSoon();
+  }
+
+  #refuseSoon(): void {
+    queueMicrotask(() => this.onFault({ kind: "reset", http2Code: ErrorCode.noError }));
   }
 
   /** The peer broke the rules on this stream alone. */
