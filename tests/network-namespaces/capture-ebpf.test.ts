@@ -49,7 +49,7 @@ const create = (): CaptureBackend =>
 const pod = (): CapturedPod => ({
   uid: "22222222-3333-4444-5555-666666666666",
   netns: scene.pod,
-  addresses: [],
+  addresses: [ADDRESSES.pod[4], ADDRESSES.pod[6]],
   captureDns: true,
   captureInbound: true,
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type CaptureBackend, type CapturedPod, ZTUNNEL_MARK } from "@meltemi/ebpf";
-import { closeFd, createTcpListener, type NetworkNamespace, peerAddress } from "@meltemi/linux";
+import { closeFd, createTcpListener, localAddress, type NetworkNamespace, peerAddress } from "@meltemi/linux";
 import {
   ADDRESSES,
   APP_PORT,
@@ -112,13 +112,14 @@ export function describeCapture(subject: CaptureUnderTest): void {
     }
   });
 
-  check("the app is shown the peer it asked for", async () => {
+  check("the app is shown the peer it asked for, and the pod's address as its own", async () => {
     await capture.enrol(podWith());
     await using _ztunnel = await startZtunnel(scene.pod);
     for (const family of FAMILIES) {
       const destination = { ip: ADDRESSES.outside[family], port: 80 };
       using conversation = await converse({ netns: scene.pod, destination });
       assert.deepEqual(peerAddress(conversation.fd), destination);
+      assert.equal(localAddress(conversation.fd).ip, ADDRESSES.pod[family]);
     }
   });
 

@@ -51,6 +51,21 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } handed_over SEC(".maps");
 
+struct own_addresses {
+	struct ip v4;
+	struct ip v6;
+};
+
+/* The first address of each family of an enrolled pod, zeroes where it has none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct own_addresses);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} own_address SEC(".maps");
+
 static __always_inline bool is_ztunnel(const struct bpf_sock *sk)
 {
 	return (sk->mark & MARK_MASK) == ZTUNNEL_MARK;
@@ -94,13 +109,48 @@ static __always_inline bool remember(struct bpf_sock *sk, const struct destinati
 	return true;
 }
 
+/*
+ * A redirected connection keeps the pod's address: without this the kernel would choose 127.0.0.1, which the application would see as
+ * its own address and ztunnel as its client. No port is taken before the kernel knows the destination. An application that bound its
+ * socket keeps what it has; a refusal (the address is gone, or only a port was bound) leaves loopback, which works as well.
+ */
+static __always_inline void keep_source_v4(struct bpf_sock_addr *ctx, const struct bpf_sock *sk)
+{
+	if (ctx->protocol != IPPROTO_TCP || sk->src_ip4 != 0)
+		return;
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	const struct own_addresses *own = bpf_map_lookup_elem(&own_address, &netns);
+	if (!own || own->v4.word[3] == 0)
+		return;
+	struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr.s_addr = own->v4.word[3] };
+	bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source));
+}
+
+static __always_inline void keep_source_v6(struct bpf_sock_addr *ctx, const struct bpf_sock *sk, bool v4)
+{
+	if (ctx->protocol != IPPROTO_TCP || (sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3]) != 0)
+		return;
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	const struct own_addresses *own = bpf_map_lookup_elem(&own_address, &netns);
+	if (!own)
+		return;
+	const struct ip *ip = v4 ? &own->v4 : &own->v6;
+	if ((ip->word[0] | ip->word[1] | ip->word[2] | ip->word[3]) == 0)
+		return;
+	struct sockaddr_in6 source;
+	__builtin_memset(&source, 0, sizeof(source));
+	source.sin6_family = AF_INET6;
+	__builtin_memcpy(&source.sin6_addr, ip, sizeof(*ip));
+	bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source));
+}
+
 static __always_inline struct ip sockaddr_v6(const struct bpf_sock_addr *ctx)
 {
 	struct ip ip = { .word = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] } };
 	return ip;
 }
 
-static __always_inline int redirect_v4(struct bpf_sock_addr *ctx)
+static __always_inline int redirect_v4(struct bpf_sock_addr *ctx, bool connecting)
 {
 	struct bpf_sock *sk = ctx->sk;
 	if (!sk || (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP))
@@ -108,18 +158,21 @@ static __always_inline int redirect_v4(struct bpf_sock_addr *ctx)
 	struct destination to = { .ip = ip_from_v4(ctx->user_ip4), .port = ctx->user_port };
 	__u16 port = capturing_port(ctx, sk, &to);
 	if (!port) {
-		/* A socket may connect again, elsewhere. */
-		bpf_sk_storage_delete(&wanted, sk);
+		/* A socket may connect again, elsewhere; one that only sends there may still wait for an answer of the DNS proxy. */
+		if (connecting)
+			bpf_sk_storage_delete(&wanted, sk);
 		return ALLOW;
 	}
 	if (!remember(sk, &to))
 		return REFUSE;
+	if (connecting)
+		keep_source_v4(ctx, sk);
 	ctx->user_ip4 = bpf_htonl(INADDR_LOOPBACK);
 	ctx->user_port = bpf_htons(port);
 	return ALLOW;
 }
 
-static __always_inline int redirect_v6(struct bpf_sock_addr *ctx)
+static __always_inline int redirect_v6(struct bpf_sock_addr *ctx, bool connecting)
 {
 	struct bpf_sock *sk = ctx->sk;
 	if (!sk || (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP))
@@ -127,12 +180,15 @@ static __always_inline int redirect_v6(struct bpf_sock_addr *ctx)
 	struct destination to = { .ip = sockaddr_v6(ctx), .port = ctx->user_port };
 	__u16 port = capturing_port(ctx, sk, &to);
 	if (!port) {
-		bpf_sk_storage_delete(&wanted, sk);
+		if (connecting)
+			bpf_sk_storage_delete(&wanted, sk);
 		return ALLOW;
 	}
 	if (!remember(sk, &to))
 		return REFUSE;
 	bool v4 = is_v4(&to.ip);
+	if (connecting)
+		keep_source_v6(ctx, sk, v4);
 	ctx->user_ip6[0] = 0;
 	ctx->user_ip6[1] = 0;
 	ctx->user_ip6[2] = v4 ? bpf_htonl(0xffff) : 0;
@@ -168,25 +224,25 @@ static __always_inline int show_wanted_v6(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect4")
 int connect_v4(struct bpf_sock_addr *ctx)
 {
-	return redirect_v4(ctx);
+	return redirect_v4(ctx, true);
 }
 
 SEC("cgroup/connect6")
 int connect_v6(struct bpf_sock_addr *ctx)
 {
-	return redirect_v6(ctx);
+	return redirect_v6(ctx, true);
 }
 
 SEC("cgroup/sendmsg4")
 int sendmsg_v4(struct bpf_sock_addr *ctx)
 {
-	return redirect_v4(ctx);
+	return redirect_v4(ctx, false);
 }
 
 SEC("cgroup/sendmsg6")
 int sendmsg_v6(struct bpf_sock_addr *ctx)
 {
-	return redirect_v6(ctx);
+	return redirect_v6(ctx, false);
 }
 
 /* Only what comes from ztunnel's DNS proxy is shown as the server that was asked. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { decodePod, encodeAddressKey, encodePod, type PodEntry } from "./capture-maps.ts";
+import { decodePod, encodeAddressKey, encodeOwnAddress, encodePod, type PodEntry } from "./capture-maps.ts";
 
 const ENTRY: PodEntry = { netnsCookie: 7n, uid: "a-1", captureDns: true, captureInbound: false };
 
@@ -15,6 +15,18 @@ test("an IPv4 address is stored in its mapped form, under its namespace", () => 
   const key = encodeAddressKey(0x0102n, "10.0.0.1");
   assert.equal(key.toString("hex"), "020100000000000000000000000000000000ffff0a000001");
 });
+
+for (const { addresses, want } of [
+  { addresses: [], want: "0".repeat(64) },
+  { addresses: ["10.0.0.1", "10.0.0.2"], want: `00000000000000000000ffff0a000001${"0".repeat(32)}` },
+  {
+    addresses: ["fd00::2", "10.0.0.1", "fd00::1"],
+    want: "00000000000000000000ffff0a000001fd000000000000000000000000000002",
+  },
+])
+  test(`a pod with the addresses ${addresses.join(", ") || "(none)"} is known by the first of each family`, () => {
+    assert.equal(encodeOwnAddress(addresses).toString("hex"), want);
+  });
 
 test("every entry survives the way to the kernel's form and back", () => {
   const uid = fc.stringMatching(/^[a-z0-9-]{1,63}$/);

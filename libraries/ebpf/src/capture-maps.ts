@@ -51,10 +51,23 @@ export function decodePod(netnsCookie: bigint, value: Buffer): PodEntry {
 /** Key of the `addresses` map: cookie, then the address with IPv4 in mapped form. */
 export function encodeAddressKey(netnsCookie: bigint, ip: string): Buffer {
   const key = Buffer.alloc(ADDRESS_KEY_BYTES);
-  const bytes = ipBytes(ip);
   key.writeBigUInt64LE(netnsCookie, 0);
-  key.set(bytes.length === 4 ? Buffer.concat([MAPPED_PREFIX, bytes]) : bytes, 8);
+  key.set(mappedIp(ip), 8);
   return key;
+}
+
+/** Value of the `own_address` map: the first address of each family, zeroes where there is none. */
+export function encodeOwnAddress(addresses: readonly string[]): Buffer {
+  const mapped = addresses.map(mappedIp);
+  const first = (v4: boolean): Buffer =>
+    mapped.find((ip) => ip.subarray(0, MAPPED_PREFIX.length).equals(MAPPED_PREFIX) === v4) ??
+    Buffer.alloc(16);
+  return Buffer.concat([first(true), first(false)]);
+}
+
+function mappedIp(ip: string): Buffer {
+  const bytes = Buffer.from(ipBytes(ip));
+  return bytes.length === 4 ? Buffer.concat([MAPPED_PREFIX, bytes]) : bytes;
 }
 
 export interface CaptureMaps {
@@ -62,7 +75,7 @@ export interface CaptureMaps {
   putPod(entry: PodEntry): void;
   /** Removes all there is of one namespace. */
   removePod(netnsCookie: bigint): void;
-  /** Makes `addresses` the pod's addresses; others it had are removed. */
+  /** Makes `addresses` the pod's addresses, the first of each family the one it is known by; others it had are removed. */
   setAddresses(netnsCookie: bigint, addresses: readonly string[]): void;
   /** Makes the entry that lets listeners be remembered; one that is there stays. */
   expectListeners(netnsCookie: bigint): void;
@@ -72,6 +85,7 @@ export interface CaptureMaps {
 interface MapFds {
   readonly pods: number;
   readonly addresses: number;
+  readonly ownAddress: number;
   readonly newestListener: number;
   readonly listeners: number;
 }
@@ -95,6 +109,7 @@ export function captureMaps(fds: MapFds): CaptureMaps {
     removePod(netnsCookie) {
       removeKey(fds.pods, cookieKey(netnsCookie));
       removeKey(fds.newestListener, cookieKey(netnsCookie));
+      removeKey(fds.ownAddress, cookieKey(netnsCookie));
       for (let slot = 0; slot < LISTENER_SLOTS; slot++)
         removeKey(fds.listeners, listenerKey(netnsCookie, slot));
       for (const key of addressKeys(netnsCookie)) removeAddress(key);
@@ -106,6 +121,7 @@ export function captureMaps(fds: MapFds): CaptureMaps {
       for (const ip of addresses)
         for (const cookie of [netnsCookie, ANY_NETNS])
           put(fds.addresses, encodeAddressKey(cookie, ip), cookieKey(netnsCookie), "address");
+      put(fds.ownAddress, cookieKey(netnsCookie), encodeOwnAddress(addresses), "own address");
     },
     expectListeners(netnsCookie) {
       const slot = Buffer.alloc(4);

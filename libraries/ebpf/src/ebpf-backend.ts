@@ -65,6 +65,7 @@ export function createEbpfCapture(
   const maps = captureMaps({
     pods: outbound.mapFd("pods"),
     addresses: outbound.mapFd("addresses"),
+    ownAddress: outbound.mapFd("own_address"),
     newestListener: outbound.mapFd("newest_listener"),
     listeners: outbound.mapFd("listeners"),
   });
@@ -169,6 +170,7 @@ function createListenerFinder(mapFolder: string, log: Logger): ListenerFinder {
     object.close();
     throw error;
   }
+  let open = true;
   return {
     find(netns) {
       // The iterator walks the namespace of the thread that opens it.
@@ -179,6 +181,8 @@ function createListenerFinder(mapFolder: string, log: Logger): ListenerFinder {
       closeSync(fd);
     },
     close() {
+      if (!open) return;
+      open = false;
       bpf.linkDestroy(link);
       object.close();
     },
