@@ -1,0 +1,257 @@
+/** The node proxy as a process: its configuration, its parts from the real world, its signals. */
+
+import { lookup } from "node:dns/promises";
+import { readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createCertificateClient, createCertificateManager, type TextSource } from "@meltemi/identity";
+import type { NetworkNamespace } from "@meltemi/linux";
+import {
+  createLogger,
+  describeError,
+  type Environment,
+  LogFilter,
+  type Logger,
+  MeshError,
+  systemClock,
+} from "@meltemi/runtime";
+import { createRegistry, type Registry } from "@meltemi/telemetry";
+import { createXdsClient } from "@meltemi/xds";
+import { createZdsClient } from "@meltemi/zds";
+import { applyLogClauses, parseLogClauses } from "./admin/log-levels.ts";
+import { type ControlPlaneConfig, readConfig, type ZtunnelConfig } from "./config.ts";
+import { parseNameservers } from "./dns/resolv-conf.ts";
+import { createLineWriter } from "./line-writer.ts";
+import { xdsNode } from "./mesh/xds-node.ts";
+import { limitsFor } from "./pods/admission.ts";
+import { createPodSockets } from "./sockets/pod-sockets.ts";
+import { parseStaticConfig, type StaticConfig } from "./static-config.ts";
+import { createXdsMetrics } from "./telemetry/xds-metrics.ts";
+import { startZtunnel, type ZtunnelDeps } from "./ztunnel.ts";
+
+/** Exit code: 0 after a drain, 1 when it fails, 2 on bad configuration. `onStarted` is called once its ports are open. */
+export async function runProxyProcess(
+  args: readonly string[],
+  env: Environment,
+  onStarted: () => void,
+): Promise<number> {
+  if (args.join(" ") !== "proxy ztunnel") {
+    process.stderr.write(`unknown arguments ${JSON.stringify(args)}: expected proxy ztunnel\n`);
+    return 2;
+  }
+  let config: ZtunnelConfig;
+  try {
+    config = readConfig(env);
+  } catch (error) {
+    process.stderr.write(`${describeError(error)}\n`);
+    return 2;
+  }
+  const filter = new LogFilter("info");
+  applyLogClauses(filter, parseLogClauses(config.log.filter) ?? []);
+  const sink = {
+    filter,
+    format: config.log.format,
+    nowMs: () => systemClock.nowMs(),
+    write: createLineWriter((text) => void process.stdout.write(text)),
+  };
+  const logger = createLogger(sink, "ztunnel");
+  try {
+    await run(config, env, logger, filter, onStarted);
+    return 0;
+  } catch (error) {
+    logger.error("ztunnel failed", { error: describeError(error) });
+    return 1;
+  }
+}
+
+async function run(
+  config: ZtunnelConfig,
+  env: Environment,
+  logger: Logger,
+  filter: LogFilter,
+  onStarted: () => void,
+): Promise<void> {
+  await warmThreadPool(env);
+  const registry = createRegistry();
+  collectProcessMetrics(registry);
+  const ztunnel = await startZtunnel(config, makeDeps(config, env, logger, filter, registry));
+  const { adminPort, statsPort, readinessPort } = ztunnel.ports;
+  logger.info("started", { mode: config.mode.kind, adminPort, statsPort, readinessPort });
+  onStarted();
+  // The second signal of a kind finds no handler, and ends the process at once.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void ztunnel.shutdown());
+  // Sockets and timers of this process do not all hold it; its end does.
+  const alive = setInterval(() => undefined, 2 ** 30);
+  await ztunnel.finished.finally(() => clearInterval(alive));
+}
+
+/**
+ * The threads of libuv's pool stay in the network namespace in which they are born. All of them are started here, before
+ * this thread enters a pod for the first time; else DNS would later be asked from inside some pod.
+ */
+async function warmThreadPool(env: Environment): Promise<void> {
+  const threads = Number(env["UV_THREADPOOL_SIZE"] ?? 4);
+  await Promise.all(Array.from({ length: 4 * threads }, () => readFile("/proc/self/stat")));
+}
+
+function makeDeps(
+  config: ZtunnelConfig,
+  env: Environment,
+  logger: Logger,
+  filter: LogFilter,
+  registry: Registry,
+): ZtunnelDeps {
+  const { mode, sockets } = config;
+  const socketsOf = (namespace: NetworkNamespace | undefined) =>
+    createPodSockets({
+      namespace,
+      mark: mode.kind === "shared" ? mode.packetMark : undefined,
+      keepAlive: sockets.keepAlive,
+      userTimeoutMs: sockets.userTimeoutMs,
+      portReuse: sockets.portReuse,
+    });
+  return {
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    filter,
+    registry,
+    certificates: createCertificateManager(
+      {},
+      {
+        clock: systemClock,
+        random: Math.random,
+        fetch: certificateFetcher(config),
+        log: logger.scope("identity"),
+      },
+    ),
+    admission: limitsFor(maxOpenFiles()),
+    nameservers: parseNameservers(readFileSync("/etc/resolv.conf", "utf8")),
+    lookup: (hostname) => lookup(hostname, { all: true }),
+    sockets: socketsOf,
+    staticConfig: readStaticConfig(config),
+    controlPlane: controlPlaneOf(config, env, logger, registry),
+    nodeAgent:
+      mode.kind === "shared"
+        ? (handler) =>
+            createZdsClient(
+              { path: mode.nodeAgentSocket },
+              { clock: systemClock, random: Math.random, log: logger.scope("inpod"), handler },
+            )
+        : undefined,
+    adminHost: sockets.ipv6Enabled ? "::" : "0.0.0.0",
+    self: mode.kind === "shared" ? ownPod(config) : undefined,
+    dedicated: mode.kind === "dedicated" ? { workload: mode.workload } : undefined,
+  };
+}
+
+/** Undefined when the pod does not know its own name; its metrics are then not served over HBONE. */
+function ownPod({ node }: ZtunnelConfig): ZtunnelDeps["self"] {
+  const { podName, podNamespace, serviceAccount } = node;
+  if (podName === "" || podNamespace === "" || serviceAccount === "") return undefined;
+  return { name: podName, namespace: podNamespace, serviceAccount };
+}
+
+function certificateFetcher(config: ZtunnelConfig): Parameters<typeof createCertificateManager>[1]["fetch"] {
+  const { address, alternateHostname, headers, certificateTtlMs } = config.ca;
+  if (address === undefined)
+    return () => Promise.reject(new MeshError("UNAVAILABLE", "fetch certificate: CA_ADDRESS is empty"));
+  const roots = rootsOf(config.ca);
+  const client = createCertificateClient(
+    {
+      address: withScheme(address),
+      ...(roots && { roots }),
+      ...(alternateHostname !== undefined && { serverName: alternateHostname }),
+      token: textSource(config.authToken),
+      clusterId: config.node.clusterId,
+      headers,
+      ttlSeconds: Math.round(certificateTtlMs / 1000),
+      impersonate: config.mode.kind === "shared",
+    },
+    { clock: systemClock },
+  );
+  return (identity, signal) => client.fetch(identity, signal);
+}
+
+function controlPlaneOf(
+  config: ZtunnelConfig,
+  env: Environment,
+  logger: Logger,
+  registry: Registry,
+): ZtunnelDeps["controlPlane"] {
+  const { address, alternateHostname, headers } = config.xds;
+  // Local configuration stands for the control plane, unless one is named too.
+  if (address === undefined || (config.localXds !== undefined && env["XDS_ADDRESS"] === undefined))
+    return undefined;
+  const roots = rootsOf(config.xds);
+  const token = textSource(config.authToken);
+  return (onUpdate) =>
+    createXdsClient(
+      {
+        address: withScheme(address),
+        node: xdsNode(config),
+        clusterId: config.node.clusterId,
+        headers,
+        ...(alternateHostname !== undefined && { alternateHostname }),
+      },
+      {
+        clock: systemClock,
+        logger: logger.scope("xds"),
+        random: Math.random,
+        rootCertificates: async () => (roots === undefined ? undefined : readText(roots)),
+        token: async () => (await readText(token)).trim(),
+        onUpdate,
+        metrics: createXdsMetrics(registry),
+      },
+    );
+}
+
+function readStaticConfig(config: ZtunnelConfig): StaticConfig | undefined {
+  const { localXds } = config;
+  if (localXds === undefined) return undefined;
+  return localXds.kind === "inline"
+    ? parseStaticConfig(localXds.yaml, "LOCAL_XDS")
+    : parseStaticConfig(readFileSync(localXds.path, "utf8"), localXds.path);
+}
+
+/** `SYSTEM` means the machine's own roots. */
+function rootsOf({ rootCa }: ControlPlaneConfig): TextSource | undefined {
+  return rootCa === "SYSTEM" ? undefined : textSource(rootCa);
+}
+
+/** Paths have a slash; PEM begins with dashes, and a token has none. */
+function textSource(text: string): TextSource {
+  return text.includes("/") && !text.startsWith("-----")
+    ? { kind: "file", path: text }
+    : { kind: "literal", text };
+}
+
+function readText(source: TextSource): Promise<string> {
+  return source.kind === "file" ? readFile(source.path, "utf8") : Promise.resolve(source.text);
+}
+
+function withScheme(address: string): string {
+  return address.includes("://") ? address : `https://${address}`;
+}
+
+/** `RLIMIT_NOFILE`, which Node has raised to its hard bound by now. */
+function maxOpenFiles(): number {
+  const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return soft === undefined || soft === "unlimited" ? 2 ** 20 : Number(soft);
+}
+
+function collectProcessMetrics(registry: Registry): void {
+  const open = registry.gauge({
+    name: "process_open_fds",
+    help: "Number of open file descriptors",
+    stable: true,
+  });
+  const max = registry.gauge({
+    name: "process_max_fds",
+    help: "Maximum number of open file descriptors",
+    stable: true,
+  });
+  registry.onCollect(() => {
+    open.labels().set(readdirSync("/proc/self/fd").length);
+    max.labels().set(maxOpenFiles());
+  });
+}
