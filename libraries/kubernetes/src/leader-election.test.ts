@@ -114,6 +114,53 @@ test("a leader that cannot renew stops before another begins", async () => {
   await Promise.all([a.ended, b.ended]);
 });
 
+test("a leader whose renewal gets no answer stops before another begins", async () => {
+  const clock = createFakeClock();
+  const server = new LeaseServer();
+  const client = server.client(() => false);
+  let [down, silent] = [false, false];
+  type Call = { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined };
+  const orSilence = <T>(answer: () => Promise<T>, call: Call = {}): Promise<T> => {
+    if (down) return Promise.reject(new Error("no route"));
+    if (!silent) return answer();
+    return new Promise((_, reject) => {
+      call.signal?.addEventListener("abort", () => reject(new Error("cut off")));
+      clock.after(call.timeoutMs ?? 30_000, () => reject(new Error("timeout")));
+    });
+  };
+  const leading = { a: false };
+  const lead = async (signal: AbortSignal): Promise<void> => {
+    leading.a = true;
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    leading.a = false;
+  };
+  const stop = new AbortController();
+  const hanging: LeaseClient = {
+    get: (type, ref, options) => orSilence(() => client.get(type, ref, options), options),
+    create: (type, object, options) => orSilence(() => client.create(type, object, options), options),
+    replace: (type, object, options) => orSilence(() => client.replace(type, object, options), options),
+  };
+  const deps = { client: hanging, clock, random: () => 0.5, log, lead };
+  const ended = runLeaderElection({ namespace: "a", name: "l", identity: "a" }, deps, stop.signal);
+  await eventually(() => leading.a);
+  const b = start("b", server, clock);
+  await pass(clock, 5);
+  down = true;
+  await pass(clock, 8);
+  // The try that begins just before the deadline is the one that must not wait for its own timeout.
+  [down, silent] = [false, true];
+  for (let second = 0; second < 40 && !b.leads; second++) {
+    await pass(clock, 1);
+    assert.ok(!(leading.a && b.leads), "two leaders");
+  }
+  assert.deepEqual([leading.a, b.leads], [false, true]);
+  silent = false;
+  stop.abort();
+  b.stop.abort();
+  await b.ended;
+  await ended;
+});
+
 test("work that ends or fails is begun again while the lease is ours", async () => {
   const clock = createFakeClock();
   const server = new LeaseServer();

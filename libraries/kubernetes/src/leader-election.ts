@@ -1,6 +1,6 @@
 /** One leader among several processes, by a Lease (coordination.k8s.io/v1) that its holder renews. */
 
-import { type Clock, delay, describeError, type Logger } from "@meltemi/runtime";
+import { type Clock, delay, describeError, type Logger, type Timer } from "@meltemi/runtime";
 import type { Lease } from "kubernetes-types/coordination/v1.js";
 import type { KubernetesClient } from "./client-types.ts";
 import { decideLease, formatMicroTime, type LeaseSighting } from "./decide-lease.ts";
@@ -39,8 +39,9 @@ export async function runLeaderElection(
   const terms = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, ...options };
   let sighting: LeaseSighting | undefined;
   while (!signal.aborted) {
+    const askedMs = deps.clock.monotonicMs();
     const taken = await tryTake();
-    if (taken) await leadTerm(terms, deps, signal);
+    if (taken) await leadTerm(terms, deps, askedMs, signal);
     // After a term too: work that ends at once must not spin, and another candidate may have its turn.
     if (!signal.aborted) await pause();
   }
@@ -65,11 +66,16 @@ export async function runLeaderElection(
 type Terms = Required<LeaderElectionOptions>;
 
 /** Leads, renewing meanwhile; ends when the work ends, the lease is lost, or the signal fires. */
-async function leadTerm(terms: Terms, deps: LeaderElectionDependencies, signal: AbortSignal): Promise<void> {
+async function leadTerm(
+  terms: Terms,
+  deps: LeaderElectionDependencies,
+  takenMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   const lost = new AbortController();
   const end = AbortSignal.any([signal, lost.signal]);
   deps.log.info("became leader", { lease: terms.name, identity: terms.identity });
-  const renewing = renewUntilLost(terms, deps, end).finally(() => lost.abort());
+  const renewing = renewUntilLost(terms, deps, takenMs, end).finally(() => lost.abort());
   try {
     await deps.lead(end);
   } catch (error) {
@@ -82,23 +88,37 @@ async function leadTerm(terms: Terms, deps: LeaderElectionDependencies, signal: 
   }
 }
 
+/**
+ * The lease is counted from when it was asked for, not from the answer: others count from when they saw it. A renewal that hangs
+ * is cut off with the deadline; waiting for its own timeout would outlive the lease.
+ */
 async function renewUntilLost(
   terms: Terms,
   deps: LeaderElectionDependencies,
+  takenMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  let renewedMs = deps.clock.monotonicMs();
-  while (!signal.aborted && deps.clock.monotonicMs() - renewedMs < terms.renewDeadlineMs) {
-    await delay(deps.clock, terms.retryMs, signal).catch(() => {});
-    if (signal.aborted) return;
+  const { clock } = deps;
+  const late = new AbortController();
+  const lateAfter = (askedMs: number): Timer =>
+    clock.after(askedMs + terms.renewDeadlineMs - clock.monotonicMs(), () => late.abort());
+  let deadline = lateAfter(takenMs);
+  const end = AbortSignal.any([signal, late.signal]);
+  while (!end.aborted) {
+    await delay(clock, terms.retryMs, end).catch(() => {});
+    if (end.aborted) break;
+    const askedMs = clock.monotonicMs();
     try {
-      const { taken } = await takeLease(terms, deps, undefined, signal);
-      if (!taken) return;
-      renewedMs = deps.clock.monotonicMs();
+      const { taken } = await takeLease(terms, deps, undefined, end);
+      if (!taken) break;
+      deadline.cancel();
+      deadline = lateAfter(askedMs);
     } catch (error) {
-      deps.log.warn("lease not renewed", { lease: terms.name, error: describeError(error) });
+      if (!signal.aborted)
+        deps.log.warn("lease not renewed", { lease: terms.name, error: describeError(error) });
     }
   }
+  deadline.cancel();
 }
 
 async function takeLease(
