@@ -1,4 +1,4 @@
-/** A TCP packet that belongs to no connection, as somebody with raw sockets sends it. */
+/** Packets that no ordinary socket sends, but somebody with raw sockets may. IPv4 only. */
 
 import { ipBytes, type NetworkNamespace, type SocketAddress, withNetworkNamespace } from "@meltemi/linux";
 import { checked } from "../../libraries/linux/src/failure.ts";
@@ -7,11 +7,13 @@ import { AF_INET, encodeSocketAddress } from "../../libraries/linux/src/socket-a
 
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
+const UDP_HEADER_BYTES = 8;
 const ACK = 0x10;
 /** TCP MD5 signature (RFC 2385): a listener without a key drops such a packet, where it would answer another with RST. */
 const MD5_OPTION = Buffer.from([19, 18, ...new Uint8Array(16), 1, 1]);
 
-/** An ACK that the receiving kernel takes up in connection tracking and then throws away without a word. IPv4 only. */
+/** An ACK that the receiving kernel takes up in connection tracking and then throws away without a word. */
 export function sendStrayAck(
   netns: NetworkNamespace,
   source: SocketAddress,
@@ -34,12 +36,29 @@ export function sendStrayAck(
     segment.length,
   ]);
   segment.writeUInt16BE(checksum(Buffer.concat([pseudo, segment])), 16);
+  sendRaw(netns, IPPROTO_TCP, destination.ip, segment);
+}
+
+/** A datagram from port 0, to which nothing can be answered. */
+export function sendFromPortZero(
+  netns: NetworkNamespace,
+  destination: SocketAddress,
+  body: Uint8Array,
+): void {
+  const header = Buffer.alloc(UDP_HEADER_BYTES);
+  header.writeUInt16BE(destination.port, 2);
+  header.writeUInt16BE(header.length + body.length, 4);
+  // A checksum of 0 means: none.
+  sendRaw(netns, IPPROTO_UDP, destination.ip, Buffer.concat([header, body]));
+}
+
+function sendRaw(netns: NetworkNamespace, protocol: number, ip: string, packet: Buffer): void {
   withNetworkNamespace(netns, () => {
-    const fd = checked("make raw socket", libc.socket(AF_INET, SOCK_RAW_CLOEXEC, IPPROTO_TCP));
+    const fd = checked("make raw socket", libc.socket(AF_INET, SOCK_RAW_CLOEXEC, protocol));
     try {
-      const address = encodeSocketAddress({ ip: destination.ip, port: 0 });
+      const address = encodeSocketAddress({ ip, port: 0 });
       checked("connect raw socket", libc.connect(fd, address, address.length));
-      checked("send raw packet", libc.write(fd, segment, segment.length));
+      checked("send raw packet", libc.write(fd, packet, packet.length));
     } finally {
       libc.close(fd);
     }

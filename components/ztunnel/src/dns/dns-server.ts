@@ -61,6 +61,8 @@ function listenUdp(address: Ip, port: number, deps: DnsServerDeps): { close(): v
   const socket: UdpSocket = createSocket(isIpv6(address) ? "udp6" : "udp4");
   socket.on("error", (error) => log.warn("dns socket failed", { error: describeError(error) }));
   socket.on("message", async (message, from) => {
+    // Nobody can be answered at port 0, which any raw socket of the pod may write; Node throws when it is told to.
+    if (from.port === 0) return;
     const answer = await deps.handler.handle(message, "udp");
     if (answer === undefined || closed) return;
     socket.send(answer, from.port, from.address, (error) => {
