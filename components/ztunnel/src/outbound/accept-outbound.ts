@@ -6,12 +6,14 @@ import {
   formatIdentity,
   formatSocketAddress,
   type Ip,
+  parseIp,
   type SocketAddress,
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
 import { describeError } from "@meltemi/runtime";
 import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
+import { RECURSIVE_CALL } from "../ports.ts";
 import { Attempt } from "../sockets/attempt.ts";
 import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer, describedPeer } from "../telemetry/access-record.ts";
@@ -41,7 +43,9 @@ export async function acceptOutbound(connector: OutboundConnector, socket: Socke
       channel.abort("limit");
     };
     if (place.kind === "refused") return refuse(undefined, place.message);
-    await serve(connector, channel, client, context.sockets.originalDestination(socket), attempt, refuse);
+    const destination = context.sockets.originalDestination(socket);
+    if (isOwnListener(socket, destination)) return refuse(destination, RECURSIVE_CALL);
+    await serve(connector, channel, client, destination, attempt, refuse);
   } catch (error) {
     channel.abort("other-side-failed");
     context.logger.warn("outbound connection failed", { error: describeError(error) });
@@ -49,6 +53,11 @@ export async function acceptOutbound(connector: OutboundConnector, socket: Socke
     closed();
     if (place.kind === "admitted") place.release();
   }
+}
+
+/** Nothing redirected it: passed on to where it was going it would come back here, again and again until descriptors run out. */
+function isOwnListener(socket: Socket, destination: SocketAddress): boolean {
+  return destination.port === socket.localPort && destination.ip === parseIp(socket.localAddress ?? "");
 }
 
 async function serve(
