@@ -6,13 +6,12 @@ import { mediaType, parseBody, readBody } from "./http/body.ts";
 import { errorAnswer, jsonAnswer, send } from "./http/respond.ts";
 import { parseTarget } from "./http/target.ts";
 import type { Authenticator } from "./identity/authenticate.ts";
-import { authorize } from "./identity/authorize.ts";
-import type { UserInfo } from "./identity/user.ts";
+import { refuseUnauthorized } from "./identity/authorize.ts";
 import { badRequest, methodNotAllowed, noSuchPath, Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import { answerReview, type ReviewDeps } from "./reviews.ts";
 import { serveResource, verbOf } from "./serve.ts";
-import type { ResourceExchange, ResourceTarget, ServeDeps } from "./serve-types.ts";
+import type { ResourceExchange, ServeDeps } from "./serve-types.ts";
 import { type ServerPathsDeps, serverPath } from "./server-paths.ts";
 
 export interface HandlerDeps {
@@ -65,7 +64,15 @@ async function handle(deps: HandlerDeps, request: IncomingMessage, response: Ser
     return;
   }
   const verb = verbOf(request.method ?? "", target, url.searchParams);
-  refuseUnauthorized(user, verb, target);
+  refuseUnauthorized({
+    user,
+    verb,
+    group: target.group,
+    resource: target.plural,
+    subresource: target.subresource ?? "",
+    namespace: target.namespace ?? "",
+    name: target.name ?? "",
+  });
   const exchange: ResourceExchange = { request, response, url, user, verb, target };
   if (await servedAsReview(deps, exchange)) return;
   const served = deps.registry.find(target.group, target.version, target.plural);
@@ -82,22 +89,6 @@ function parseUrl(text: string): URL {
   } catch (cause) {
     throw badRequest(`read the request's path: ${describeError(cause)}`);
   }
-}
-
-function refuseUnauthorized(user: UserInfo, verb: string, target: ResourceTarget): void {
-  const decision = authorize({
-    user,
-    verb,
-    group: target.group,
-    resource: target.plural,
-    subresource: target.subresource ?? "",
-    namespace: target.namespace ?? "",
-    name: target.name ?? "",
-  });
-  if (decision.kind === "allowed") return;
-  const what = target.group === "" ? target.plural : `${target.plural}.${target.group}`;
-  const message = `${what} is forbidden: User ${JSON.stringify(user.username)} cannot ${verb} resource ${JSON.stringify(target.plural)}: ${decision.reason}`;
-  throw new Refusal(403, "Forbidden", message, { kind: target.plural, group: target.group });
 }
 
 async function servedAsReview(deps: HandlerDeps, exchange: ResourceExchange): Promise<boolean> {

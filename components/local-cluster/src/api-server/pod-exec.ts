@@ -10,9 +10,10 @@ import { type ContainerProcess, runExecSession } from "../streaming/exec-session
 import { errorAnswer } from "./http/respond.ts";
 import { parseTarget } from "./http/target.ts";
 import type { Authenticator } from "./identity/authenticate.ts";
+import { refuseUnauthorized } from "./identity/authorize.ts";
 import type { KubeObject } from "./kube-object.ts";
 import { chooseContainer } from "./pod-logs.ts";
-import { badRequest, noSuchPath } from "./refusal.ts";
+import { badRequest, noSuchPath, notFound, Refusal } from "./refusal.ts";
 
 /** Starts a command in a container; throws a MeshError when no such container runs. */
 export type PodExec = (
@@ -32,27 +33,52 @@ export interface ExecUpgradeDeps {
 /** One message of a client: kubectl sends standard input in 32 KiB pieces. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 
-/** Listener of a server's `upgrade` event. Whatever is refused is answered as any other request is. */
-export function createExecUpgrade(
-  deps: ExecUpgradeDeps,
-): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+/** Commands that run at the same time; each is a handful of processes. */
+const MAX_SESSIONS = 128;
+
+export interface ExecUpgrade {
+  /** Listener of a server's `upgrade` event. Whatever is refused is answered as any other request is. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Cuts the connections, which ends their commands. */
+  close(): void;
+}
+
+export function createExecUpgrade(deps: ExecUpgradeDeps): ExecUpgrade {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
     handleProtocols: (offered) => EXEC_SUBPROTOCOLS.find((name) => offered.has(name)) ?? false,
   });
-  return (request, socket, head) => {
-    try {
-      const started = start(deps, request);
-      sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        runExecSession(webSocket, started.process, started.request).catch((error: unknown) => {
-          deps.logger.warn("exec session failed", { error: describeError(error) });
-          webSocket.terminate();
+  const open = new Set<Duplex>();
+  return {
+    upgrade(request, socket, head) {
+      try {
+        if (open.size >= MAX_SESSIONS)
+          throw new Refusal(
+            429,
+            "TooManyRequests",
+            `exec: ${MAX_SESSIONS} commands run already; try again later`,
+          );
+        const started = start(deps, request);
+        open.add(socket);
+        // Also when the handshake fails: then there never is a session that would end the command.
+        socket.once("close", () => {
+          open.delete(socket);
+          started.process.kill();
         });
-      });
-    } catch (error) {
-      refuse(socket, error);
-    }
+        sockets.handleUpgrade(request, socket, head, (webSocket) => {
+          runExecSession(webSocket, started.process, started.request).catch((error: unknown) => {
+            deps.logger.warn("exec session failed", { error: describeError(error) });
+            webSocket.terminate();
+          });
+        });
+      } catch (error) {
+        refuse(socket, error);
+      }
+    },
+    close() {
+      for (const socket of open) socket.destroy();
+    },
   };
 }
 
@@ -60,22 +86,26 @@ function start(
   deps: ExecUpgradeDeps,
   request: IncomingMessage,
 ): { readonly process: ContainerProcess; readonly request: ExecRequest } {
-  deps.authenticate(request);
+  const user = deps.authenticate(request);
   const url = new URL(request.url ?? "/", "https://api-server");
   const target = parseTarget(url.pathname);
   if (target?.kind !== "resource" || target.plural !== "pods" || target.subresource !== "exec")
     throw noSuchPath();
+  const { namespace = "", name = "" } = target;
+  // A WebSocket begins with a GET, but what it does is no reading.
+  const attempt = { group: "", resource: "pods", subresource: "exec", namespace, name };
+  refuseUnauthorized({ ...attempt, user, verb: "create" });
+  const read = readExecRequest(url.searchParams);
+  if (read.kind === "bad") throw badRequest(`exec: ${read.why}`);
+  const pod = deps.findPod(namespace, name);
+  if (pod === undefined) throw notFound({ group: "", resource: "pods", name });
+  const container = chooseContainer(pod, read.request.container ?? "");
+  // Last, because kubectl tries SPDY after any refusal, and shows the answer to that.
   const offered = request.headers["sec-websocket-protocol"] ?? "";
   if (!EXEC_SUBPROTOCOLS.some((name) => offered.includes(name)))
     throw badRequest(
       `exec: expected a WebSocket of ${EXEC_SUBPROTOCOLS.join(" or ")}, got ${JSON.stringify(offered)}`,
     );
-  const read = readExecRequest(url.searchParams);
-  if (read.kind === "bad") throw badRequest(`exec: ${read.why}`);
-  const { namespace = "", name = "" } = target;
-  const pod = deps.findPod(namespace, name);
-  if (pod === undefined) throw noSuchPath();
-  const container = chooseContainer(pod, read.request.container ?? "");
   return { process: open(deps, namespace, name, container, read.request), request: read.request };
 }
 

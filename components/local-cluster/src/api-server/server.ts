@@ -11,7 +11,7 @@ import { createAuthenticator } from "./identity/authenticate.ts";
 import { createTokenSigner } from "./identity/jwt.ts";
 import { reviewToken, type Verdict } from "./identity/service-accounts.ts";
 import { createOpenApi } from "./openapi/documents.ts";
-import { createExecUpgrade, type PodExec } from "./pod-exec.ts";
+import { createExecUpgrade, type ExecUpgrade, type PodExec } from "./pod-exec.ts";
 import type { PodLogs } from "./pod-logs.ts";
 import { createLister } from "./read/list.ts";
 import { createWatches } from "./read/watch.ts";
@@ -108,7 +108,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
     reviewToken: (token) => reviews.judgeToken(token, reviews.audiences),
   });
   const { podExec, logger } = deps;
-  const upgrade =
+  const exec =
     podExec === undefined
       ? undefined
       : createExecUpgrade({
@@ -140,7 +140,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
   });
   const servers: Server[] = [];
   try {
-    for (const listener of options.listeners) servers.push(await listen(options, listener, handle, upgrade));
+    for (const listener of options.listeners) servers.push(await listen(options, listener, handle, exec));
   } catch (error) {
     for (const server of servers) server.close();
     store.close();
@@ -152,6 +152,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
       .filter((address) => typeof address === "object" && address !== null),
     async close() {
       watches.close();
+      exec?.close();
       await Promise.all(servers.map(closeServer));
       store.close();
     },
@@ -186,7 +187,7 @@ async function listen(
   options: ApiServerOptions,
   listener: ListenerOptions,
   handle: Handle,
-  upgrade: ReturnType<typeof createExecUpgrade> | undefined,
+  exec: ExecUpgrade | undefined,
 ): Promise<Server> {
   const server = createServer(
     {
@@ -207,7 +208,7 @@ async function listen(
       );
     },
   );
-  if (upgrade !== undefined) server.on("upgrade", upgrade);
+  if (exec !== undefined) server.on("upgrade", exec.upgrade);
   server.maxConnections = MAX_CONNECTIONS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   // A reset in the middle of a handshake is the client's affair.

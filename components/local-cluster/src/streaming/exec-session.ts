@@ -37,11 +37,12 @@ export async function runExecSession(
     if (isBinary && Buffer.isBuffer(data)) takeClientMessage(socket, process, data);
   });
   socket.on("close", () => process.kill());
-  // The close event follows and ends the process.
+  // The close event follows.
   socket.on("error", () => {});
   // The command may end before it has read its input; how it ended is told by `ended`.
   process.stdin.on("error", () => {});
-  if (!request.stdin) process.stdin.end();
+  // A terminal whose input ends is hung up: a command that only writes would lose it.
+  if (!request.stdin && !request.tty) process.stdin.end();
   await Promise.all([
     request.stdout ? sendOutput(socket, "stdout", process.stdout) : drain(process.stdout),
     request.stderr && !request.tty ? sendOutput(socket, "stderr", process.stderr) : drain(process.stderr),

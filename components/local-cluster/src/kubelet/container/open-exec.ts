@@ -1,6 +1,7 @@
 /** One more command inside a running container, with its input and output open (`kubectl exec`). */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { MeshError } from "@meltemi/runtime";
 import { SYSTEM_PATH } from "../../network/run-program.ts";
@@ -38,7 +39,9 @@ function endOf(child: ChildProcess): Promise<ExecEnd> {
   return new Promise((resolve) => {
     child.on("error", (error) => resolve({ kind: "failed", message: error.message }));
     // 128 + signal, as a shell says it.
-    child.on("close", (code) => resolve({ kind: "exited", code: code ?? 137 }));
+    child.on("close", (code, signal) =>
+      resolve({ kind: "exited", code: code ?? 128 + constants.signals[signal ?? "SIGKILL"] }),
+    );
   });
 }
 
