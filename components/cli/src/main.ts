@@ -3,17 +3,16 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describeError } from "@meltemi/runtime";
-import { Command } from "commander";
-import { addClusterCommand } from "./commands/cluster.ts";
 import type { CommandContext } from "./commands/context.ts";
-import { addDemoCommand } from "./commands/demo.ts";
-import { addInstallCommands } from "./commands/install.ts";
-import { addValidateCommand } from "./commands/validate.ts";
-import { addVersionCommand } from "./commands/version.ts";
 import { createTerminal } from "./output/terminal.ts";
+import { createProgram } from "./program.ts";
+
+/** What a shell says of a program that Ctrl-C ended: 128 and the signal's number. */
+const INTERRUPTED_EXIT_CODE = 130;
 
 const projectRoot = join(import.meta.dirname, "..", "..", "..");
 const manifest = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as { version: string };
+const interrupted = new AbortController();
 const context: CommandContext = {
   terminal: createTerminal({
     stdout: process.stdout,
@@ -25,28 +24,27 @@ const context: CommandContext = {
   env: process.env,
   projectRoot,
   version: manifest.version,
+  signal: interrupted.signal,
   exit: (code) => {
     process.exitCode = code;
   },
 };
 
-const program = new Command(basename(process.env["MELTEMI_COMMAND_NAME"] ?? "meltemi"))
-  .description("Meltemi: an ambient service mesh, wire-compatible with Istio's")
-  .version(manifest.version)
-  .showHelpAfterError("(add --help for more)");
-addInstallCommands(program, context);
-addClusterCommand(program, context);
-addDemoCommand(program, context);
-addValidateCommand(program, context);
-addVersionCommand(program, context);
-
+// Once: the second Ctrl-C finds no handler and ends the process at once.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
+// The reader of a pipe may go early, as `head` does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
 // The clock's timers do not keep a process alive, and a command that only waits has nothing else that would.
 const alive = setInterval(() => {}, 2 ** 30);
 try {
-  await program.parseAsync();
+  await createProgram(basename(process.env["MELTEMI_COMMAND_NAME"] ?? "meltemi"), context).parseAsync();
 } catch (error) {
-  context.terminal.aside(`Error: ${describeError(error)}`);
-  process.exitCode = 1;
+  if (interrupted.signal.aborted)
+    context.terminal.aside("Interrupted: what was done stays done. The same command goes on from there.");
+  else context.terminal.aside(`Error: ${describeError(error)}`);
+  process.exitCode = interrupted.signal.aborted ? INTERRUPTED_EXIT_CODE : 1;
 } finally {
   clearInterval(alive);
 }

@@ -2,16 +2,46 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { createKubernetesClient, type KubernetesClient, loadKubeconfig } from "@meltemi/kubernetes";
+import {
+  type ClusterAccess,
+  createKubernetesClient,
+  type KubernetesClient,
+  loadKubeconfig,
+} from "@meltemi/kubernetes";
 import { MeshError, systemClock } from "@meltemi/runtime";
+import type { Command } from "commander";
 import type { CommandContext } from "./context.ts";
+import { explainClusterError } from "./explain-cluster-error.ts";
 
 export interface ConnectFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
 }
 
-export function connect(flags: ConnectFlags, context: CommandContext): KubernetesClient {
+export function connectOptions(command: Command): Command {
+  return command
+    .option("-c, --kubeconfig <file>", "kubeconfig file")
+    .option("--context <name>", "context of the kubeconfig");
+}
+
+/** Runs `action` with a client of the cluster, and says clearly when that cannot be reached or refuses. */
+export async function withCluster<T>(
+  flags: ConnectFlags,
+  context: CommandContext,
+  action: (client: KubernetesClient) => Promise<T>,
+): Promise<T> {
+  const access = readAccess(flags, context);
+  const client = createKubernetesClient(access, { clock: systemClock });
+  try {
+    return await action(client);
+  } catch (error) {
+    throw explainClusterError(error, access.server.origin);
+  } finally {
+    client.close();
+  }
+}
+
+function readAccess(flags: ConnectFlags, context: CommandContext): ClusterAccess {
   // kubectl merges a list of files; the first one that is named decides here.
   const named = flags.kubeconfig ?? context.env["KUBECONFIG"]?.split(":").find((path) => path !== "");
   const path = named ?? join(context.env["HOME"] ?? "/root", ".kube", "config");
@@ -26,7 +56,5 @@ export function connect(flags: ConnectFlags, context: CommandContext): Kubernete
       { cause },
     );
   }
-  return createKubernetesClient(loadKubeconfig(text, { context: flags.context, folder: dirname(path) }), {
-    clock: systemClock,
-  });
+  return loadKubeconfig(text, { context: flags.context, folder: dirname(path) });
 }

@@ -1,17 +1,27 @@
 /** Puts the rendered components into the cluster, in order, and waits until each one serves. */
 
-import type { KubernetesClient, KubernetesObject } from "@meltemi/kubernetes";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  type KubernetesClient,
+  type KubernetesObject,
+  NAMESPACES,
+} from "@meltemi/kubernetes";
 import { type Clock, delay, MeshError } from "@meltemi/runtime";
 import type { Manifest } from "../manifests/objects.ts";
 import type { RenderedComponent } from "../manifests/render.ts";
-import type { Terminal } from "../output/terminal.ts";
+import { describeDuration, type Terminal } from "../output/terminal.ts";
+import { decideApply } from "./decide-apply.ts";
 import { kindOf } from "./kinds.ts";
+import { explainWorkload } from "./look-at-pods.ts";
 import { readinessOf } from "./readiness.ts";
 
 /** Who owns the fields that install sets, for server-side apply. */
-const FIELD_MANAGER = "istio-operator";
+export const FIELD_MANAGER = "istio-operator";
 
 const LOOK_EVERY_MS = 200;
+/** A healthy pod is ready before; a pod that is not has something to say by then. */
+const EXPLAIN_AFTER_MS = 10_000;
+const EXPLAIN_EVERY_MS = 3_000;
 
 export interface InstallOptions {
   readonly readinessTimeoutMs: number;
@@ -22,6 +32,7 @@ export interface InstallDependencies {
   readonly client: KubernetesClient;
   readonly terminal: Terminal;
   readonly clock: Clock;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -34,43 +45,81 @@ export async function installComponents(
   deps: InstallDependencies,
 ): Promise<void> {
   const deadlineMs = deps.clock.monotonicMs() + options.readinessTimeoutMs;
+  const apply = options.dryRun ? await dryApplier(components, deps) : applier(deps);
   for (const component of components) {
     deps.terminal.progress(`- Processing resources for ${component.title}.`);
-    for (const object of component.objects) await applyObject(object, options, deps);
-    if (component.name === "Base" && !options.dryRun) await waitFor(component, deadlineMs, deps);
+    for (const object of component.objects) await apply(object);
+    if (component.name === "Base" && !options.dryRun) await waitFor(component, deadlineMs, options, deps);
   }
   for (const component of components) {
-    if (!options.dryRun && component.name !== "Base") await waitFor(component, deadlineMs, deps);
+    if (options.dryRun) continue;
+    if (component.name !== "Base") await waitFor(component, deadlineMs, options, deps);
     deps.terminal.line(`✔ ${component.title} installed ${component.icon}`);
   }
 }
 
-async function applyObject(
-  object: Manifest,
-  options: InstallOptions,
+type Apply = (object: Manifest) => Promise<void>;
+
+function applier(deps: InstallDependencies, dryRun = false): Apply {
+  const { client, signal } = deps;
+  return async (object) => {
+    const type = kindOf(object);
+    const found =
+      type === CUSTOM_RESOURCE_DEFINITIONS
+        ? await client.get(type, { name: object.metadata.name }, { signal })
+        : undefined;
+    const decision = decideApply(object, found);
+    if (decision.kind === "leave") {
+      deps.terminal.aside(`  left as it is: ${object.metadata.name}, ${decision.why}`);
+      return;
+    }
+    // Fields are taken over: the installer is the owner of its manifests, as Istio's is.
+    const options = { fieldManager: FIELD_MANAGER, force: true, dryRun, signal };
+    await client.apply(type, object as KubernetesObject, options);
+  };
+}
+
+/** A namespace that a dry run does not make cannot hold what is in it: such objects are tried where a namespace is. */
+async function dryApplier(
+  components: readonly RenderedComponent[],
   deps: InstallDependencies,
-): Promise<void> {
-  // Fields are taken over: the installer is the owner of its manifests, as Istio's is.
-  await deps.client.apply(kindOf(object), object as KubernetesObject, {
-    fieldManager: FIELD_MANAGER,
-    force: true,
-    dryRun: options.dryRun,
-  });
+): Promise<Apply> {
+  const apply = applier(deps, true);
+  const absent = new Set<string>();
+  for (const object of components.flatMap((component) => component.objects)) {
+    if (object.kind !== "Namespace") continue;
+    const { name } = object.metadata;
+    if ((await deps.client.get(NAMESPACES, { name }, { signal: deps.signal })) === undefined)
+      absent.add(name);
+  }
+  return async (object) => {
+    const { namespace } = object.metadata;
+    const elsewhere = namespace !== undefined && absent.has(namespace);
+    await apply(elsewhere ? { ...object, metadata: { ...object.metadata, namespace: "default" } } : object);
+  };
 }
 
 async function waitFor(
   component: RenderedComponent,
   deadlineMs: number,
+  options: InstallOptions,
   deps: InstallDependencies,
 ): Promise<void> {
   for (const object of component.objects) {
+    let explainAtMs = deps.clock.monotonicMs() + EXPLAIN_AFTER_MS;
+    let why = "";
     for (;;) {
       const waiting = await look(object, deps);
       if (waiting === undefined) break;
-      const what = `${object.kind}/${object.metadata.name}: ${waiting}`;
-      if (deps.clock.monotonicMs() > deadlineMs) throw notReady(component, object, what);
+      const nowMs = deps.clock.monotonicMs();
+      if (nowMs > deadlineMs) throw await notReady(component, object, waiting, options, deps);
+      if (nowMs > explainAtMs) {
+        why = (await explainWorkload(object, deps.client, deps.signal)).map((text) => ` (${text})`)[0] ?? "";
+        explainAtMs = nowMs + EXPLAIN_EVERY_MS;
+      }
+      const what = `${object.kind}/${object.metadata.name}: ${waiting}${why}`;
       deps.terminal.progress(`- Processing resources for ${component.title}. Waiting for ${what}`);
-      await delay(deps.clock, LOOK_EVERY_MS);
+      await delay(deps.clock, LOOK_EVERY_MS, deps.signal);
     }
   }
 }
@@ -79,17 +128,26 @@ async function waitFor(
 async function look(object: Manifest, deps: InstallDependencies): Promise<string | undefined> {
   const { name, namespace } = object.metadata;
   const type = kindOf(object);
-  const found = await deps.client.get(type, namespace === undefined ? { name } : { name, namespace });
+  const ref = namespace === undefined ? { name } : { name, namespace };
+  const found = await deps.client.get(type, ref, { signal: deps.signal });
   if (found === undefined) return "it to exist";
   const readiness = readinessOf({ ...found, kind: object.kind });
   return readiness.kind === "ready" ? undefined : readiness.for;
 }
 
-function notReady(component: RenderedComponent, object: Manifest, what: string): MeshError {
+async function notReady(
+  component: RenderedComponent,
+  object: Manifest,
+  waiting: string,
+  options: InstallOptions,
+  deps: InstallDependencies,
+): Promise<MeshError> {
   const where = object.metadata.namespace === undefined ? "" : ` -n ${object.metadata.namespace}`;
-  return new MeshError(
-    "TIMEOUT",
-    `install ${component.title}: not ready in time, still waiting for ${what}. ` +
-      `See why with: kubectl describe ${object.kind.toLowerCase()}${where} ${object.metadata.name}`,
-  );
+  const lines = [
+    `install ${component.title}: not ready within ${describeDuration(options.readinessTimeoutMs)}, ` +
+      `still waiting for ${object.kind}/${object.metadata.name}: ${waiting}`,
+    ...(await explainWorkload(object, deps.client, deps.signal)).map((text) => `  ${text}`),
+    `  more: kubectl describe ${object.kind.toLowerCase()}${where} ${object.metadata.name}`,
+  ];
+  return new MeshError("TIMEOUT", lines.join("\n"));
 }

@@ -3,11 +3,14 @@
 import {
   CONFIG_MAPS,
   DAEMON_SETS,
+  type DaemonSet,
+  DEPLOYMENTS,
+  type Deployment,
   type KubernetesClient,
   type KubernetesObject,
+  LEASES,
   NAMESPACES,
   nameOf,
-  PODS,
   type ResourceType,
   refOf,
   SECRETS,
@@ -15,12 +18,19 @@ import {
 import { type Clock, delay, MeshError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
 import { INSTALLED_KINDS } from "./kinds.ts";
+import { podsOf } from "./pods-of.ts";
 
 const OWNED = "install.operator.istio.io/owning-resource=installed-state";
 const LOOK_EVERY_MS = 200;
 
+/** What the control plane makes for itself in the system's namespace: the key of its authority, and who leads. */
+const DERIVED: readonly { readonly type: ResourceType; readonly name: string }[] = [
+  { type: SECRETS, name: "istio-ca-secret" },
+  { type: LEASES, name: "istio-status-leader" },
+];
+
 export interface RemoveOptions {
-  /** Only objects of this revision; absent means everything (`--purge`). */
+  /** Only the control plane of this revision; absent means everything (`--purge`). */
   readonly revision: string | undefined;
   readonly istioNamespace: string;
   readonly timeoutMs: number;
@@ -31,32 +41,42 @@ export interface RemoveDependencies {
   readonly client: KubernetesClient;
   readonly terminal: Terminal;
   readonly clock: Clock;
+  readonly signal: AbortSignal;
 }
 
 /** Number of objects removed (or, dry run, that would be). */
 export async function removeInstallation(options: RemoveOptions, deps: RemoveDependencies): Promise<number> {
-  const selector = options.revision === undefined ? OWNED : `${OWNED},istio.io/rev=${options.revision}`;
   let removed = 0;
   for (const type of INSTALLED_KINDS) {
-    const found = await listOwned(type, selector, deps.client);
-    // The node agent goes first and alone: on its way out it lets the pods go, which it can only do while the proxies still serve.
-    if (type === DAEMON_SETS) found.sort((a, b) => Number(isZtunnel(a)) - Number(isZtunnel(b)));
-    for (const object of found) {
+    for (const object of await listOwned(type, options, deps)) {
       removed += 1;
-      deps.terminal.line(`  ${options.dryRun ? "would remove" : "removed"} ${type.kind}/${nameOf(object)}`);
-      if (!options.dryRun) await removeAndWait(type, object, options, deps);
+      const what = `${type.kind}/${nameOf(object)}`;
+      if (options.dryRun) {
+        deps.terminal.line(`  would remove ${what}`);
+        continue;
+      }
+      await removeAndWait(type, object, options, deps);
+      deps.terminal.line(`  removed ${what}`);
     }
   }
-  if (options.revision === undefined && !options.dryRun) await removeDerived(options, deps.client);
+  if (options.revision === undefined && !options.dryRun) await removeDerived(options, deps);
   return removed;
 }
 
+/** A revision has a control plane of its own; definitions, node agents and node proxies serve all revisions. */
 async function listOwned(
   type: ResourceType,
-  labelSelector: string,
-  client: KubernetesClient,
-): Promise<KubernetesObject[]> {
-  return [...(await client.list(type, { labelSelector })).items];
+  options: RemoveOptions,
+  deps: RemoveDependencies,
+): Promise<readonly KubernetesObject[]> {
+  const { revision } = options;
+  const labelSelector =
+    revision === undefined ? OWNED : `${OWNED},operator.istio.io/component=Pilot,istio.io/rev=${revision}`;
+  const { items } = await deps.client.list(type, { labelSelector, signal: deps.signal });
+  // The node agent goes first and alone: on its way out it lets the pods go, which it can only do while the proxies still serve.
+  return type === DAEMON_SETS
+    ? [...items].sort((a, b) => Number(isZtunnel(a)) - Number(isZtunnel(b)))
+    : items;
 }
 
 function isZtunnel(object: KubernetesObject): boolean {
@@ -70,40 +90,46 @@ async function removeAndWait(
   deps: RemoveDependencies,
 ): Promise<void> {
   const ref = refOf(object);
-  await deps.client.delete(type, ref, { propagation: "Background" });
+  await deps.client.delete(type, ref, { propagation: "Background", signal: deps.signal });
   const deadlineMs = deps.clock.monotonicMs() + options.timeoutMs;
-  while (await isStillThere(type, object, deps.client)) {
+  for (;;) {
+    const left = await whatIsLeft(type, object, deps);
+    if (left === undefined) return;
     if (deps.clock.monotonicMs() > deadlineMs)
       throw new MeshError(
         "TIMEOUT",
-        `remove ${type.kind}/${ref.name}: still there after ${options.timeoutMs} ms`,
+        `remove ${type.kind}/${ref.name}: ${left} still there after ${options.timeoutMs} ms`,
       );
-    deps.terminal.progress(`- Waiting for ${type.kind}/${ref.name} to be gone`);
-    await delay(deps.clock, LOOK_EVERY_MS);
+    deps.terminal.progress(`- Waiting for ${type.kind}/${ref.name} to be gone: ${left} left`);
+    await delay(deps.clock, LOOK_EVERY_MS, deps.signal);
   }
 }
 
-/** A DaemonSet is gone when its pods are: until then its agent is still putting the nodes in order. */
-async function isStillThere(
+/**
+ * A workload is gone when its pods are: until then a node agent is putting its node in order, a proxy lets its connections end,
+ * a control plane still publishes.
+ */
+async function whatIsLeft(
   type: ResourceType,
   object: KubernetesObject,
-  client: KubernetesClient,
-): Promise<boolean> {
-  if ((await client.get(type, refOf(object))) !== undefined) return true;
-  if (type !== DAEMON_SETS) return false;
-  const labels = object.metadata?.labels ?? {};
-  const label = labels["k8s-app"] === undefined ? `app=${labels["app"]}` : `k8s-app=${labels["k8s-app"]}`;
-  const pods = await client.list(PODS, {
-    namespace: object.metadata?.namespace,
-    labelSelector: label,
-  });
-  return pods.items.length > 0;
+  deps: RemoveDependencies,
+): Promise<string | undefined> {
+  const { client, signal } = deps;
+  if ((await client.get(type, refOf(object), { signal })) !== undefined) return "the object";
+  if (type !== DAEMON_SETS && type !== DEPLOYMENTS) return undefined;
+  const pods = await podsOf(object as DaemonSet | Deployment, client, signal);
+  return pods.length === 0 ? undefined : `${pods.length} of its pods`;
 }
 
-/** What the control plane itself made: root certificates in every namespace and its own key. */
-async function removeDerived(options: RemoveOptions, client: KubernetesClient): Promise<void> {
-  for (const namespace of (await client.list(NAMESPACES)).items) {
-    await client.delete(CONFIG_MAPS, { namespace: nameOf(namespace), name: "istio-ca-root-cert" });
-  }
-  await client.delete(SECRETS, { namespace: options.istioNamespace, name: "istio-ca-secret" });
+/** What the control plane itself made: root certificates in every namespace, and its own. */
+async function removeDerived(options: RemoveOptions, deps: RemoveDependencies): Promise<void> {
+  const { client, signal } = deps;
+  for (const namespace of (await client.list(NAMESPACES, { signal })).items)
+    await client.delete(
+      CONFIG_MAPS,
+      { namespace: nameOf(namespace), name: "istio-ca-root-cert" },
+      { signal },
+    );
+  for (const { type, name } of DERIVED)
+    await client.delete(type, { namespace: options.istioNamespace, name }, { signal });
 }

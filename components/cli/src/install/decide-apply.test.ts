@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decideApply } from "./decide-apply.ts";
+
+const definition = (name: string) => ({
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name },
+});
+const GATEWAYS = "gateways.gateway.networking.k8s.io";
+const OWN = { metadata: { labels: { "install.operator.istio.io/owning-resource": "installed-state" } } };
+const THEIRS = { metadata: { annotations: { "gateway.networking.k8s.io/bundle-version": "v1.5.0" } } };
+
+const CASES = [
+  { name: "Gateway API is missing", object: definition(GATEWAYS), found: undefined, want: "apply" },
+  { name: "Gateway API is ours", object: definition(GATEWAYS), found: OWN, want: "apply" },
+  {
+    name: "Gateway API is theirs",
+    object: definition(GATEWAYS),
+    found: THEIRS,
+    want: "installed by somebody else (Gateway API v1.5.0)",
+  },
+  {
+    name: "Gateway API of unknown origin",
+    object: definition(GATEWAYS),
+    found: {},
+    want: "installed by somebody else",
+  },
+  {
+    name: "Istio's own, from another installer",
+    object: definition("gateways.networking.istio.io"),
+    found: {},
+    want: "apply",
+  },
+  {
+    name: "any other object",
+    object: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio" } },
+    found: {},
+    want: "apply",
+  },
+];
+for (const { name, object, found, want } of CASES) {
+  test(`decideApply: ${name}`, () => {
+    const got = decideApply(object, found);
+    assert.equal(got.kind === "leave" ? got.why : got.kind, want);
+  });
+}

@@ -1,0 +1,44 @@
+/** All commands, as one program. */
+
+import { Command, Help, type Option } from "commander";
+import { addClusterCommand } from "./commands/cluster.ts";
+import type { CommandContext } from "./commands/context.ts";
+import { addDemoCommand } from "./commands/demo.ts";
+import { addInstallCommand, addManifestCommand } from "./commands/install.ts";
+import { addUninstallCommand } from "./commands/uninstall.ts";
+import { addValidateCommand } from "./commands/validate.ts";
+import { addVersionCommand } from "./commands/version.ts";
+
+/** `name` is what the user typed: `meltemi` or `istioctl`. */
+export function createProgram(name: string, context: CommandContext): Command {
+  const program = new Command(name)
+    .description("Meltemi: an ambient service mesh, wire-compatible with Istio's")
+    .version(context.version)
+    .showHelpAfterError("(add --help for more)")
+    .showSuggestionAfterError()
+    .configureHelp({ optionDescription: describeOption })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  ${name} install --set profile=ambient
+  kubectl label namespace default istio.io/dataplane-mode=ambient
+  ${name} validate -f policy.yaml
+  ${name} demo`,
+    );
+  addInstallCommand(program, context);
+  addUninstallCommand(program, context);
+  addManifestCommand(program, context);
+  addValidateCommand(program, context);
+  addVersionCommand(program, context);
+  addClusterCommand(program, context);
+  addDemoCommand(program, context);
+  return program;
+}
+
+/** That a flag is off and a list empty when they are not given goes without saying. */
+function describeOption(option: Option): string {
+  const isPlain =
+    option.defaultValue === false || (Array.isArray(option.defaultValue) && option.defaultValue.length === 0);
+  return isPlain ? option.description : new Help().optionDescription(option);
+}
