@@ -304,3 +304,20 @@ function caServer(): Server {
   });
   return made;
 }
+
+test("a root file that is empty, as while it is being written, trusts nobody", async () => {
+  const path = folder.file("empty-root.pem");
+  seen = undefined;
+  decide = (csr) => ({ chain: [leaf(csr), mesh.rootPem] });
+  using client = createCertificateClient(options({ roots: { kind: "file", path } }), { clock: systemClock });
+  for (const text of ["", "\n", "no certificate"]) {
+    await writeFile(path, text);
+    await assert.rejects(client.fetch(identity), {
+      code: "UNAVAILABLE",
+      message: /at least one PEM certificate/,
+    });
+  }
+  assert.equal(seen, undefined);
+  await writeFile(path, mesh.rootPem);
+  assert.deepEqual((await client.fetch(identity)).leaf.names.uris, [uri]);
+});

@@ -54,7 +54,7 @@ export function createCertificateClient(
   let channel: { readonly rootsPem: string; readonly client: Client } | undefined;
   /** The channel of the moment; a changed root file makes a new one, and calls under way finish on the old. */
   const connected = async (): Promise<Client> => {
-    const rootsPem = options.roots === undefined ? "" : await readText(options.roots, "CA root certificates");
+    const rootsPem = options.roots === undefined ? "" : await readRoots(options.roots);
     if (channel?.rootsPem !== rootsPem) {
       channel?.client.close();
       channel = { rootsPem, client: openChannel(endpoint, rootsPem, options.serverName) };
@@ -181,6 +181,16 @@ function callError(identity: Identity, error: ServiceError): MeshError {
   }
 }
 
+/** Never empty: gRPC takes no roots for the machine's own, and any public CA could then answer in the mesh's name. */
+async function readRoots(source: TextSource): Promise<string> {
+  const pem = await readText(source, "CA root certificates");
+  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+  throw new MeshError(
+    "UNAVAILABLE",
+    `read CA root certificates ${sourceName(source)}: expected at least one PEM certificate`,
+  );
+}
+
 async function readText(source: TextSource, what: string): Promise<string> {
   if (source.kind === "literal") return source.text;
   try {
@@ -191,7 +201,7 @@ async function readText(source: TextSource, what: string): Promise<string> {
 }
 
 function sourceName(source: TextSource): string {
-  return source.kind === "file" ? source.path : "given as a literal";
+  return source.kind === "file" ? `from ${source.path}` : "given as a literal";
 }
 
 function action(identity: Identity): string {
