@@ -92,6 +92,19 @@ export function describeLifecycle(capture: CaptureKind): void {
     assert.doesNotMatch(await client.call(gone.ipv4, PORT), /hello/);
   });
 
+  check("the node agent goes and comes back: not ready meanwhile, serving all the while", async () => {
+    const { client, server } = pods;
+    using open = await client.connect(server.ipv4, PORT);
+    await open.exchange("one");
+    a.restartAgent();
+    await eventually(() => a.proxy.lines.some((line) => line.includes("node agent disconnected")));
+    await open.exchange("two");
+    assert.equal(await client.call(server.ipv4, PORT), ANSWER);
+    await eventually(() => a.proxy.ztunnel.readiness.pending().length === 0, { deadlineMs: 20_000 });
+    await open.exchange("three");
+    assert.equal(await client.call(server.ipv4, PORT), ANSWER);
+  });
+
   check(
     "certificates are fetched for this node's pods alone, and kept until the last of them leaves",
     async () => {

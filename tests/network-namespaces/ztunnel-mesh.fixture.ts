@@ -21,7 +21,7 @@ import {
   serviceKey,
   type Workload,
 } from "@meltemi/model";
-import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
+import { createLogger, LogFilter, type Logger, systemClock } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
 import {
   createNetnsLab,
@@ -82,6 +82,8 @@ export interface MeshNode {
   /** As the node agent: capture first, then ztunnel is told. */
   enrol(pod: MeshPod): Promise<void>;
   unenrol(pod: MeshPod): Promise<void>;
+  /** The node agent dies and comes back with the same pods. */
+  restartAgent(): void;
   /** One more, as in a rolling upgrade; resolves when it serves every pod. */
   startProxy(): Promise<Proxy>;
 }
@@ -186,7 +188,8 @@ class SceneNode implements MeshNode {
   readonly #capture: CaptureBackend;
   readonly #pinFolder: string;
   readonly #zdsPods = new Map<string, ZdsPod>();
-  readonly #agent: ZdsServer;
+  #agent: ZdsServer;
+  readonly #log: Logger;
   readonly #pods: MeshPod[] = [];
   readonly proxies: ProxyInternals[] = [];
 
@@ -197,7 +200,7 @@ class SceneNode implements MeshNode {
     this.netns = openNetworkNamespace(place.path);
     this.#pinFolder = `/sys/fs/bpf/${mesh.options.name}-${name}`;
     removeEbpfCapture(this.#pinFolder);
-    const log = createLogger(
+    this.#log = createLogger(
       {
         filter: new LogFilter("warn"),
         format: "plain",
@@ -208,13 +211,22 @@ class SceneNode implements MeshNode {
     );
     this.#capture =
       mesh.options.capture === "ebpf"
-        ? createEbpfCapture({ pinFolder: this.#pinFolder, nodeNetns: this.netns }, { log })
+        ? createEbpfCapture({ pinFolder: this.#pinFolder, nodeNetns: this.netns }, { log: this.#log })
         : createNftablesCapture({ nodeNetns: this.netns });
+    this.#agent = this.#startAgent();
+  }
+
+  #startAgent(): ZdsServer {
     const pods = {
       uids: () => [...this.#zdsPods.keys()],
       find: (uid: string) => this.#zdsPods.get(uid),
     };
-    this.#agent = createZdsServer({ path: this.#socketPath }, { clock: systemClock, log, pods });
+    return createZdsServer({ path: this.#socketPath }, { clock: systemClock, log: this.#log, pods });
+  }
+
+  restartAgent(): void {
+    this.#agent.close();
+    this.#agent = this.#startAgent();
   }
 
   get #socketPath(): string {

@@ -70,7 +70,7 @@ export function createMeshPod(place: LabPlace, workload: Workload): MeshPod {
 
 const bare = (address: string | undefined): string => (address ?? "").replace("::ffff:", "");
 
-export function double(socket: Socket): void {
+function double(socket: Socket): void {
   socket.on("data", (chunk: Buffer) => {
     if (socket.write(Buffer.concat([chunk, chunk]))) return;
     socket.pause();
@@ -123,7 +123,7 @@ export interface Client extends Disposable {
 }
 
 /** Rejects with the kernel's or Node's error. */
-export async function connectFrom(netns: NetworkNamespace, ip: string, port: number): Promise<Client> {
+async function connectFrom(netns: NetworkNamespace, ip: string, port: number): Promise<Client> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const socket = await connectTcp({ netns, destination: { ip, port } }, signal);
   return clientOf(socket);

@@ -3,8 +3,8 @@
 import { isIpv6, isLoopback, type SocketAddress, type Workload } from "@meltemi/model";
 
 /**
- * eBPF capture leads a connection over loopback, from a loopback address; netfilter keeps the pod's. Logs, headers and the
- * pool know the client by the pod's address of the destination's family either way.
+ * eBPF capture leads a connection over loopback. Where the client's socket could not keep the pod's address, as when the application
+ * bound it otherwise, it comes from a loopback one; logs, headers and the pool know the client by the pod's address all the same.
  */
 export function clientAddress(
   accepted: SocketAddress,
