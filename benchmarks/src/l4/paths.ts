@@ -11,7 +11,7 @@ import type { Ztunnels } from "./ztunnels.ts";
 export type PathName = "direct" | "haproxy" | "haproxyFull" | "ours";
 
 /** A command without its target, which is the path's. */
-export type Load = LoadCommand extends infer Command
+type Load = LoadCommand extends infer Command
   ? Command extends { readonly target: Target }
     ? Omit<Command, "target">
     : never

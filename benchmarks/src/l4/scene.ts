@@ -9,7 +9,7 @@ import type { AuthorityStarted } from "./certificate-authority.worker.ts";
 import type { LoadCommand, LoadReply } from "./messages.ts";
 import { nextMessage, startWorker, stopProgram } from "./place-process.ts";
 
-export interface PodPair {
+interface PodPair {
   readonly client: LabPlace;
   readonly server: LabPlace;
   /** Has the load generator of the client's pod do something. */
