@@ -65,4 +65,23 @@ for (const [kind, create] of Object.entries(KINDS)) {
     assert.equal(await firstLine({ netns: scene.node, destination }), "outside sees 10.88.2.1");
     removeEbpfCapture(PIN_FOLDER);
   });
+
+  test(`${kind}: the node still knows a pod by its address when an app, or an older pod, had the same`, async () => {
+    removeEbpfCapture(PIN_FOLDER);
+    using scene = createScene();
+    using capture = create(scene.node);
+    await using _app = await startApp(scene.outside, "second", OUTSIDE_PORT);
+    const first = { ...podIn(scene.pod), addresses: [ADDRESSES.pod[4], ADDRESSES.outside[4]] };
+    const second = { ...podIn(scene.outside), uid: "other", addresses: [ADDRESSES.outside[4]] };
+    // Nothing serves the second pod: the node's probe reaches its app only past capture.
+    const probe = { netns: scene.node, destination: { ip: ADDRESSES.outside[4], port: OUTSIDE_PORT } };
+    await capture.enrol(first);
+    await capture.enrol(second);
+    await capture.unenrol(first);
+    assert.match(await firstLine(probe), /^second sees /);
+    execFileSync("ip", ["-n", "mlx-pod", "addr", "add", `${ADDRESSES.outside[4]}/32`, "dev", "lo"]);
+    await capture.enrol(podIn(scene.pod));
+    assert.match(await firstLine(probe), /^second sees /);
+    removeEbpfCapture(PIN_FOLDER);
+  });
 }

@@ -75,11 +75,18 @@ export interface CaptureMaps {
   putPod(entry: PodEntry): void;
   /** Removes all there is of one namespace. */
   removePod(netnsCookie: bigint): void;
-  /** Makes `addresses` the pod's addresses, the first of each family the one it is known by; others it had are removed. */
-  setAddresses(netnsCookie: bigint, addresses: readonly string[]): void;
+  /** Makes these the pod's addresses, the first own one of each family the one it is known by; others it had are removed. */
+  setAddresses(netnsCookie: bigint, addresses: PodAddresses): void;
   /** Makes the entry that lets listeners be remembered; one that is there stays. */
   expectListeners(netnsCookie: bigint): void;
   hasListener(netnsCookie: bigint): boolean;
+}
+
+interface PodAddresses {
+  /** All that its interfaces have; an app may add what it likes. */
+  readonly own: readonly string[];
+  /** Those that the cluster gave it, by which the node knows it: no app may take them from another pod. */
+  readonly given: readonly string[];
 }
 
 interface MapFds {
@@ -91,14 +98,13 @@ interface MapFds {
 }
 
 export function captureMaps(fds: MapFds): CaptureMaps {
+  /** Its own entries, and the node's that still mean it: an address may be another pod's by now. */
   const addressKeys = (netnsCookie: bigint): Buffer[] =>
-    keysOf(fds.addresses, ADDRESS_KEY_BYTES).filter((key) => key.readBigUInt64LE(0) === netnsCookie);
-  const removeAddress = (key: Buffer): void => {
-    removeKey(fds.addresses, key);
-    const anyNetns = Buffer.from(key);
-    anyNetns.writeBigUInt64LE(ANY_NETNS, 0);
-    removeKey(fds.addresses, anyNetns);
-  };
+    keysOf(fds.addresses, ADDRESS_KEY_BYTES).filter((key) => {
+      const netns = key.readBigUInt64LE(0);
+      if (netns !== ANY_NETNS) return netns === netnsCookie;
+      return lookup(fds.addresses, key, 8)?.readBigUInt64LE(0) === netnsCookie;
+    });
   return {
     pods: () =>
       keysOf(fds.pods, 8).flatMap((key) => {
@@ -112,16 +118,17 @@ export function captureMaps(fds: MapFds): CaptureMaps {
       removeKey(fds.ownAddress, cookieKey(netnsCookie));
       for (let slot = 0; slot < LISTENER_SLOTS; slot++)
         removeKey(fds.listeners, listenerKey(netnsCookie, slot));
-      for (const key of addressKeys(netnsCookie)) removeAddress(key);
+      for (const key of addressKeys(netnsCookie)) removeKey(fds.addresses, key);
     },
-    setAddresses(netnsCookie, addresses) {
-      const wanted = addresses.map((ip) => encodeAddressKey(netnsCookie, ip));
+    setAddresses(netnsCookie, { own, given }) {
+      const wanted = [
+        ...own.map((ip) => encodeAddressKey(netnsCookie, ip)),
+        ...given.map((ip) => encodeAddressKey(ANY_NETNS, ip)),
+      ];
       for (const key of addressKeys(netnsCookie))
-        if (!wanted.some((other) => other.equals(key))) removeAddress(key);
-      for (const ip of addresses)
-        for (const cookie of [netnsCookie, ANY_NETNS])
-          put(fds.addresses, encodeAddressKey(cookie, ip), cookieKey(netnsCookie), "address");
-      put(fds.ownAddress, cookieKey(netnsCookie), encodeOwnAddress(addresses), "own address");
+        if (!wanted.some((other) => other.equals(key))) removeKey(fds.addresses, key);
+      for (const key of wanted) put(fds.addresses, key, cookieKey(netnsCookie), "address");
+      put(fds.ownAddress, cookieKey(netnsCookie), encodeOwnAddress(own), "own address");
     },
     expectListeners(netnsCookie) {
       const slot = Buffer.alloc(4);

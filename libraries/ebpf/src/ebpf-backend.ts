@@ -89,7 +89,7 @@ export function createEbpfCapture(
         if (other.uid === pod.uid && other.netnsCookie !== cookie) remove(other.netnsCookie);
       prepareReturnPath(pod.netns, true);
       keepWaitingConnections(pod.netns);
-      maps.setAddresses(cookie, podAddresses(pod.netns, pod.addresses));
+      maps.setAddresses(cookie, { own: podAddresses(pod.netns, pod.addresses), given: pod.addresses });
       maps.expectListeners(cookie);
       if (!maps.hasListener(cookie)) finder.find(pod.netns);
       maps.putPod({ netnsCookie: cookie, ...pod });
