@@ -4,7 +4,6 @@
  */
 
 import { closeSync, mkdirSync, openSync, readSync, rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import {
   ensureBpfFileSystem,
   findCgroup2Mount,
@@ -15,6 +14,7 @@ import {
 import { describeError, type Logger, MeshError } from "@meltemi/runtime";
 import type { CaptureBackend, CapturedPod } from "./capture.ts";
 import { type CaptureMaps, captureMaps } from "./capture-maps.ts";
+import { CAPTURE_PROGRAMS, captureObject } from "./capture-programs.ts";
 import { bpfError, type KernelObject, loadKernelObject } from "./kernel-object.ts";
 import { type Handle, libbpf, libbpfErrno } from "./libbpf.ts";
 import { attachPinned, detachPinned } from "./links.ts";
@@ -30,22 +30,6 @@ export interface EbpfCaptureOptions {
 /** Changes with any layout in bpf/capture.h: pins of another layout cannot be taken over. */
 const LAYOUT = "v1";
 
-const OUTBOUND_PROGRAMS = [
-  // Those that answer and remember come before those that redirect.
-  "original_destination",
-  "tcp_events",
-  "getpeername_v4",
-  "getpeername_v6",
-  "recvmsg_v4",
-  "recvmsg_v6",
-  "sendmsg_v4",
-  "sendmsg_v6",
-  "connect_v4",
-  "connect_v6",
-] as const;
-
-const compiled = (name: string): string => fileURLToPath(new URL(`../bpf/${name}.bpf.o`, import.meta.url));
-
 /** Loads and attaches; until a pod is enrolled nothing is captured. KERNEL or UNSUPPORTED when the machine cannot. */
 export function createEbpfCapture(
   options: EbpfCaptureOptions,
@@ -57,9 +41,8 @@ export function createEbpfCapture(
   for (const part of ["maps", "links", "pods"])
     mkdirSync(`${folder}/${part}`, { recursive: true, mode: 0o700 });
   const outbound = loadKernelObject({
-    path: compiled("outbound"),
+    ...captureObject("outbound"),
     pinFolder: mapFolder,
-    programs: OUTBOUND_PROGRAMS,
     constant: netnsCookie(options.nodeNetns),
   });
   const maps = captureMaps({
@@ -119,7 +102,7 @@ function attachOutbound(outbound: KernelObject, folder: string): void {
     throw new MeshError("UNSUPPORTED", "attach capture: expected a cgroup version 2 mount");
   const cgroup = openSync(root, "r");
   try {
-    for (const name of OUTBOUND_PROGRAMS) {
+    for (const name of CAPTURE_PROGRAMS.outbound) {
       const program = outbound.program(name);
       attachPinned(`${folder}/${name}`, program, () => libbpf().attachCgroup(program, cgroup));
     }
@@ -134,9 +117,8 @@ function steerInbound(pod: CapturedPod, cookie: bigint, mapFolder: string, path:
     return;
   }
   using object = loadKernelObject({
-    path: compiled("inbound"),
+    ...captureObject("inbound"),
     pinFolder: mapFolder,
-    programs: ["steer"],
     constant: cookie,
   });
   const program = object.program("steer");
@@ -152,11 +134,7 @@ interface ListenerFinder {
 function createListenerFinder(mapFolder: string, log: Logger): ListenerFinder {
   let object: KernelObject;
   try {
-    object = loadKernelObject({
-      path: compiled("listeners"),
-      pinFolder: mapFolder,
-      programs: ["find_listeners"],
-    });
+    object = loadKernelObject({ ...captureObject("listeners"), pinFolder: mapFolder });
   } catch (error) {
     log.warn("ztunnel listeners older than their pod's enrolment will not be found", {
       why: describeError(error),

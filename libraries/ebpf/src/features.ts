@@ -2,7 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { findCgroup2Mount } from "@meltemi/linux";
-import { describeError } from "@meltemi/runtime";
+import { describeError, MeshError } from "@meltemi/runtime";
+import { type CaptureObject, captureObject, PROGRAM_FOLDER } from "./capture-programs.ts";
+import { loadKernelObject } from "./kernel-object.ts";
 import { type Libbpf, libbpf } from "./libbpf.ts";
 
 export interface KernelFeature {
@@ -10,6 +12,8 @@ export interface KernelFeature {
   /** First upstream version that has it. */
   readonly since: string;
   readonly present: boolean;
+  /** What the kernel said against it, where it says more than that it is missing. */
+  readonly refusal?: string;
   /** Without it eBPF capture does not work; otherwise something smaller is missing, said in `purpose`. */
   readonly required: boolean;
   readonly purpose: string;
@@ -36,7 +40,7 @@ const HELPER_SK_STORAGE_GET = 107;
 const HELPER_NETNS_COOKIE = 122;
 const HELPER_SK_ASSIGN = 124;
 
-interface Probe extends Omit<KernelFeature, "present"> {
+interface Probe extends Omit<KernelFeature, "present" | "refusal"> {
   readonly ask: (bpf: Libbpf) => boolean;
 }
 
@@ -168,16 +172,68 @@ const PROBES: readonly Probe[] = [
   },
 ];
 
-/** Asks the kernel. Takes some milliseconds and root; without libbpf every feature counts as absent. */
-export function probeFeatures(): FeatureReport {
+/** Each helper may be there and the programs be refused all the same: for a field, a rule of the verifier, a security module. */
+const OBJECTS: readonly (Omit<KernelFeature, "present" | "refusal"> & { readonly object: CaptureObject })[] =
+  [
+    {
+      object: "outbound",
+      name: "acceptance of the outbound programs",
+      since: "5.15",
+      required: true,
+      purpose: "outbound capture",
+    },
+    {
+      object: "inbound",
+      name: "acceptance of the inbound program, with ingress_ifindex in sk_lookup",
+      since: "5.17",
+      required: true,
+      purpose: "inbound capture",
+    },
+    {
+      object: "listeners",
+      name: "acceptance of the TCP iterator",
+      since: "5.10",
+      required: false,
+      purpose: "finding ztunnel's listeners again after pins were lost",
+    },
+  ];
+
+/**
+ * Asks the kernel, and loads every program once without attaching it. Takes some ten milliseconds and root; without libbpf every
+ * feature counts as absent. `folder` holds the compiled objects.
+ */
+export function probeFeatures(folder: string = PROGRAM_FOLDER): FeatureReport {
   let bpf: Libbpf;
   try {
     bpf = libbpf();
   } catch (error) {
-    const features = PROBES.map(({ ask: _, ...feature }) => ({ ...feature, present: false }));
+    const features = [
+      ...PROBES.map(({ ask: _, ...feature }) => ({ ...feature, present: false })),
+      ...OBJECTS.map(({ object: _, ...feature }) => ({ ...feature, present: false })),
+    ];
     return { features, ebpf: false, summary: `eBPF capture is not possible: ${describeError(error)}` };
   }
-  return reportOf(PROBES.map(({ ask, ...feature }) => ({ ...feature, present: ask(bpf) })));
+  return reportOf([
+    ...PROBES.map(({ ask, ...feature }) => ({ ...feature, present: ask(bpf) })),
+    ...OBJECTS.map(({ object, ...feature }) => ({ ...feature, ...loads(object, folder) })),
+  ]);
+}
+
+function loads(object: CaptureObject, folder: string): Pick<KernelFeature, "present" | "refusal"> {
+  try {
+    loadKernelObject(captureObject(object, folder)).close();
+    return { present: true };
+  } catch (error) {
+    const said = verdict(error);
+    return { present: false, refusal: `${describeError(error)}${said === "" ? "" : `: ${said}`}` };
+  }
+}
+
+/** The verifier's complaint: its last line before the statistics. */
+function verdict(error: unknown): string {
+  const log = error instanceof MeshError ? error.details["verifier"] : undefined;
+  const lines = typeof log === "string" ? log.trim().split("\n") : [];
+  return lines.findLast((line) => !/^(processed|verification time|stack depth) /.test(line)) ?? "";
 }
 
 /** The judgement over what was found. */
@@ -185,7 +241,12 @@ export function reportOf(features: readonly KernelFeature[]): FeatureReport {
   const missing = features.filter((feature) => !feature.present);
   const fatal = missing.filter((feature) => feature.required);
   const list = (some: readonly KernelFeature[]): string =>
-    some.map(({ name, since, purpose }) => `${name} (Linux ${since}, for ${purpose})`).join(", ");
+    some
+      .map(
+        ({ name, since, purpose, refusal }) =>
+          `${name} (Linux ${since}, for ${purpose}${refusal === undefined ? "" : `; ${refusal}`})`,
+      )
+      .join(", ");
   if (fatal.length > 0)
     return {
       features,

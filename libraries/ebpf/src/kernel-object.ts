@@ -8,8 +8,8 @@ import { type Handle, libbpf, libbpfErrno } from "./libbpf.ts";
 export interface KernelObjectOptions {
   /** A compiled `.o` file. */
   readonly path: string;
-  /** Folder in a bpf file system where maps of the same name are found again, or pinned. */
-  readonly pinFolder: string;
+  /** Folder in a bpf file system where maps of the same name are found again, or pinned. Without one nothing outlives the object. */
+  readonly pinFolder?: string;
   readonly programs: readonly string[];
   /** The one 64-bit constant some programs have, written before loading. */
   readonly constant?: bigint;
@@ -25,6 +25,8 @@ export interface KernelObject extends Disposable {
 /** Where `pin_root_path` lies in `struct bpf_object_open_opts`, and the structure's size up to it (libbpf 1.0 and later). */
 const PIN_ROOT_OFFSET = 24;
 const OPEN_OPTIONS_BYTES = 32;
+/** Maps carry a path from the moment a file is opened; it is taken away again before they are made. */
+const UNUSED_PIN_FOLDER = "/";
 /** The verifier's last words are what matters. */
 const VERIFIER_LOG_BYTES = 64 * 1024;
 const VERIFIER_LOG_KEPT = 2000;
@@ -32,7 +34,7 @@ const VERIFIER_LOG_KEPT = 2000;
 /** KERNEL when the kernel refuses a program; `details.verifier` has the end of the verifier's log. */
 export function loadKernelObject(options: KernelObjectOptions): KernelObject {
   const bpf = libbpf();
-  const pinFolder = Buffer.from(`${options.pinFolder}\0`);
+  const pinFolder = Buffer.from(`${options.pinFolder ?? UNUSED_PIN_FOLDER}\0`);
   const openOptions = Buffer.alloc(OPEN_OPTIONS_BYTES);
   openOptions.writeBigUInt64LE(BigInt(OPEN_OPTIONS_BYTES), 0);
   openOptions.writeBigUInt64LE(koffi.address(pinFolder), PIN_ROOT_OFFSET);
@@ -50,6 +52,7 @@ export function loadKernelObject(options: KernelObjectOptions): KernelObject {
   try {
     const log = Buffer.alloc(VERIFIER_LOG_BYTES);
     for (const name of options.programs) bpf.setLogBuffer(program(name), log, log.length);
+    if (options.pinFolder === undefined) unpinMaps(object);
     if (options.constant !== undefined) setConstant(object, options.constant, options.path);
     const result = bpf.load(object);
     if (result !== 0) throw bpfError("load object", options.path, -result, lastWords(log));
@@ -60,6 +63,14 @@ export function loadKernelObject(options: KernelObjectOptions): KernelObject {
     throw error;
   }
   return { program, mapFd, close, [Symbol.dispose]: close };
+}
+
+function unpinMaps(object: Handle): void {
+  const bpf = libbpf();
+  for (let map = bpf.nextMap(object, null); map !== null; map = bpf.nextMap(object, map)) {
+    const result = bpf.setPinPath(map, null);
+    if (result !== 0) throw bpfError("unpin maps of", "an opened object", -result);
+  }
 }
 
 function setConstant(object: Handle, value: bigint, path: string): void {

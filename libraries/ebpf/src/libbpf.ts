@@ -18,6 +18,8 @@ export interface Libbpf {
   findProgram(object: Handle, name: string): Handle | null;
   setLogBuffer(program: Handle, buffer: Bytes, length: number): number;
   findMap(object: Handle, name: string): Handle | null;
+  nextMap(object: Handle, map: Handle | null): Handle | null;
+  setPinPath(map: Handle, path: string | null): number;
   mapFd(map: Handle): number;
   setInitialValue(map: Handle, value: Bytes, length: number): number;
   attachCgroup(program: Handle, cgroupFd: number): Handle | null;
@@ -46,6 +48,8 @@ const DECLARATIONS: Readonly<Record<keyof Libbpf, string>> = {
   findProgram: "void *bpf_object__find_program_by_name(void *object, const char *name)",
   setLogBuffer: "int bpf_program__set_log_buf(void *program, void *buffer, size_t length)",
   findMap: "void *bpf_object__find_map_by_name(void *object, const char *name)",
+  nextMap: "void *bpf_object__next_map(void *object, void *map)",
+  setPinPath: "int bpf_map__set_pin_path(void *map, const char *path)",
   mapFd: "int bpf_map__fd(void *map)",
   setInitialValue: "int bpf_map__set_initial_value(void *map, void *value, size_t length)",
   attachCgroup: "void *bpf_program__attach_cgroup(void *program, int cgroupFd)",
