@@ -2,8 +2,11 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { createSocket } from "node:dgram";
+import { on, once } from "node:events";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   type CaptureBackend,
@@ -14,7 +17,7 @@ import {
   removeEbpfCapture,
   ZTUNNEL_MARK,
 } from "@meltemi/ebpf";
-import { openNetworkNamespace } from "@meltemi/linux";
+import { createUdpSocket, errnoName, openNetworkNamespace } from "@meltemi/linux";
 import { createLogger, LogFilter } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import {
@@ -23,14 +26,17 @@ import {
   converse,
   createScene,
   firstLine,
-  type Listening,
   nft,
   type Scene,
   startApp,
+  startUdpServer,
   startZtunnel,
 } from "./capture-scene.ts";
 
+import { firstLineOfOdd } from "./capture-sockets.fixture.ts";
+
 const PIN_FOLDER = "/sys/fs/bpf/mlx-capture-ebpf-test";
+const PROGRAMS = join(import.meta.dirname, "../../libraries/ebpf/bpf");
 const log = createLogger(
   {
     filter: new LogFilter("warn"),
@@ -43,7 +49,7 @@ const log = createLogger(
 
 let scene: Scene;
 let capture: CaptureBackend;
-let app: Listening;
+const made = new AsyncDisposableStack();
 const create = (): CaptureBackend =>
   createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns: scene.node }, { log });
 const pod = (): CapturedPod => ({
@@ -56,16 +62,13 @@ const pod = (): CapturedPod => ({
 
 before(async () => {
   removeEbpfCapture(PIN_FOLDER);
-  scene = createScene();
+  scene = made.use(createScene());
+  made.defer(() => removeEbpfCapture(PIN_FOLDER));
   capture = create();
-  app = await startApp(scene.pod, "app", APP_PORT);
+  made.defer(() => capture.close());
+  made.use(await startApp(scene.pod, "app", APP_PORT));
 });
-after(async () => {
-  await app.close();
-  capture.close();
-  removeEbpfCapture(PIN_FOLDER);
-  scene[Symbol.dispose]();
-});
+after(() => made.disposeAsync());
 
 test("this kernel has every feature, and the probe says so", () => {
   const report = probeFeatures();
@@ -74,6 +77,29 @@ test("this kernel has every feature, and the probe says so", () => {
     [],
   );
   assert.equal(report.summary, "eBPF capture is possible");
+});
+
+test("a program that the kernel refuses is named by the probe, with the verifier's complaint", () => {
+  const folder = mkdtempSync(join(tmpdir(), "broken-objects-"));
+  try {
+    cpSync(PROGRAMS, folder, { recursive: true });
+    // A call of bpf_sk_assign becomes one of a helper that no kernel has.
+    const broken = readFileSync(join(folder, "inbound.bpf.o"));
+    const call = broken.indexOf(Buffer.from([0x85, 0, 0, 0, 124, 0, 0, 0]));
+    assert.notEqual(call, -1);
+    broken.writeUInt32LE(0x7fff_0000, call + 4);
+    writeFileSync(join(folder, "inbound.bpf.o"), broken);
+    writeFileSync(join(folder, "listeners.bpf.o"), "no object at all");
+    const report = probeFeatures(folder);
+    assert.equal(report.ebpf, false);
+    assert.match(
+      report.summary,
+      /lacks acceptance of the inbound program.* \(Linux 5\.17, .*: invalid func unknown#2147418112\)$/,
+    );
+    assert.equal(report.features.filter((feature) => !feature.present).length, 2);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("a new connection goes to the ztunnel that came last, as long as it listens", async () => {
@@ -153,6 +179,44 @@ test("a pod that nftables captured before is captured by eBPF, with the right de
       await firstLine({ netns: scene.outside, destination: { ip: own, port: APP_PORT } }),
       `ztunnel in ${own} ${APP_PORT} from ${outside}`,
     );
+  }
+  await capture.unenrol(pod());
+});
+
+test("a socket bound to a device is refused at once, neither let past nor overruled", async () => {
+  await capture.enrol(pod());
+  await using _ztunnel = await startZtunnel(scene.pod);
+  await using _outside = await startApp(scene.outside, "outside", 9090);
+  for (const family of [4, 6] as const)
+    await assert.rejects(
+      firstLineOfOdd("device", scene.pod, { ip: ADDRESSES.outside[family], port: 9090 }),
+      (error) => errnoName(error) === "EPERM",
+    );
+  await capture.unenrol(pod());
+});
+
+test("a DNS answer keeps its sender's name though the socket sent elsewhere meanwhile", async () => {
+  await capture.enrol(pod());
+  await using _ztunnel = await startZtunnel(scene.pod);
+  await using _server = await startUdpServer(scene.outside, "outside", {
+    ip: ADDRESSES.outside[4],
+    port: 5353,
+  });
+  const socket = createSocket("udp4");
+  try {
+    const local = createUdpSocket({ netns: scene.pod, address: { ip: "0.0.0.0", port: 0 } });
+    socket.bind({ fd: local.fd });
+    socket.send("who", 53, ADDRESSES.outside[4]);
+    socket.send("who", 5353, ADDRESSES.outside[4]);
+    const answers = new Set<string>();
+    for await (const [text, from] of on(socket, "message", { signal: AbortSignal.timeout(5_000) })) {
+      answers.add(`${text} from ${from.address} ${from.port}`);
+      if (answers.size === 2) break;
+    }
+    const ip = ADDRESSES.outside[4];
+    assert.deepEqual([...answers].sort(), [`outside who from ${ip} 5353`, `ztunnel dns who from ${ip} 53`]);
+  } finally {
+    socket.close();
   }
   await capture.unenrol(pod());
 });

@@ -12,13 +12,14 @@ import {
   createScene,
   FAMILIES,
   firstLine,
-  type Listening,
   nft,
   type Scene,
   startApp,
   startUdpServer,
   startZtunnel,
 } from "./capture-scene.ts";
+
+import { firstLineOfOdd } from "./capture-sockets.fixture.ts";
 
 export interface CaptureUnderTest {
   readonly name: string;
@@ -33,7 +34,7 @@ const OUTSIDE_PORT = 9090;
 export function describeCapture(subject: CaptureUnderTest): void {
   let scene: Scene;
   let capture: CaptureBackend;
-  let servers: Listening[] = [];
+  const made = new AsyncDisposableStack();
 
   const podWith = (changes: Partial<CapturedPod> = {}): CapturedPod => ({
     uid: POD_UID,
@@ -59,20 +60,15 @@ export function describeCapture(subject: CaptureUnderTest): void {
 
   before(async () => {
     subject.remove();
-    scene = createScene();
+    scene = made.use(createScene());
+    made.defer(subject.remove);
     capture = subject.create(scene.node);
-    servers = [
-      await startApp(scene.pod, "app", APP_PORT),
-      await startApp(scene.outside, "outside", OUTSIDE_PORT),
-      await startUdpServer(scene.outside, "outside", { ip: ADDRESSES.outside[4], port: 53 }),
-    ];
+    made.defer(() => capture.close());
+    made.use(await startApp(scene.pod, "app", APP_PORT));
+    made.use(await startApp(scene.outside, "outside", OUTSIDE_PORT));
+    made.use(await startUdpServer(scene.outside, "outside", { ip: ADDRESSES.outside[4], port: 53 }));
   });
-  after(async () => {
-    for (const server of servers) await server.close();
-    capture.close();
-    subject.remove();
-    scene[Symbol.dispose]();
-  });
+  after(() => made.disposeAsync());
 
   check("what an enrolled pod sends goes to ztunnel, which learns where it was going", async () => {
     await capture.enrol(podWith());
@@ -123,11 +119,28 @@ export function describeCapture(subject: CaptureUnderTest): void {
     }
   });
 
+  check("TCP Fast Open, Multipath TCP and a bound port are captured like any connection", async () => {
+    await capture.enrol(podWith());
+    await using _ztunnel = await startZtunnel(scene.pod);
+    for (const kind of ["fast open", "multipath", "port"] as const)
+      for (const family of FAMILIES) {
+        const destination = { ip: ADDRESSES.outside[family], port: OUTSIDE_PORT };
+        assert.equal(
+          await firstLineOfOdd(kind, scene.pod, destination),
+          `ztunnel out ${destination.ip} ${OUTSIDE_PORT}`,
+          kind,
+        );
+      }
+  });
+
   check("loopback and the pod's own addresses are not captured", async () => {
     await capture.enrol(podWith());
     await using _ztunnel = await startZtunnel(scene.pod);
     for (const ip of ["127.0.0.1", "::1", ADDRESSES.pod[4], ADDRESSES.pod[6]])
       assert.equal(await fromPod(ip, APP_PORT), `app sees ${ip}`);
+    for (const ip of ["0.0.0.0", "::ffff:127.0.0.1", "127.9.9.9"])
+      assert.equal(await fromPod(ip, APP_PORT), "app sees 127.0.0.1");
+    assert.equal(await fromPod("::", APP_PORT), "app sees ::1");
   });
 
   check("ztunnel's own connections are not captured", async () => {

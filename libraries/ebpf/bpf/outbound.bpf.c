@@ -99,9 +99,14 @@ static __always_inline __u16 capturing_port(struct bpf_sock_addr *ctx, struct bp
 	return tcp ? OUTBOUND_PORT : 0;
 }
 
-/* Remembers where the socket wanted to go. False without memory: the connection is then refused, never let through. */
+/*
+ * Remembers where the socket wanted to go. False: the connection is refused (EPERM), never let through. That is without memory, and for
+ * a socket bound to a device: through it loopback cannot be reached, and the choice is not ours to overrule (a VPN's, say).
+ */
 static __always_inline bool remember(struct bpf_sock *sk, const struct destination *to)
 {
+	if (sk->bound_dev_if != 0)
+		return false;
 	struct destination *kept = bpf_sk_storage_get(&wanted, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!kept)
 		return false;
