@@ -94,6 +94,17 @@ function installNodePackages() {
   utimesSync(stamp, now, now);
 }
 
+/**
+ * Node proxies start twice as fast and 15 MB smaller when their compiled form is there, and in a container nothing of what they
+ * would write stays. Without arguments the program loads everything, keeps it compiled, says how it is called, and ends.
+ */
+function compileNodeProxy() {
+  if (existsSync(join(root, "node_modules/.cache/meltemi"))) return;
+  const program = join(root, "components/ztunnel/src/main.ts");
+  spawnSync(join(root, "node_modules/.bin/node"), [program], { stdio: "ignore" });
+}
+
 if (process.platform !== "linux") fail(`Meltemi needs Linux; this is ${process.platform}`);
 installDebianPackages();
 installNodePackages();
+compileNodeProxy();
