@@ -11,7 +11,7 @@ import { eventually } from "@meltemi/testkit";
 
 const run = promisify(execFile);
 export const NAME: string = "lctest";
-const PROGRAM = join(import.meta.dirname, "../../components/local-cluster/src/main.ts");
+export const PROGRAM: string = join(import.meta.dirname, "../../components/local-cluster/src/main.ts");
 const hasKubectl = ["/usr/bin", "/usr/local/bin"].some((folder) => existsSync(`${folder}/kubectl`));
 export const skip: string | false =
   process.getuid?.() !== 0
@@ -130,8 +130,8 @@ export const holds = (check: () => Promise<void>): Promise<unknown> =>
 export const phaseIs = (name: string, phase: string): Promise<unknown> =>
   holds(async () => assert.equal((await podStatus(name)).phase, phase));
 
-export function daemonPid(): number {
-  return JSON.parse(readFileSync(join(state, "daemon.json"), "utf8")).pid;
+export function daemonPid(folder: string = state): number {
+  return JSON.parse(readFileSync(join(folder, "daemon.json"), "utf8")).pid;
 }
 
 /** What of the cluster is on the machine. */

@@ -12,7 +12,8 @@ export interface ClusterArguments {
   readonly state: string;
   /** Undefined: as many as the cluster has, two for a new one. */
   readonly nodes: number | undefined;
-  readonly apiPort: number;
+  /** Undefined: the one that the cluster has. */
+  readonly apiPort: number | undefined;
   /** `topology.kubernetes.io/zone` of the nodes, in turn; none when empty. */
   readonly zones: readonly string[];
   readonly foreground: boolean;
@@ -24,7 +25,7 @@ export interface ClusterArguments {
 
 const COMMANDS = ["up", "run", "status", "env", "down", "help"] as const;
 const DEFAULT_NAME = "meltemi";
-const DEFAULT_API_PORT = 6443;
+export const DEFAULT_API_PORT = 6443;
 /** The kubelet's first restart delay. */
 const DEFAULT_RESTART_BASE_MS = 10_000;
 
@@ -59,7 +60,8 @@ export function parseClusterArguments(words: readonly string[]): ClusterArgument
     name,
     state: parseStateFolder(values.state ?? join(STATE_ROOT, name)),
     nodes: values.nodes === undefined ? undefined : parseNumber("--nodes", values.nodes, 1, MAX_NODES),
-    apiPort: parseNumber("--api-port", values["api-port"] ?? String(DEFAULT_API_PORT), 1, 65_535),
+    apiPort:
+      values["api-port"] === undefined ? undefined : parseNumber("--api-port", values["api-port"], 1, 65_535),
     zones: parseZones(values.zones),
     foreground: values.foreground === true,
     keepState: values["keep-state"] === true,

@@ -13,7 +13,7 @@ test("parseClusterArguments: defaults and everything given", () => {
     name: "meltemi",
     state: "/var/lib/meltemi/meltemi",
     nodes: undefined,
-    apiPort: 6443,
+    apiPort: undefined,
     zones: [],
     foreground: false,
     keepState: false,

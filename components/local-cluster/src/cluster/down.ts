@@ -1,9 +1,8 @@
 /** `meltemi cluster down`: the cluster goes without a trace. */
 
-import { rm } from "node:fs/promises";
 import { type Clock, MeshError } from "@meltemi/runtime";
 import type { ClusterArguments } from "./arguments.ts";
-import { removeFromMachine, stopDaemon } from "./leftovers.ts";
+import { removeFromMachine, removeStateFolder, stopDaemon } from "./leftovers.ts";
 import type { Say } from "./say.ts";
 import { clusterFolder, readDescription } from "./state.ts";
 
@@ -11,6 +10,11 @@ export async function clusterDown(
   options: ClusterArguments,
   deps: { readonly clock: Clock; readonly say: Say },
 ): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new MeshError(
+      "UNSUPPORTED",
+      "taking a cluster down needs root: it removes network namespaces and mounts (try sudo)",
+    );
   const folder = clusterFolder(options.state);
   const description = await readDescription(folder);
   if (description !== undefined && description.name !== options.name)
@@ -27,8 +31,7 @@ export async function clusterDown(
   );
   if (problems.length > 0) throw new MeshError("KERNEL", problems.join("; "));
   // Only what `up` made: a folder without a cluster in it is somebody else's.
-  if (description !== undefined && !options.keepState)
-    await rm(folder.path, { recursive: true, force: true });
+  if (description !== undefined && !options.keepState) await removeStateFolder(folder);
   if (description === undefined) deps.say(`there is no cluster ${options.name}`);
   else if (options.keepState)
     deps.say(`cluster ${options.name} is down; its state is kept in ${folder.path}`);

@@ -1,7 +1,8 @@
 /** Removes everything of a cluster from the machine, found by name and not by memory: it also works after a crash. */
 
 import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { findCgroup2Mount } from "@meltemi/linux";
 import type { Clock } from "@meltemi/runtime";
 import { clusterCgroup, removeCgroup } from "../kubelet/container/cgroup.ts";
@@ -46,11 +47,20 @@ export async function removeFromMachine(
   return problems;
 }
 
-/** Deepest first. */
+/** Deepest first. A disk that is mounted on the folder itself is somebody else's. */
 function mountsBelow(folder: string): readonly string[] {
   const paths = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => line.split(" ")[4] ?? "")
-    .filter((path) => path === folder || path.startsWith(`${folder}/`));
+    .filter((path) => path.startsWith(`${folder}/`));
   return paths.reverse();
+}
+
+/** With all that is in it; a folder that is a mount point stays, empty. */
+export async function removeStateFolder(folder: ClusterFolder): Promise<void> {
+  const entries = await readdir(folder.path).catch(() => []);
+  for (const entry of entries) await rm(join(folder.path, entry), { recursive: true, force: true });
+  await rmdir(folder.path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EBUSY" && error.code !== "ENOENT") throw error;
+  });
 }

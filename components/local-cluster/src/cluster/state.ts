@@ -94,13 +94,16 @@ export async function readDaemon(folder: ClusterFolder): Promise<Daemon | undefi
   return { pid, startTicks, ready: ready === true };
 }
 
-/** Undefined when there is no such file. Throws CONFIG_INVALID when it is no JSON object. */
+/** Undefined when there is no such file. Throws CONFIG_INVALID when it is no JSON object, UNAVAILABLE when it cannot be read. */
 export async function readJsonFile(path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
-  } catch {
-    return undefined;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    const hint = code === "EACCES" ? ": clusters belong to root (try sudo)" : "";
+    throw new MeshError("UNAVAILABLE", `${path} cannot be read${hint}`, { cause });
   }
   try {
     const document: unknown = JSON.parse(text);

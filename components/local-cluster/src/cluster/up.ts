@@ -5,21 +5,19 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createKubernetesClient, type KubernetesClient, loadKubeconfig, NODES } from "@meltemi/kubernetes";
-import { type Clock, MeshError } from "@meltemi/runtime";
-import { isRunning } from "../kubelet/container/process-identity.ts";
+import { type Clock, describeError, MeshError } from "@meltemi/runtime";
 import { planNodes } from "../network/addresses.ts";
-import { listNamespaces } from "../network/build.ts";
 import type { ClusterArguments } from "./arguments.ts";
-import { ensureBpf } from "./bpf.ts";
 import { renderLauncher } from "./environment.ts";
-import { inspectMachine, isPortFree, judgeMachine } from "./preflight.ts";
+import { removeFromMachine, removeStateFolder, stopDaemon } from "./leftovers.ts";
+import { isUp, planCluster } from "./plan.ts";
 import type { Say } from "./say.ts";
+import { isFull } from "./space.ts";
 import {
   type ClusterDescription,
   type ClusterFolder,
   clusterFolder,
   readDaemon,
-  readDescription,
   writeDescription,
 } from "./state.ts";
 
@@ -31,72 +29,40 @@ export interface UpDependencies {
   readonly program: string;
 }
 
-const DEFAULT_NODES = 2;
 /** A cold start takes two seconds; a small machine under load several times that. */
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 
-/** Prepares the state folder. Throws with every fault of the machine, or with what stands in the way. */
-export async function prepareCluster(
-  options: ClusterArguments,
+/** Prepares the state folder. */
+async function makeFolder(
+  folder: ClusterFolder,
+  description: ClusterDescription,
   deps: UpDependencies,
-): Promise<ClusterDescription> {
-  const faults = judgeMachine(inspectMachine());
-  if (faults.length > 0) throw new MeshError("UNSUPPORTED", faults.join("\n"));
-  const folder = clusterFolder(options.state);
-  const existing = await readDescription(folder);
-  if (existing !== undefined && existing.name !== options.name)
-    throw new MeshError(
-      "CONFLICT",
-      `${folder.path} holds another cluster, ${existing.name}: choose another --state`,
-    );
-  if (existing === undefined && (await listNamespaces(options.name)).length > 0)
-    throw new MeshError(
-      "CONFLICT",
-      `a cluster ${options.name} with another state folder is up: \`meltemi cluster down --name ${options.name} --state …\` first, or choose another --name`,
-    );
-  const description: ClusterDescription = {
-    name: options.name,
-    nodes: options.nodes ?? existing?.nodes ?? DEFAULT_NODES,
-    apiPort: existing?.apiPort ?? options.apiPort,
-    zones: options.zones.length > 0 ? options.zones : (existing?.zones ?? []),
-    mountedBpf: ensureBpf() || existing?.mountedBpf === true,
-  };
-  if (existing !== undefined && description.nodes < existing.nodes)
-    throw new MeshError(
-      "CONFLICT",
-      `cluster ${options.name} has ${existing.nodes} nodes and cannot shrink: down first`,
-    );
-  const running = await isUp(folder);
-  if (running && existing !== undefined && description.nodes > existing.nodes)
-    throw new MeshError(
-      "CONFLICT",
-      `cluster ${options.name} is up with ${existing.nodes} nodes: down --keep-state first`,
-    );
-  if (!running && !(await isPortFree(description.apiPort)))
-    throw new MeshError(
-      "CONFLICT",
-      `port ${description.apiPort} of 127.0.0.1 is taken: choose another --api-port`,
-    );
+): Promise<void> {
   await mkdir(folder.path, { recursive: true, mode: 0o755 });
   await writeDescription(folder, description);
   await writeLaunchers(folder, deps.projectFolder);
-  return description;
+}
+
+/** Plans the cluster and prepares its folder, for a process that becomes the cluster itself. */
+export async function prepareCluster(options: ClusterArguments, deps: UpDependencies): Promise<void> {
+  const { description } = await planCluster(options);
+  await makeFolder(clusterFolder(options.state), description, deps);
 }
 
 export async function clusterUp(options: ClusterArguments, deps: UpDependencies): Promise<void> {
   const { say } = deps;
   const folder = clusterFolder(options.state);
   const startedAtMs = deps.clock.monotonicMs();
-  const description = await prepareCluster(options, deps);
-  if (await isUp(folder)) say(`cluster ${options.name} is up already`);
-  else {
-    say(
-      `starting cluster ${options.name}: ${description.nodes} nodes, API server on 127.0.0.1:${description.apiPort}`,
-    );
-    await startDaemon(options, folder, deps);
+  const { description, isNew } = await planCluster(options);
+  try {
+    await makeFolder(folder, description, deps);
+    await bringUp(options, description, folder, deps);
+  } catch (error) {
+    const told = (await isFull(folder.path, error)) ? new MeshError("UNAVAILABLE", fullText(folder)) : error;
+    if (isNew) await undo(options.name, folder, description.mountedBpf, deps);
+    throw told;
   }
-  await waitUntilReady(folder, description, deps);
   const seconds = ((deps.clock.monotonicMs() - startedAtMs) / 1000).toFixed(1);
   say(`cluster ${options.name} is ready (${seconds} s)`);
   say("");
@@ -106,9 +72,41 @@ export async function clusterUp(options: ClusterArguments, deps: UpDependencies)
   say("  istioctl install --set profile=ambient");
 }
 
-async function isUp(folder: ClusterFolder): Promise<boolean> {
-  const daemon = await readDaemon(folder);
-  return daemon !== undefined && isRunning(daemon);
+async function bringUp(
+  options: ClusterArguments,
+  description: ClusterDescription,
+  folder: ClusterFolder,
+  deps: UpDependencies,
+): Promise<void> {
+  if (await isUp(folder)) deps.say(`cluster ${options.name} is up already`);
+  else {
+    deps.say(
+      `starting cluster ${options.name}: ${description.nodes} nodes, API server on 127.0.0.1:${description.apiPort}`,
+    );
+    await startDaemon(options, folder, deps);
+  }
+  await waitUntilReady(folder, description, deps);
+}
+
+function fullText(folder: ClusterFolder): string {
+  return `no space is left for the cluster's state in ${folder.path}: free some, or choose another --state`;
+}
+
+/** What hinders this is told beside the reason why the cluster did not come up, not in its place. */
+async function undo(
+  name: string,
+  folder: ClusterFolder,
+  mountedBpf: boolean,
+  deps: UpDependencies,
+): Promise<void> {
+  try {
+    await stopDaemon(folder, deps.clock);
+    const problems = await removeFromMachine(name, folder, mountedBpf, deps.clock);
+    for (const problem of problems) deps.say(problem);
+    await removeStateFolder(folder);
+  } catch (error) {
+    deps.say(`what was made of the cluster could not be removed: ${describeError(error)}`);
+  }
 }
 
 async function startDaemon(
@@ -170,7 +168,7 @@ async function waitUntilReady(
     if (deps.clock.monotonicMs() > deadlineMs)
       throw new MeshError(
         "TIMEOUT",
-        `the nodes are not ready after ${READY_TIMEOUT_MS / 1000} s; see ${folder.log}`,
+        `the nodes are not ready after ${READY_TIMEOUT_MS / 1000} s:\n${await lastLines(folder.log)}`,
       );
     await pause();
   }
