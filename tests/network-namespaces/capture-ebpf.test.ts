@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
+  CAPTURE_PORTS,
   type CaptureBackend,
   type CapturedPod,
   createEbpfCapture,
@@ -17,7 +18,7 @@ import {
   removeEbpfCapture,
   ZTUNNEL_MARK,
 } from "@meltemi/ebpf";
-import { createUdpSocket, errnoName, openNetworkNamespace } from "@meltemi/linux";
+import { closeFd, createTcpListener, createUdpSocket, errnoName, openNetworkNamespace } from "@meltemi/linux";
 import { createLogger, LogFilter } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import {
@@ -217,6 +218,23 @@ test("a DNS answer keeps its sender's name though the socket sent elsewhere mean
     assert.deepEqual([...answers].sort(), [`outside who from ${ip} 5353`, `ztunnel dns who from ${ip} 53`]);
   } finally {
     socket.close();
+  }
+  await capture.unenrol(pod());
+});
+
+test("an app that listens beside ztunnel, with its uid and more exactly, gets nothing that comes in", async () => {
+  await capture.enrol(pod());
+  await using _ztunnel = await startZtunnel(scene.pod);
+  for (const family of [4, 6] as const) {
+    const ip = ADDRESSES.pod[family];
+    const address = { ip, port: CAPTURE_PORTS.inboundPlaintext };
+    const { fd } = createTcpListener({ netns: scene.pod, address, reusePort: true, backlog: 16 });
+    try {
+      for (const port of [APP_PORT, address.port])
+        assert.match(await firstLine({ netns: scene.outside, destination: { ip, port } }), /^ztunnel in /);
+    } finally {
+      closeFd(fd);
+    }
   }
   await capture.unenrol(pod());
 });
