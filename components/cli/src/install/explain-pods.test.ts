@@ -75,6 +75,13 @@ const CASES = [
     ],
     want: "container c: FailedMount: said",
   },
+  {
+    name: "it started late",
+    pod: pod(container({ running: {} })),
+    events: [event({ uid: "u" }, "FailedMount")],
+    want: "container c: it runs, and is not ready",
+    log: "c",
+  },
   { name: "no status yet", pod: pod({}), want: "it has not been started yet" },
 ] as const;
 for (const row of CASES) {

@@ -28,9 +28,9 @@ export function troubleOf(pod: Pod, events: readonly Event[]): PodTrouble | unde
       problem: `no node takes it: ${unscheduled.message ?? unscheduled.reason ?? ""}`,
       container: undefined,
     };
-  const warning = newestWarning(events, metadata?.uid);
+  const own = events.filter((event) => event.involvedObject.uid === metadata?.uid);
   for (const each of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
-    const problem = containerProblem(each, warning);
+    const problem = containerProblem(each, own);
     if (problem === undefined) continue;
     const hasRun = each.restartCount > 0 || each.state?.waiting === undefined;
     return {
@@ -39,23 +39,25 @@ export function troubleOf(pod: Pod, events: readonly Event[]): PodTrouble | unde
       container: hasRun ? each.name : undefined,
     };
   }
-  return { pod: named, problem: warning ?? "it has not been started yet", container: undefined };
+  return { pod: named, problem: newestOf(own) ?? "it has not been started yet", container: undefined };
 }
 
 type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
 
-function containerProblem(status: ContainerStatus, warning: string | undefined): string | undefined {
+function containerProblem(status: ContainerStatus, events: readonly Event[]): string | undefined {
   const { waiting, terminated, running } = status.state ?? {};
   if (waiting !== undefined) {
     const reason = waiting.reason ?? "";
-    if (ON_ITS_WAY.has(reason)) return warning ?? "it is being started";
+    if (ON_ITS_WAY.has(reason)) return newestOf(events) ?? "it is being started";
     const before = status.lastState?.terminated;
     if (before !== undefined) return `${reason}, ended with exit code ${before.exitCode}`;
     return waiting.message === undefined ? reason : `${reason}: ${waiting.message}`;
   }
   if (terminated !== undefined)
     return terminated.exitCode === 0 ? undefined : `ended with exit code ${terminated.exitCode}`;
-  return running === undefined || status.ready ? undefined : (warning ?? "it runs, and is not ready");
+  if (running === undefined || status.ready) return undefined;
+  // What held its start up is over.
+  return newestOf(events.filter(({ reason }) => reason === "Unhealthy")) ?? "it runs, and is not ready";
 }
 
 /** Why a workload makes no pods at all: the newest warning about it or about what it made in between. */
@@ -65,10 +67,6 @@ export function workloadWarning(workload: string, events: readonly Event[]): str
     return name === workload || name.startsWith(`${workload}-`);
   });
   return newestOf(about);
-}
-
-function newestWarning(events: readonly Event[], uid: string | undefined): string | undefined {
-  return newestOf(events.filter((event) => event.involvedObject.uid === uid));
 }
 
 function newestOf(events: readonly Event[]): string | undefined {
