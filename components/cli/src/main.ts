@@ -24,6 +24,7 @@ const context: CommandContext = {
   env: process.env,
   projectRoot,
   version: manifest.version,
+  isRoot: process.getuid?.() === 0,
   signal: interrupted.signal,
   exit: (code) => {
     process.exitCode = code;

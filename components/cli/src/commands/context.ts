@@ -11,6 +11,7 @@ export interface CommandContext {
   /** Folder of the project: the local cluster and the demo run programs from it. */
   readonly projectRoot: string;
   readonly version: string;
+  readonly isRoot: boolean;
   /** Aborted by Ctrl-C: the command ends in order. */
   readonly signal: AbortSignal;
   /** Sets the exit code of the process. */

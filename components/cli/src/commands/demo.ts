@@ -5,6 +5,12 @@ import { type Command, Option } from "commander";
 import { runDemo } from "../demo/run-demo.ts";
 import type { CommandContext } from "./context.ts";
 
+interface DemoFlags {
+  readonly keep: boolean;
+  readonly name: string;
+  readonly output: "text" | "json";
+}
+
 export function addDemoCommand(program: Command, context: CommandContext): void {
   program
     .command("demo")
@@ -12,25 +18,28 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
       "make a cluster on this machine, install the mesh, drive real traffic and show what happened",
     )
     .option("--keep", "leave the cluster up at the end, and say how to explore it", false)
-    .option("--once", "for scripts: no prompts, take everything down at the end", false)
+    .addOption(
+      new Option("--once", "for scripts: the same, and the cluster is taken down whatever happens").conflicts(
+        "keep",
+      ),
+    )
     .option("--name <cluster>", "name of the cluster it makes", "demo")
     .addOption(new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text"))
     .addHelpText(
       "after",
-      "\nExamples:\n  npm run demo\n  npm run demo -- --keep\n  npm run --silent demo -- --once -o json",
+      `
+Needs root. With -o json, standard output has one JSON object a line, {claim, ok, seen, figures}, and nothing else.
+Exit code 0 when every claim held. Ctrl-C takes the cluster down.
+
+Examples:
+  npm run demo
+  npm run demo -- --keep
+  npm run --silent demo -- --once -o json`,
     )
-    .action(async (flags: { keep: boolean; name: string; output: "text" | "json" }) => {
-      context.exit(
-        await runDemo(
-          {
-            projectRoot: context.projectRoot,
-            clusterName: flags.name,
-            keep: flags.keep,
-            format: flags.output,
-            env: context.env,
-          },
-          { terminal: context.terminal, clock: systemClock },
-        ),
-      );
+    .action(async (flags: DemoFlags) => {
+      const { projectRoot, env, terminal, signal, isRoot } = context;
+      const { name: clusterName, keep, output: format } = flags;
+      const options = { projectRoot, clusterName, keep, format, env, isRoot };
+      context.exit(await runDemo(options, { terminal, clock: systemClock, signal }));
     });
 }

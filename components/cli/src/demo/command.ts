@@ -12,6 +12,8 @@ export interface CommandOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs?: number;
+  /** Aborted: the program is told to end. */
+  readonly signal?: AbortSignal;
 }
 
 /** No command of the demo takes longer than this unless it says so. */
@@ -39,8 +41,12 @@ export function runCommand(argv: readonly string[], options: CommandOptions = {}
       timedOut = true;
       child.kill("SIGKILL");
     }, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const stop = (): void => void child.kill("SIGTERM");
+    options.signal?.addEventListener("abort", stop, { once: true });
+    if (options.signal?.aborted) stop();
     const finish = (code: number): void => {
       clearTimeout(timer);
+      options.signal?.removeEventListener("abort", stop);
       resolve({ code, ...output });
     };
     child.on("error", (error) => {

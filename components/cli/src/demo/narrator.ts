@@ -6,7 +6,8 @@ import { describeDuration } from "../output/terminal.ts";
 import type { Claim } from "./claim.ts";
 
 export interface Narrator {
-  chapter(title: string): void;
+  /** `proves`: what the audience is about to see, in a plain sentence. */
+  chapter(title: string, proves?: string): void;
   command(line: string): void;
   note(text: string): void;
   claim(claim: Claim): void;
@@ -34,10 +35,11 @@ function textNarrator(terminal: Terminal, clock: Clock): Narrator {
   const startedMs = clock.monotonicMs();
   let chapters = 0;
   return {
-    chapter(title) {
+    chapter(title, proves) {
       chapters++;
       const at = describeDuration(clock.monotonicMs() - startedMs);
       terminal.line(`\n${terminal.bold(`${chapters}. ${title}`)}  ${terminal.faint(`+${at}`)}`);
+      if (proves !== undefined) terminal.line(`   ${proves}`);
     },
     command: (line) => terminal.line(`   ${terminal.faint("$")} ${line}`),
     note: (text) => terminal.line(`   ${terminal.faint(text)}`),

@@ -2,8 +2,9 @@
 
 import { type Clock, describeError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
-import { runCommand } from "./command.ts";
+import { type ClusterStatus, DemoCluster } from "./cluster.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
+import { holdName } from "./one-at-a-time.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 import { deployPrograms, installMesh } from "./steps/deploy.ts";
 import { enrolNamespace, showEncrypted, showPlaintext } from "./steps/enrol.ts";
@@ -18,14 +19,22 @@ export interface DemoOptions {
   readonly keep: boolean;
   readonly format: "text" | "json";
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isRoot: boolean;
 }
 
 export interface DemoDependencies {
   readonly terminal: Terminal;
   readonly clock: Clock;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
 }
 
-const CLUSTER_UP_DEADLINE_MS = 120_000;
+const NODES = 2;
+/** 128 and the number of SIGINT, as a shell has it. */
+const INTERRUPTED_EXIT_CODE = 130;
+const NOT_ROOT =
+  "The demo makes network namespaces and loads eBPF programs, which only root may do: sudo npm run demo. " +
+  "Without root these work: npm test -- unit, and the commands validate and manifest generate.";
 
 /** In the order of the story. A chapter that throws is a claim that failed; the next ones are still tried. */
 const CHAPTERS: readonly { readonly name: string; readonly play: (stage: Stage) => Promise<void> }[] = [
@@ -44,61 +53,65 @@ const CHAPTERS: readonly { readonly name: string; readonly play: (stage: Stage) 
   { name: "control plane away", play: showControlPlaneAway },
 ];
 
-/** Exit code of the demo: 0 when every claim held. */
+/** Exit code of the demo: 0 when every claim held, 130 when it was interrupted. */
 export async function runDemo(options: DemoOptions, deps: DemoDependencies): Promise<number> {
-  const narrator = createNarrator(options.format, deps);
-  const startMs = deps.clock.monotonicMs();
-  const cluster = clusterCommand(options);
-  narrator.chapter("A Kubernetes of two nodes on this machine");
-  const up = await cluster("up", "--nodes", "2");
-  if (up.code !== 0) {
-    deps.terminal.aside(up.stderr.trim());
+  const { terminal, clock, signal } = deps;
+  if (!options.isRoot) {
+    terminal.aside(NOT_ROOT);
     return 1;
   }
-  const status = JSON.parse((await cluster("status", "-o", "json")).stdout) as ClusterStatus;
-  const stage = new Stage(stageOf(status, options), { narrator, clock: deps.clock });
-  stage.claim({
-    claim: "a cluster of two nodes is up, and kubectl talks to it",
-    ok: (await stage.kubectl(["get", "nodes", "-o", "name"])).trim().split("\n").length === 2,
-    seen: `up after ${Math.round(deps.clock.monotonicMs() - startMs)} ms`,
-  });
-  await playChapters(stage);
-  if (options.keep) explainKept(narrator);
-  else await takeDown(cluster, stage);
-  narrator.end(stage.claims, deps.clock.monotonicMs() - startMs);
-  return stage.claims.every((claim) => claim.ok) ? 0 : 1;
-}
-
-async function playChapters(stage: Stage): Promise<void> {
-  for (const chapter of CHAPTERS) {
-    try {
-      await chapter.play(stage);
-    } catch (error) {
-      stage.claim({
-        claim: `the chapter "${chapter.name}" plays to its end`,
-        ok: false,
-        seen: describeError(error),
-      });
-      if (chapter.name === "install" || chapter.name === "deploy") return;
+  using _ = holdName(options.clusterName);
+  const narrator = createNarrator(options.format, deps);
+  const startMs = clock.monotonicMs();
+  const cluster = new DemoCluster({ ...options, name: options.clusterName });
+  let stage: Stage | undefined;
+  try {
+    await removeEarlier(cluster, narrator);
+    stage = await makeStage(cluster, options, narrator, deps);
+    await playChapters(stage);
+  } catch (error) {
+    if (!signal.aborted) {
+      terminal.aside(`Error: ${describeError(error)}`);
+      if (!options.keep) await cluster.down();
+      return 1;
     }
   }
+  if (signal.aborted) return await interrupted(cluster, options, narrator, terminal);
+  const claims = stage?.claims ?? [];
+  if (options.keep) explainKept(options.clusterName, narrator);
+  else if (stage !== undefined) await takeDown(cluster, stage);
+  narrator.end(claims, clock.monotonicMs() - startMs);
+  return claims.every((claim) => claim.ok) ? 0 : 1;
 }
 
-type ClusterCommand = (...args: readonly string[]) => ReturnType<typeof runCommand>;
-
-function clusterCommand(options: DemoOptions): ClusterCommand {
-  const program = `${options.projectRoot}/components/local-cluster/src/main.ts`;
-  return (command = "status", ...args) =>
-    runCommand([process.execPath, program, command, "--name", options.clusterName, ...args], {
-      env: options.env,
-      timeoutMs: CLUSTER_UP_DEADLINE_MS,
-    });
+/** A demo that was killed, or one with --keep, left its cluster: this one begins with its own. */
+async function removeEarlier(cluster: DemoCluster, narrator: Narrator): Promise<void> {
+  const { state } = await cluster.status();
+  if (state === "absent" && (await cluster.leftBehind()).length === 0) return;
+  narrator.note("The cluster of an earlier demo is still there; it is taken down first.");
+  await cluster.down();
 }
 
-interface ClusterStatus {
-  readonly name: string;
-  readonly folder: string;
-  readonly kubeconfig: string;
+async function makeStage(
+  cluster: DemoCluster,
+  options: DemoOptions,
+  narrator: Narrator,
+  deps: DemoDependencies,
+): Promise<Stage> {
+  const startMs = deps.clock.monotonicMs();
+  narrator.chapter(
+    "A Kubernetes of two nodes on this machine",
+    "A real API server, real kubelets and network namespaces, without a container engine.",
+  );
+  await cluster.up(NODES, deps.signal);
+  const stage = new Stage(stageOf(await cluster.status(), options), { ...deps, narrator });
+  const nodes = (await stage.kubectl(["get", "nodes", "-o", "name"])).trim().split("\n");
+  stage.claim({
+    claim: "a cluster of two nodes is up, and kubectl talks to it",
+    ok: nodes.length === NODES,
+    seen: `up after ${Math.round(deps.clock.monotonicMs() - startMs)} ms`,
+  });
+  return stage;
 }
 
 function stageOf(status: ClusterStatus, options: DemoOptions): StageOptions {
@@ -114,44 +127,60 @@ function stageOf(status: ClusterStatus, options: DemoOptions): StageOptions {
   };
 }
 
-async function takeDown(cluster: ClusterCommand, stage: Stage): Promise<void> {
-  stage.narrator.chapter("Down: nothing is left behind");
-  const down = await cluster("down");
-  const left = await leftBehind(stage.options.link.namespace.replace(/fabric$/, ""));
+async function playChapters(stage: Stage): Promise<void> {
+  for (const chapter of CHAPTERS) {
+    try {
+      await chapter.play(stage);
+      stage.signal.throwIfAborted();
+    } catch (error) {
+      // What an interruption cut short has shown nothing.
+      if (stage.signal.aborted) throw error;
+      stage.claim({
+        claim: `the chapter "${chapter.name}" plays to its end`,
+        ok: false,
+        seen: describeError(error),
+      });
+      if (chapter.name === "install" || chapter.name === "deploy") return;
+    }
+  }
+}
+
+async function interrupted(
+  cluster: DemoCluster,
+  options: DemoOptions,
+  narrator: Narrator,
+  terminal: Terminal,
+): Promise<number> {
+  if (options.keep) {
+    explainKept(options.clusterName, narrator);
+    return INTERRUPTED_EXIT_CODE;
+  }
+  terminal.aside("\nInterrupted: the cluster is being taken down (Ctrl-C once more leaves it as it is).");
+  await cluster.down();
+  terminal.aside("The cluster is gone.");
+  return INTERRUPTED_EXIT_CODE;
+}
+
+async function takeDown(cluster: DemoCluster, stage: Stage): Promise<void> {
+  stage.narrator.chapter("Down: nothing is left behind", "The machine is as it was before.");
+  const problem = await cluster.down().then(() => undefined, describeError);
+  const left = await cluster.leftBehind();
   stage.claim({
     claim: "the cluster is gone, with its namespaces, mounts, cgroups and kernel programs",
-    ok: down.code === 0 && left.length === 0,
-    seen:
-      down.code !== 0 ? down.stderr.trim() : left.length === 0 ? "nothing left" : `left: ${left.join(", ")}`,
+    ok: problem === undefined && left.length === 0,
+    seen: problem ?? (left.length === 0 ? "nothing left" : `left: ${left.join(", ")}`),
   });
 }
 
-/** What still carries the cluster's name on this machine. */
-async function leftBehind(prefix: string): Promise<readonly string[]> {
-  const name = prefix.replace(/^mlt-|-$/g, "");
-  const looks: readonly { readonly argv: readonly string[]; readonly sign: string }[] = [
-    { argv: ["ip", "netns", "list"], sign: prefix },
-    { argv: ["cat", "/proc/self/mountinfo"], sign: `/meltemi/${name}/` },
-    { argv: ["find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", `meltemi-${name}`], sign: name },
-    { argv: ["find", "/sys/fs/bpf", "-maxdepth", "1", "-name", `meltemi-${name}`], sign: name },
-  ];
-  const found: string[] = [];
-  for (const look of looks) {
-    const { stdout } = await runCommand(look.argv);
-    found.push(...stdout.split("\n").filter((line) => line.includes(look.sign)));
-  }
-  return found;
-}
-
-function explainKept(narrator: Narrator): void {
+function explainKept(name: string, narrator: Narrator): void {
   narrator.note("The cluster stays up. To explore it:");
   for (const line of [
-    'eval "$(npm run --silent meltemi -- cluster env --name demo)"',
+    `eval "$(npm run --silent meltemi -- cluster env --name ${name})"`,
     "kubectl get pods -A -o wide",
     "kubectl exec -n shop deploy/client -- curl -s http://web/",
     "kubectl logs -n istio-system -l app=ztunnel -f",
     "kubectl apply -f examples/demo/allow-client.yaml",
-    "npm run --silent meltemi -- cluster down --name demo",
+    `npm run --silent meltemi -- cluster down --name ${name}`,
   ]) {
     narrator.command(line);
   }

@@ -31,11 +31,16 @@ export class Stage {
   readonly options: StageOptions;
   readonly narrator: Narrator;
   readonly clock: Clock;
+  readonly signal: AbortSignal;
 
-  constructor(options: StageOptions, deps: { readonly narrator: Narrator; readonly clock: Clock }) {
+  constructor(
+    options: StageOptions,
+    deps: { readonly narrator: Narrator; readonly clock: Clock; readonly signal: AbortSignal },
+  ) {
     this.options = options;
     this.narrator = deps.narrator;
     this.clock = deps.clock;
+    this.signal = deps.signal;
   }
 
   claim(claim: Claim): void {
@@ -44,7 +49,7 @@ export class Stage {
   }
 
   run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(argv, { env: this.options.env, ...options });
+    return runCommand(argv, { env: this.options.env, signal: this.signal, ...options });
   }
 
   /** Runs kubectl; throws with kubectl's own words when it fails. */
@@ -84,7 +89,7 @@ export class Stage {
       if (await condition()) return this.clock.monotonicMs() - start;
       if (this.clock.monotonicMs() - start > deadlineMs)
         throw new MeshError("TIMEOUT", `wait for ${what}: not within ${deadlineMs} ms`);
-      await delay(this.clock, LOOK_EVERY_MS);
+      await delay(this.clock, LOOK_EVERY_MS, this.signal);
     }
   }
 }

@@ -11,7 +11,10 @@ const READY_DEADLINE_MS = 120_000;
 const CERTIFICATE_TTL = "180s";
 
 export async function installMesh(stage: Stage): Promise<void> {
-  stage.narrator.chapter("Install the ambient profile");
+  stage.narrator.chapter(
+    "Install the ambient profile",
+    "The command is Istio's own, spoken to a real Kubernetes API; it ends when every part serves.",
+  );
   const argv = [
     "istioctl",
     "install",
@@ -34,7 +37,10 @@ export async function installMesh(stage: Stage): Promise<void> {
 }
 
 export async function deployPrograms(stage: Stage): Promise<void> {
-  stage.narrator.chapter("Deploy nginx, Redis, PostgreSQL and a gRPC pair on two nodes");
+  stage.narrator.chapter(
+    "Deploy nginx, Redis, PostgreSQL and a gRPC pair on two nodes",
+    "Programs as everyone runs them, none of which knows of the mesh.",
+  );
   await stage.shown(["apply", "-f", stage.example("programs.yaml")]);
   for (const namespace of ["shop", "outside"]) {
     await stage.kubectl(

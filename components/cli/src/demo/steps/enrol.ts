@@ -17,7 +17,10 @@ interface Pod {
 }
 
 export async function showPlaintext(stage: Stage): Promise<void> {
-  stage.narrator.chapter("Before: plaintext on the wire");
+  stage.narrator.chapter(
+    "Before: plaintext on the wire",
+    "What anyone on the network between the nodes can read today.",
+  );
   const { calls, crossing } = await callUnderWatch(stage);
   const times = await timeRequests(stage, TIMED_REQUESTS);
   stage.claim({
@@ -34,7 +37,10 @@ export async function showPlaintext(stage: Stage): Promise<void> {
 }
 
 export async function enrolNamespace(stage: Stage): Promise<void> {
-  stage.narrator.chapter("One label puts the namespace into the mesh");
+  stage.narrator.chapter(
+    "One label puts the namespace into the mesh",
+    "No pod is restarted, changed or given a sidecar.",
+  );
   const before = await podsOf(stage);
   const startMs = stage.clock.monotonicMs();
   await stage.shown(["label", "namespace", "shop", "istio.io/dataplane-mode=ambient"]);
@@ -61,7 +67,10 @@ export async function enrolNamespace(stage: Stage): Promise<void> {
 }
 
 export async function showEncrypted(stage: Stage): Promise<void> {
-  stage.narrator.chapter("After: the same calls, nothing but mutual TLS on the wire");
+  stage.narrator.chapter(
+    "After: the same calls, nothing but mutual TLS on the wire",
+    "The same wiretap now sees one port and no text.",
+  );
   await stage.until("the first call through the mesh", ENROL_DEADLINE_MS, async () =>
     (await callPrograms(stage)).every((call) => call.ok),
   );
@@ -93,8 +102,15 @@ async function callUnderWatch(
   stage: Stage,
 ): Promise<{ readonly calls: Awaited<ReturnType<typeof callPrograms>>; readonly crossing: Crossing }> {
   const capture = await watchLink(stage.options.link, `/tmp/meltemi-demo-${process.pid}.pcap`);
-  const calls = await callPrograms(stage);
-  return { calls, crossing: await capture.stop() };
+  // Whatever happens, tcpdump ends and its file goes.
+  const [calls, crossing] = await callPrograms(stage).then(
+    async (results) => [results, await capture.stop()] as const,
+    async (error) => {
+      await capture.stop();
+      throw error;
+    },
+  );
+  return { calls, crossing };
 }
 
 function describePorts(crossing: Crossing): string {

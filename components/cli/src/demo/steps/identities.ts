@@ -6,7 +6,10 @@ const CLIENT_IDENTITY = "spiffe://cluster.local/ns/shop/sa/client";
 const WEB_IDENTITY = "spiffe://cluster.local/ns/shop/sa/web";
 
 export async function showIdentities(stage: Stage): Promise<void> {
-  stage.narrator.chapter("Identities: SPIFFE, one per service account");
+  stage.narrator.chapter(
+    "Identities: SPIFFE, one per service account",
+    "Who calls whom is proven by certificate, not by address.",
+  );
   const log = await stage.shown(["logs", "-n", "istio-system", "-l", "app=ztunnel", "--tail=400"]);
   const line = log
     .split("\n")
@@ -19,7 +22,10 @@ export async function showIdentities(stage: Stage): Promise<void> {
 }
 
 export async function showMetrics(stage: Stage): Promise<void> {
-  stage.narrator.chapter("Telemetry: the standard TCP metrics");
+  stage.narrator.chapter(
+    "Telemetry: the standard TCP metrics",
+    "Dashboards made for Istio find the numbers they ask for.",
+  );
   const pods = await stage.kubectl([
     "get",
     "pods",

@@ -29,7 +29,10 @@ function untilReached(stage: Stage, from: Target, url?: string): Promise<number>
 }
 
 export async function showAllowByIdentity(stage: Stage): Promise<void> {
-  stage.narrator.chapter("ALLOW by identity");
+  stage.narrator.chapter(
+    "ALLOW by identity",
+    "A policy names who may call; everyone else is refused, at once.",
+  );
   const before = await reaches(stage, STRANGER);
   await stage.shown(["apply", "-f", stage.example("allow-client.yaml")]);
   const refusedMs = await untilRefused(stage, STRANGER);
@@ -45,7 +48,7 @@ export async function showAllowByIdentity(stage: Stage): Promise<void> {
 }
 
 export async function showDenyByPort(stage: Stage): Promise<void> {
-  stage.narrator.chapter("DENY by port");
+  stage.narrator.chapter("DENY by port", "A policy closes one port and leaves its neighbour open.");
   const admin = "http://web.shop:81/";
   const before = await reaches(stage, CLIENT, admin);
   await stage.shown(["apply", "-f", stage.example("deny-admin-port.yaml")]);
@@ -61,7 +64,10 @@ export async function showDenyByPort(stage: Stage): Promise<void> {
 }
 
 export async function showDenyByAddress(stage: Stage): Promise<void> {
-  stage.narrator.chapter("DENY by address, on a connection that is already open");
+  stage.narrator.chapter(
+    "DENY by address, on a connection that is already open",
+    "A policy also ends what it forbids, not only what comes next.",
+  );
   const podIp = (
     await stage.kubectl([
       "get",
@@ -112,7 +118,10 @@ function denyAddress(podIp: string): string {
 }
 
 export async function showStrict(stage: Stage): Promise<void> {
-  stage.narrator.chapter("STRICT: no plaintext from outside the mesh");
+  stage.narrator.chapter(
+    "STRICT: no plaintext from outside the mesh",
+    "Who is not in the mesh stays out, while the node's health probes pass.",
+  );
   const before = await reaches(stage, UNMESHED);
   await stage.shown(["apply", "-f", stage.example("strict.yaml")]);
   const refusedMs = await untilRefused(stage, UNMESHED);

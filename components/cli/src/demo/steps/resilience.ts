@@ -25,7 +25,10 @@ function startTraffic(stage: Stage, name: string): Traffic {
 }
 
 export async function showRotation(stage: Stage): Promise<void> {
-  stage.narrator.chapter("Certificates rotate under traffic");
+  stage.narrator.chapter(
+    "Certificates rotate under traffic",
+    "A certificate is replaced while requests flow, and none is lost.",
+  );
   const before = await servedSerial(stage);
   const traffic = startTraffic(stage, "rotation");
   const rotatedMs = await stage.until("a new certificate", ROTATION_DEADLINE_MS, async () => {
@@ -63,7 +66,10 @@ async function servedSerial(stage: Stage): Promise<string> {
 }
 
 export async function showControlPlaneAway(stage: Stage): Promise<void> {
-  stage.narrator.chapter("The control plane dies and comes back");
+  stage.narrator.chapter(
+    "The control plane dies and comes back",
+    "Traffic does not need the control plane; policies flow again when it is back.",
+  );
   const traffic = startTraffic(stage, "control-plane");
   await stage.shown([
     "delete",
