@@ -58,18 +58,21 @@ export function createLedger(typeUrl: XdsTypeUrl, onDemand: boolean): Ledger {
   const asked = new Map<string, boolean>();
   let answered = false;
 
-  const settle = (receipt: Receipt): DeltaRequest => {
-    answered = true;
-    for (const { name, version, aliases } of receipt.accepted) {
+  const book = ({ accepted, rejected, removedNames }: Receipt): void => {
+    for (const { name, version, aliases } of accepted) {
       held.set(name, version);
       for (const key of [name, ...aliases]) if (asked.has(key)) asked.set(key, true);
     }
-    // What was refused is forgotten, so that a later stream brings it again.
-    for (const { name } of receipt.rejected) held.delete(name);
-    for (const name of receipt.removedNames) {
+    // Of what was refused an older form may be in use: a later stream must bring it again, or say that it is gone.
+    for (const { name } of rejected) if (held.has(name)) held.set(name, NO_VERSION);
+    for (const name of removedNames) {
       held.delete(name);
       if (asked.has(name)) asked.set(name, true);
     }
+  };
+  const settle = (receipt: Receipt): DeltaRequest => {
+    answered = true;
+    book(receipt);
     const answer = { typeUrl, responseNonce: receipt.nonce };
     if (receipt.rejected.length === 0) return answer;
     return { ...answer, errorDetail: { code: INVALID_ARGUMENT, message: nackMessage(receipt.rejected) } };
@@ -104,6 +107,8 @@ export function createLedger(typeUrl: XdsTypeUrl, onDemand: boolean): Ledger {
 }
 
 const INVALID_ARGUMENT = 3;
+/** A version that no server gives. */
+const NO_VERSION = "";
 
 function openWildcard(typeUrl: string, held: ReadonlyMap<string, string>): DeltaRequest {
   return { typeUrl, initialResourceVersions: Object.fromEntries(held) };
@@ -116,7 +121,7 @@ function openOnDemand(
   asked: ReadonlyMap<string, boolean>,
 ): DeltaRequest {
   const versions = new Map(held);
-  for (const name of asked.keys()) if (!versions.has(name)) versions.set(name, "");
+  for (const name of asked.keys()) if (!versions.has(name)) versions.set(name, NO_VERSION);
   return {
     typeUrl,
     resourceNamesSubscribe: ["*", ...asked.keys()],
