@@ -310,6 +310,23 @@ test("a watcher that does not read is cut off, nobody else notices", async () =>
   assert.equal((await call(`${CONFIG_MAPS}/flood`, { method: "DELETE" })).code, 200);
 });
 
+test("a watch that begins with more than may wait is served whole, and is bounded after", async () => {
+  const data = { a: "x".repeat(1_000_000) };
+  for (let at = 0; at < 12; at++) {
+    const answer = await call(CONFIG_MAPS, {
+      method: "POST",
+      body: JSON.stringify({ metadata: { name: `large-${at}`, labels: { large: "yes" } }, data }),
+    });
+    assert.equal(answer.code, 201);
+  }
+  const query = "labelSelector=large%3Dyes&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+  const events = await watchUntil(`${query}&allowWatchBookmarks=true`, (all) =>
+    all.some((event) => event.type === "BOOKMARK"),
+  );
+  assert.equal(events.length, 13);
+  await call(`${CONFIG_MAPS}?labelSelector=large%3Dyes`, { method: "DELETE" });
+});
+
 test("a watch ends when its time is over", async () => {
   const events = await watchUntil("timeoutSeconds=1&resourceVersion=0", () => false);
   assert.ok(events.length > 0);

@@ -153,17 +153,23 @@ function gather(node: JsonObject, path: FieldPath, found: Set<FieldPath>, depth:
   }
 }
 
-/** `.spec.containers[name="web"].image`, as conflicts name a field. */
+/** `.spec.containers[name="web"].image`, as conflicts name a field. Elements that are none of ours come from clients, and are shown as they are. */
 export function shownPath(path: FieldPath): string {
-  return splitPath(path)
-    .map((element) => {
-      const rest = element.slice(2);
-      if (element.startsWith("f:")) return `.${rest}`;
-      if (element.startsWith("v:")) return `[=${rest}]`;
-      const keys = JSON.parse(rest) as JsonObject;
-      return `[${Object.entries(keys)
+  return splitPath(path).map(shownElement).join("");
+}
+
+function shownElement(element: string): string {
+  const rest = element.slice(2);
+  if (element.startsWith("f:")) return `.${rest}`;
+  if (element.startsWith("v:")) return `[=${rest}]`;
+  try {
+    const keys: unknown = element.startsWith("k:") ? JSON.parse(rest) : undefined;
+    if (isObject(keys as Json))
+      return `[${Object.entries(keys as JsonObject)
         .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
         .join(",")}]`;
-    })
-    .join("");
+  } catch {
+    // Shown as it is.
+  }
+  return `[${element}]`;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Json, JsonObject } from "../json.ts";
 import type { KubeObject } from "../kube-object.ts";
-import { fromFieldsV1, toFieldsV1 } from "./field-set.ts";
+import { fromFieldsV1, joinPath, shownPath, toFieldsV1 } from "./field-set.ts";
 import { type Applied, applyConfiguration } from "./server-side-apply.ts";
 import { trackUpdate } from "./track.ts";
 
@@ -150,4 +150,10 @@ test("FieldsV1: what is written is read back, and hostile input is survived", ()
     fc.property(fc.jsonValue(), (value) => void fromFieldsV1(value as Json)),
     { numRuns: 300 },
   );
+});
+
+test("a path is shown as it is where its elements are none of ours", () => {
+  const path = ["f:spec", 'k:{"name":"web"}', "f:image", 'v:"a"', "k:{", "k:7", "odd", ""].reduce(joinPath);
+  assert.equal(shownPath(path), '.spec[name="web"].image[="a"][k:{][k:7][odd][]');
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => void shownPath(text)));
 });

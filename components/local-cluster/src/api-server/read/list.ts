@@ -29,7 +29,7 @@ interface Unfinished {
   readonly items: readonly Stored[];
 }
 
-/** Lists being paged through at one time; the least recently started one is forgotten first. */
+/** Lists being paged through at one time; the one that was asked for a page least recently is forgotten first. */
 const MAX_UNFINISHED = 64;
 
 export type Lister = (question: ListQuestion) => Page;
@@ -37,13 +37,14 @@ export type Lister = (question: ListQuestion) => Page;
 export function createLister(store: ObjectStore): Lister {
   const unfinished = new Map<string, Unfinished>();
 
-  function pageOf(whole: Unfinished, from: number, limit: number): Page {
+  function pageOf(whole: Unfinished, id: string, from: number, limit: number): Page {
     const end = limit > 0 ? from + limit : whole.items.length;
     const items = from === 0 && end >= whole.items.length ? whole.items : whole.items.slice(from, end);
     const metadata: JsonObject = { resourceVersion: String(whole.revision) };
     const left = whole.items.length - end;
+    // One place for the whole list, at the end of the row; none once it is told, so that no old objects are kept alive.
+    unfinished.delete(id);
     if (left <= 0) return { items, metadata };
-    const id = randomUUID();
     unfinished.set(id, whole);
     const [oldest] = unfinished.keys();
     if (unfinished.size > MAX_UNFINISHED && oldest !== undefined) unfinished.delete(oldest);
@@ -60,14 +61,14 @@ export function createLister(store: ObjectStore): Lister {
           "The provided continue parameter is too old to display a consistent list result; start the list again without it.",
         );
       }
-      return pageOf(whole, token.from, question.limit);
+      return pageOf(whole, token.id, token.from, question.limit);
     }
     checkRevision(question, store);
     const all = store.list(question.key, question.namespace);
     const { selection } = question;
     const items = selection === undefined ? all : all.filter((stored) => selection(stored.object));
     const whole = { key: question.key, namespace: question.namespace, revision: store.revision(), items };
-    return pageOf(whole, 0, question.limit);
+    return pageOf(whole, randomUUID(), 0, question.limit);
   };
 }
 

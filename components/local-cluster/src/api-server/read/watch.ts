@@ -53,6 +53,8 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
     response.writeHead(200, { "content-type": "application/json", "cache-control": "no-cache, private" });
     response.flushHeaders();
     let bookmarkTimer: Timer | undefined;
+    // What there is at the start waits for the reader however much it is: cut off, it would come back for the same again.
+    let maxWaitingBytes = Number.POSITIVE_INFINITY;
     const endTimer = clock.after(question.timeoutMs, () => end());
     const stopListening = store.history.listen((change) => deliver(change));
 
@@ -65,7 +67,7 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
     }
     function write(line: string): void {
       if (line === "") return;
-      if (response.writableLength > MAX_WAITING_BYTES) {
+      if (response.writableLength > maxWaitingBytes) {
         end();
         response.destroy();
       } else response.write(line);
@@ -85,6 +87,7 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
     for (const stored of backlog.existing) write(encoder.existing(stored));
     if (question.sendInitialEvents) write(encoder.bookmark(store.revision(), true));
     for (const change of backlog.changes) deliver(change);
+    maxWaitingBytes = response.writableLength + MAX_WAITING_BYTES;
     if (question.bookmarks) bookmarkLater();
   }
 
