@@ -124,6 +124,7 @@ function stageOf(status: ClusterStatus, options: DemoOptions): StageOptions {
     },
     // The first node's cable in the namespace that stands for the wire between the nodes.
     link: { namespace: `mlt-${status.name}-fabric`, interface: "port1" },
+    captureFile: `${status.folder}/link.pcap`,
   };
 }
 

@@ -21,6 +21,8 @@ export interface StageOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Network namespace and interface through which all traffic between the nodes passes. */
   readonly link: { readonly namespace: string; readonly interface: string };
+  /** Where what crosses the link is written: it goes with the cluster, also when nobody comes to remove it. */
+  readonly captureFile: string;
 }
 
 /** How often a condition is looked at while the demo waits for it. */

@@ -101,7 +101,7 @@ async function podsOf(stage: Stage): Promise<readonly Pod[]> {
 async function callUnderWatch(
   stage: Stage,
 ): Promise<{ readonly calls: Awaited<ReturnType<typeof callPrograms>>; readonly crossing: Crossing }> {
-  const capture = await watchLink(stage.options.link, `/tmp/meltemi-demo-${process.pid}.pcap`);
+  const capture = await watchLink(stage.options.link, stage.options.captureFile);
   // Whatever happens, tcpdump ends and its file goes.
   const [calls, crossing] = await callPrograms(stage).then(
     async (results) => [results, await capture.stop()] as const,
