@@ -238,6 +238,17 @@ test("the doors: readiness, debug pages, the root certificate in every namespace
     cluster.client.get(CONFIG_MAPS, { namespace: "fresh", name: "istio-ca-root-cert" }),
   );
   assert.equal(map?.data?.["root-cert.pem"], plane.rootPem);
+  // Somebody else is faster, and wrong.
+  await ensureNamespace(cluster.client, "early");
+  const key = { namespace: "early", name: "istio-ca-root-cert" };
+  await eventually(() => cluster.client.get(CONFIG_MAPS, key));
+  await cluster.client.delete(CONFIG_MAPS, key);
+  await cluster.client
+    .create(CONFIG_MAPS, { metadata: key, data: { "root-cert.pem": "x" } })
+    .catch(() => undefined);
+  await eventually(
+    async () => (await cluster.client.get(CONFIG_MAPS, key))?.data?.["root-cert.pem"] === plane.rootPem,
+  );
 });
 
 /** How a call of this method ends, with a good token and an empty request. */

@@ -83,7 +83,8 @@ export function startRootCertificateDistributor(deps: RootDistributorDeps): Asyn
   });
   namespaces.onChange({ add: (one) => queue.add(nameOf(one)) });
   const changed = (map: ConfigMap): void => queue.add(namespaceOf(map));
-  maps.onChange({ update: (_, map) => changed(map), delete: changed });
+  // Also those that somebody else made first: what is in them need not be ours.
+  maps.onChange({ add: changed, update: (_, map) => changed(map), delete: changed });
   void Promise.all([namespaces.synced, maps.synced]).then(all);
   return {
     async [Symbol.asyncDispose]() {

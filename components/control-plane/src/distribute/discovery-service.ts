@@ -89,6 +89,11 @@ export function createDiscoveryService(
       return;
     }
     if (call.cancelled || call.destroyed) return;
+    if (!deps.isReady()) {
+      // It began to shut down while the token was looked at: all other streams have been sent away.
+      refuse(call, status.UNAVAILABLE, "server is shutting down", "the server began to shut down");
+      return;
+    }
     const connectionId = `${call.getPeer()}-${++opened}`;
     const connection = createConnection(call, result?.caller, connectionId, { ...deps, turnstile }, () => {
       connections.delete(connection);
