@@ -1,9 +1,17 @@
 /** What every capture backend must do, in a real kernel. */
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { type CaptureBackend, type CapturedPod, ZTUNNEL_MARK } from "@meltemi/ebpf";
-import { closeFd, createTcpListener, localAddress, type NetworkNamespace, peerAddress } from "@meltemi/linux";
+import {
+  closeFd,
+  createTcpListener,
+  localAddress,
+  type NetworkNamespace,
+  peerAddress,
+  withNetworkNamespace,
+} from "@meltemi/linux";
 import {
   ADDRESSES,
   APP_PORT,
@@ -131,6 +139,24 @@ export function describeCapture(subject: CaptureUnderTest): void {
           kind,
         );
       }
+  });
+
+  check("a pod has its ephemeral ports for every IPv4 destination, not once for all", async () => {
+    const setPorts = (range: string): void =>
+      withNetworkNamespace(scene.pod, () => writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", range));
+    const destinations = [ADDRESSES.outside[4], ADDRESSES.node[4]].map((ip) => ({ ip, port: OUTSIDE_PORT }));
+    await capture.enrol(podWith());
+    await using _ztunnel = await startZtunnel(scene.pod);
+    using open = new DisposableStack();
+    setPorts("41000 41001");
+    try {
+      for (const destination of [...destinations, ...destinations]) {
+        const conversation = open.use(await converse({ netns: scene.pod, destination }));
+        assert.equal(await conversation.line(), `ztunnel out ${destination.ip} ${destination.port}`);
+      }
+    } finally {
+      setPorts("32768 60999");
+    }
   });
 
   check("loopback and the pod's own addresses are not captured", async () => {

@@ -11,6 +11,10 @@
 #define SOL_SOCKET 1
 #define SO_MARK 36
 
+/* 127.1.0.0/16, and the multiplier of Knuth's hash. */
+#define LOOPBACK_BLOCK 0x7f010000
+#define GOLDEN_RATIO 0x9e3779b1
+
 static __always_inline void mark_last_hop(struct bpf_sock_addr *ctx, __u32 mark)
 {
 	__u32 marked = (mark & ~MARK_MASK) | RETURN_MARK;
@@ -89,6 +93,18 @@ static __always_inline void keep_source_v6(struct bpf_sock_addr *ctx, const stru
 	bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source));
 }
 
+/*
+ * Which loopback address leads to ztunnel. With one for all, the pod would have its ephemeral ports once; so each destination has its
+ * own, as without capture. ztunnel listens on all of them, its DNS proxy on 127.0.0.1 alone. IPv6 has only one.
+ */
+static __always_inline __be32 loopback_towards(const struct destination *to, __u16 port)
+{
+	if (port != OUTBOUND_PORT)
+		return bpf_htonl(INADDR_LOOPBACK);
+	__u32 mixed = (to->ip.word[3] ^ (__u32)to->port) * GOLDEN_RATIO;
+	return bpf_htonl(LOOPBACK_BLOCK | (mixed >> 16));
+}
+
 static __always_inline struct ip sockaddr_v6(const struct bpf_sock_addr *ctx)
 {
 	struct ip ip = { .word = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] } };
@@ -112,7 +128,7 @@ static __always_inline int redirect_v4(struct bpf_sock_addr *ctx, bool connectin
 		return REFUSE;
 	if (connecting)
 		keep_source_v4(ctx, sk);
-	ctx->user_ip4 = bpf_htonl(INADDR_LOOPBACK);
+	ctx->user_ip4 = loopback_towards(&to, port);
 	ctx->user_port = bpf_htons(port);
 	return ALLOW;
 }
@@ -137,7 +153,7 @@ static __always_inline int redirect_v6(struct bpf_sock_addr *ctx, bool connectin
 	ctx->user_ip6[0] = 0;
 	ctx->user_ip6[1] = 0;
 	ctx->user_ip6[2] = v4 ? bpf_htonl(0xffff) : 0;
-	ctx->user_ip6[3] = v4 ? bpf_htonl(INADDR_LOOPBACK) : bpf_htonl(1);
+	ctx->user_ip6[3] = v4 ? loopback_towards(&to, port) : bpf_htonl(1);
 	ctx->user_port = bpf_htons(port);
 	return ALLOW;
 }
