@@ -159,16 +159,21 @@ export class Http2Connection implements StreamHost {
     return stream;
   }
 
+  /** Begun by the peer after it could have known our GOAWAY's last stream: whatever comes on it is thrown away (RFC 9113 §6.8). */
+  isIgnored(streamId: number): boolean {
+    return this.role === "server" && streamId % 2 === 1 && streamId > this.lastServedStreamId;
+  }
+
   /** A stream that nobody has begun yet. */
   isIdle(streamId: number): boolean {
     const ours = this.role === "client" ? streamId % 2 === 1 : streamId % 2 === 0;
     if (ours) return this.role === "server" || streamId >= this.#nextStreamId;
-    return streamId > this.lastPeerStreamId;
+    return streamId > this.lastPeerStreamId && !this.isIgnored(streamId);
   }
 
   /** Frames for it may still be under way, so they are no violation. */
   wasReset(streamId: number): boolean {
-    return this.#resets.has(streamId) || streamId > this.lastServedStreamId;
+    return this.#resets.has(streamId) || this.isIgnored(streamId);
   }
 
   applyPeerSettings(settings: PeerSettings): boolean {

@@ -9,20 +9,27 @@ interface Allowance {
   readonly perSecond: number;
 }
 
-export type FloodKind = "ping" | "settings" | "earlyReset" | "refusedStream" | "noise";
+export type FloodKind = "ping" | "settings" | "rapidReset" | "refusedStream" | "noise";
 
 export const FLOOD_ALLOWANCES: Readonly<Record<FloodKind, Allowance>> = {
   /** Keepalive needs one in ten seconds; bandwidth probes of some clients send one per round trip. */
   ping: { burst: 500, perSecond: 50 },
   /** One at the start, one or two later, is all that anyone sends. */
   settings: { burst: 50, perSecond: 5 },
-  /** Streams reset before they were answered: an application that gives up, or a rapid reset attack. */
-  earlyReset: { burst: 1000, perSecond: 100 },
+  /** Streams reset without an answer within {@link RAPID_RESET_MS}. */
+  rapidReset: { burst: 1000, perSecond: 100 },
   /** Streams refused for being malformed, too large, or one too many. */
   refusedStream: { burst: 1000, perSecond: 100 },
   /** Frames without effect: empty DATA, PRIORITY, unknown types, frames for streams that we reset. */
   noise: { burst: 10_000, perSecond: 1000 },
 };
+
+/**
+ * A stream that its peer resets sooner than this after its HEADERS, before it was answered, was hardly meant: a rapid reset
+ * (CVE-2023-44487). Later ones are callers that give up on a port which hangs. They hold their stream meanwhile, so `maxStreams`
+ * bounds their rate, and counting them would let one sick port end a connection on which others are well served.
+ */
+export const RAPID_RESET_MS = 100;
 
 /** Token buckets; one is made when its kind of frame first comes, so a quiet connection has none. */
 export class FloodGuard {

@@ -22,7 +22,7 @@ export class HeadReceiver {
     this.#count = count;
   }
 
-  receive(result: Assembled): Fault {
+  receive(result: Assembled, nowMs: number): Fault {
     if (result.kind === "more") return undefined;
     if (result.kind === "bad") return result.error;
     const connection = this.#connection;
@@ -32,15 +32,20 @@ export class HeadReceiver {
     if (stream?.headReceived) return this.#trailers(stream, decoded.fields, result.endStream);
     if (connection.role === "client")
       return this.#response(stream, result.streamId, decoded, result.endStream);
-    return this.#request(result.streamId, decoded, result.endStream);
+    return this.#request(result.streamId, decoded, result.endStream, nowMs);
   }
 
-  #request(streamId: number, list: { fields: HeaderFields; oversized: boolean }, endStream: boolean): Fault {
+  #request(
+    streamId: number,
+    list: { fields: HeaderFields; oversized: boolean },
+    endStream: boolean,
+    nowMs: number,
+  ): Fault {
     const connection = this.#connection;
     if (streamId % 2 === 0)
       return connectionError(ErrorCode.protocolError, `HEADERS on stream ${streamId} of a client`);
+    if (connection.isIgnored(streamId)) return this.#count("noise");
     if (!connection.isIdle(streamId)) return this.#notOpen(streamId);
-    if (streamId > connection.lastServedStreamId) return this.#count("noise");
     connection.lastPeerStreamId = streamId;
     if (connection.streams.size >= connection.options.maxStreams) {
       connection.rememberReset(streamId);
@@ -49,6 +54,7 @@ export class HeadReceiver {
     }
     const stream = connection.addStream(streamId);
     stream.headReceived = true;
+    stream.requestedAtMs = nowMs;
     if (endStream) stream.onRemoteEnd();
     if (list.oversized) {
       stream.respond(431, [], true);

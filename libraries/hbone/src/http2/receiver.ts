@@ -13,7 +13,7 @@ import {
   FrameType,
   MAX_WINDOW_BYTES,
 } from "./constants.ts";
-import { FloodGuard, type FloodKind } from "./flood-guard.ts";
+import { FloodGuard, type FloodKind, RAPID_RESET_MS } from "./flood-guard.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { closedStreamFault, HeadReceiver } from "./head-receiver.ts";
 import { HeaderAssembly } from "./header-assembly.ts";
@@ -109,9 +109,9 @@ export class Receiver implements FrameSink {
     switch (type) {
       case FrameType.headers:
         if (streamId === 0) return connectionError(ErrorCode.protocolError, "HEADERS on stream 0");
-        return this.#heads.receive(this.#headers.headers(streamId, flags, payload));
+        return this.#heads.receive(this.#headers.headers(streamId, flags, payload), this.#nowMs);
       case FrameType.continuation:
-        return this.#heads.receive(this.#headers.continuation(streamId, flags, payload));
+        return this.#heads.receive(this.#headers.continuation(streamId, flags, payload), this.#nowMs);
       case FrameType.priority:
         return this.#priority(streamId, payload);
       case FrameType.rstStream:
@@ -155,9 +155,12 @@ export class Receiver implements FrameSink {
       return connectionError(ErrorCode.protocolError, `RST_STREAM on idle stream ${streamId}`);
     const stream = this.#connection.streams.get(streamId);
     if (stream === undefined) return this.#count("noise");
-    const early = !stream.answered;
+    const rapid =
+      this.#connection.role === "server" &&
+      !stream.answered &&
+      this.#nowMs - stream.requestedAtMs < RAPID_RESET_MS;
     stream.onPeerReset(readUint32(payload, 0));
-    return early && this.#connection.role === "server" ? this.#count("earlyReset") : undefined;
+    return rapid ? this.#count("rapidReset") : undefined;
   }
 
   #settings(flags: number, streamId: number, payload: Uint8Array): Fault {

@@ -40,6 +40,8 @@ export class Http2Stream implements ByteChannel, Sender {
   watcher: StreamWatcher | undefined;
   /** The final response (client) or request (server) headers are in. */
   headReceived = false;
+  /** When the request came (server), by the time that the connection is told. */
+  requestedAtMs = 0;
   /** The request was answered (server). */
   answered = false;
   remoteEnded = false;

@@ -10,6 +10,7 @@ import {
   headersFrame,
   outcome,
   PREFACE,
+  parseFrames,
   setting,
   uint32,
 } from "./frames.fixture.ts";
@@ -320,3 +321,33 @@ for (const [name, input, want] of CLIENT_CASES) {
     assert.equal(outcome(endpoint), want);
   });
 }
+
+test("what comes on streams that a drained server ignores is thrown away, and those under way go on", () => {
+  const server = new Endpoint("server");
+  server.receive(PREFACE, OPEN);
+  server.http2.goaway();
+  const ping = parseFrames(server.takeOutput()).find(
+    (one) => one.type === FrameType.ping && (one.flags & Flag.ack) === 0,
+  );
+  assert.ok(ping);
+  server.receive(frame(FrameType.ping, Flag.ack, 0, ping.payload));
+  server.takeOutput();
+  server.receive(
+    headersFrame(3, CONNECT),
+    frame(FrameType.windowUpdate, 0, 3, uint32(1)),
+    data(3, 1),
+    headersFrame(3, [], true),
+    frame(FrameType.rstStream, 0, 3, uint32(ErrorCode.cancel)),
+    frame(FrameType.windowUpdate, 0, 5, uint32(1)),
+    frame(FrameType.rstStream, 0, 5, uint32(ErrorCode.cancel)),
+  );
+  assert.equal(server.requests.length, 1);
+  assert.equal(server.http2.closed, false);
+  server.requests[0]?.stream.respond(200, [], false);
+  assert.equal(server.http2.streams.get(1)?.gone, false);
+  server.receive(frame(FrameType.rstStream, 0, 2, uint32(ErrorCode.cancel)));
+  assert.deepEqual(server.failure, {
+    code: ErrorCode.protocolError,
+    reason: "RST_STREAM on idle stream 2",
+  });
+});
