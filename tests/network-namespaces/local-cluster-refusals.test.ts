@@ -1,7 +1,7 @@
 /** What hinders a local cluster: one clear sentence, an exit code, and nothing left behind. And a disk that fills up under its store. */
 
 import assert from "node:assert/strict";
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { CONFIG_MAPS, createKubernetesClient, loadKubeconfig, statusOf } from "@meltemi/kubernetes";
 import { systemClock } from "@meltemi/runtime";
+import { runProgram, tryProgram } from "../../components/local-cluster/src/network/run-program.ts";
 import {
   apiPort,
   cluster,
@@ -23,15 +24,15 @@ import {
 
 const disk = join(tmpdir(), `disk-of-${NAME}`);
 
-function unmount(): void {
-  while (spawnSync("umount", ["-l", disk], { stdio: "ignore" }).status === 0);
+async function unmount(): Promise<void> {
+  while ((await tryProgram("umount", ["-l", disk])).code === 0);
   rmSync(disk, { recursive: true, force: true });
 }
 
-function mountDisk(options: string): void {
-  unmount();
+async function mountDisk(options: string): Promise<void> {
+  await unmount();
   mkdirSync(disk, { recursive: true });
-  execFileSync("mount", ["-t", "tmpfs", "-o", options, `disk-of-${NAME}`, disk]);
+  await runProgram("mount", ["-t", "tmpfs", "-o", options, `disk-of-${NAME}`, disk]);
 }
 
 /** Also of mounts on the disk; the disk itself is the test's. */
@@ -44,10 +45,10 @@ before(async () => {
   if (skip !== false) return;
   // What a crashed run left behind.
   await cluster("down");
-  unmount();
+  await unmount();
 });
-afterEach(() => {
-  if (skip === false) unmount();
+afterEach(async () => {
+  if (skip === false) await unmount();
 });
 after(async () => {
   if (skip === false) await cluster("down");
@@ -88,8 +89,7 @@ test("refused: a port that is taken, with the name of the flag", { skip }, async
 });
 
 const NOBODY = ["--reuid=nobody", "--regid=nogroup", "--clear-groups", process.execPath, PROGRAM];
-const nobodyReads =
-  skip === false && spawnSync("setpriv", [...NOBODY, "help"], { stdio: "ignore" }).status === 0;
+const nobodyReads = skip === false && (await tryProgram("setpriv", [...NOBODY, "help"])).code === 0;
 const skipNobody = nobodyReads ? false : skip || "nobody cannot read this folder";
 for (const command of ["up", "down"])
   test(`refused: ${command} by somebody who is not root`, { skip: skipNobody }, async () => {
@@ -109,7 +109,7 @@ test("refused: a folder that holds other things, which stay", { skip }, async ()
 });
 
 test("refused: a disk that is too small", { skip }, async () => {
-  mountDisk("size=8m");
+  await mountDisk("size=8m");
   const { code, said } = await upIn(disk);
   assert.equal(code, 1);
   assert.match(
@@ -125,7 +125,7 @@ for (const [name, files] of [
 ] as const)
   test(`a disk that is full ${name}`, { skip }, async () => {
     // Room for bytes, but for a few files only: the preflight cannot know when those run out.
-    mountDisk(`size=128m,nr_inodes=${files}`);
+    await mountDisk(`size=128m,nr_inodes=${files}`);
     const { code, said } = await upIn(disk);
     assert.equal(code, 1);
     assert.match(
@@ -140,13 +140,12 @@ test("a disk that fills up under a running cluster: writes are refused, and come
   skip,
   timeout: 120_000,
 }, async () => {
-  mountDisk("size=80m");
+  await mountDisk("size=80m");
   const { code, said } = await upIn(disk);
   assert.equal(code, 0, said);
-  const client = createKubernetesClient(
-    loadKubeconfig(execFileSync("cat", [join(disk, "kubeconfig")], { encoding: "utf8" })),
-    { clock: systemClock },
-  );
+  const client = createKubernetesClient(loadKubeconfig(readFileSync(join(disk, "kubeconfig"), "utf8")), {
+    clock: systemClock,
+  });
   const pid = daemonPid(disk);
   const write = (name: string): Promise<unknown> =>
     client.create(CONFIG_MAPS, {
@@ -155,7 +154,7 @@ test("a disk that fills up under a running cluster: writes are refused, and come
     });
   try {
     await write("before");
-    spawnSync("dd", ["if=/dev/zero", `of=${join(disk, "ballast")}`, "bs=64k"], { stdio: "ignore" });
+    await tryProgram("dd", ["if=/dev/zero", `of=${join(disk, "ballast")}`, "bs=64k"]);
     let status: number | undefined;
     for (let at = 0; at < 60 && status === undefined; at++)
       await write(`during-${at}`).catch((error: unknown) => {
