@@ -2,7 +2,7 @@
 // Plain JavaScript for Node 20, because it runs before the project's own Node 24 is there. Doing nothing takes under 100 ms and no network.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,8 +51,9 @@ const lack = (text) => {
 
 /** True when the path exists; one `*` may stand for any folder name. */
 function present(path) {
-  if (!path.includes("*")) return existsSync(path);
-  return spawnSync("sh", ["-c", `ls -d ${path}`], { stdio: "ignore" }).status === 0;
+  const [folder, rest] = path.split("*");
+  if (rest === undefined) return existsSync(path);
+  return existsSync(folder) && readdirSync(folder).some((name) => existsSync(join(folder, name, rest)));
 }
 
 function missingDebianPackages() {
@@ -133,7 +134,7 @@ function aptInstall(missing, command) {
     process.off("exit", removePolicy);
   }
   if (result.status === 0) return;
-  const said = `${result.stderr ?? ""}`.trim().split("\n").slice(-SHOWN_LINES);
+  const said = (result.error?.message ?? result.stderr).trim().split("\n").slice(-SHOWN_LINES);
   lack(
     `apt-get could not install what is missing:\n    ${said.join("\n    ")}\n  Try it yourself: apt-get update && ${command}`,
   );

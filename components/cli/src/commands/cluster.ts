@@ -5,12 +5,22 @@ import type { Command } from "commander";
 import type { CommandContext } from "./context.ts";
 
 export function addClusterCommand(program: Command, context: CommandContext): void {
+  const name = program.name();
   program
     .command("cluster")
     .description("a Kubernetes on this machine, for trying: up, status, env, down")
     .helpOption(false)
     .allowUnknownOption()
-    .argument("[words...]")
+    .argument("[words...]", "as `cluster help` says them")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  ${name} cluster up
+  eval "$(${name} cluster env)"
+  ${name} cluster up --name second --api-port 6444
+  ${name} cluster down`,
+    )
     .action(async (words: readonly string[]) => {
       const program_ = `${context.projectRoot}/components/local-cluster/src/main.ts`;
       context.exit(await passThrough([process.execPath, program_, ...words], context));

@@ -10,7 +10,7 @@ interface ValidateFlags {
   readonly output: "text" | "json";
 }
 
-const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
+const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
 
 export function addValidateCommand(program: Command, context: CommandContext): void {
   const name = program.name();
@@ -18,7 +18,7 @@ export function addValidateCommand(program: Command, context: CommandContext): v
     .command("validate")
     .alias("v")
     .description("check Istio, Gateway API and IstioOperator objects in files, without a cluster")
-    .requiredOption("-f, --filename <file>", "file, folder with all below it, or - (repeatable)", collect, [])
+    .requiredOption("-f, --filename <file>", "file, folder with all below it, or - (repeatable)", collect)
     .addOption(new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text"))
     .addHelpText(
       "after",
@@ -44,11 +44,13 @@ async function validate(flags: ValidateFlags, context: CommandContext): Promise<
     if (flags.output === "text") showResult(result, context);
   }
   const problems = results.flatMap((result) => result.problems);
-  const valid = !problems.some(({ severity }) => severity === "error");
+  // A check of nothing is a mistake in whoever asked for it.
+  const valid = results.length > 0 && !problems.some(({ severity }) => severity === "error");
   if (flags.output === "json") {
     const objects = results.reduce((sum, result) => sum + result.objects, 0);
     context.terminal.line(JSON.stringify({ valid, files: results.length, objects, problems }, undefined, 2));
-  } else if (results.length === 0) context.terminal.aside("no .yaml, .yml or .json file there");
+  }
+  if (results.length === 0) context.terminal.aside("expected a .yaml, .yml or .json file there, found none");
   if (!valid) context.exit(1);
 }
 

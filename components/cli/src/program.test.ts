@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Command } from "commander";
+import type { CommandContext } from "./commands/context.ts";
+import { createTerminal } from "./output/terminal.ts";
+import { createProgram } from "./program.ts";
+
+interface Said {
+  out: string;
+  err: string;
+  code: number;
+}
+
+function setUp(name: string): { readonly program: Command; readonly said: Said } {
+  const said: Said = { out: "", err: "", code: 0 };
+  const stdout = { write: (text: string) => (said.out += text) };
+  const stderr = { write: (text: string) => (said.err += text) };
+  const context: CommandContext = {
+    terminal: createTerminal({ stdout, stderr, colour: false }),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    env: { HOME: "/nonexistent" },
+    projectRoot: "/nonexistent",
+    version: "1.2.3",
+    isRoot: false,
+    signal: new AbortController().signal,
+    exit: (code) => {
+      said.code = code;
+    },
+  };
+  const program = createProgram(name, context);
+  for (const command of everyCommand(program))
+    command.exitOverride().configureOutput({ writeOut: stdout.write, writeErr: stderr.write });
+  return { program, said };
+}
+
+function everyCommand(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+async function run(name: string, ...words: string[]): Promise<Said> {
+  const { program, said } = setUp(name);
+  try {
+    await program.parseAsync(words, { from: "user" });
+  } catch (error) {
+    said.code = 1;
+    // Commander has said it; what a command throws, main.ts says.
+    if (!(error as { code?: string }).code?.startsWith("commander.")) said.err += String(error);
+  }
+  return said;
+}
+
+test("every command shows examples, under the name by which it was called", () => {
+  for (const command of everyCommand(setUp("istioctl").program)) {
+    let help = "";
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    assert.match(help, /\nExamples:\n {2}\S/, command.name());
+    assert.match(help, /^Usage: istioctl/);
+    if (command.name() !== "demo") assert.doesNotMatch(help, /\bmeltemi [a-z]/, command.name());
+  }
+});
+
+const CASES = [
+  {
+    name: "a misspelt command",
+    words: ["instal"],
+    want: /unknown command 'instal'\n\(Did you mean install\?\)/,
+  },
+  {
+    name: "a misspelt option",
+    words: ["install", "--dryrun"],
+    want: /unknown option '--dryrun'\n\(Did you mean --dry-run\?\)/,
+  },
+  { name: "no file", words: ["validate"], want: /required option '-f, --filename <file>' not specified/ },
+  {
+    name: "a file there is not",
+    words: ["validate", "-f", "/nonexistent/a"],
+    want: /read \/nonexistent\/a: no such file/,
+  },
+  {
+    name: "a format there is not",
+    words: ["version", "-o", "xml"],
+    want: /Allowed choices are text, json, yaml/,
+  },
+  {
+    name: "no duration",
+    words: ["install", "--readiness-timeout", "soon"],
+    want: /Expected a duration such as 90s or 5m/,
+  },
+  {
+    name: "a value there is not",
+    words: ["manifest", "generate", "--set", "values.cni.ambeint=1"],
+    want: /did you mean ambient/,
+  },
+  {
+    name: "neither all nor one revision",
+    words: ["uninstall"],
+    want: /expected either --purge .* or --revision/,
+  },
+  { name: "both", words: ["uninstall", "--purge", "--revision", "a"], want: /expected either --purge/ },
+  {
+    name: "no cluster",
+    words: ["install", "-y", "-c", "/nonexistent/k"],
+    want: /read kubeconfig .*there is no such file/,
+  },
+  { name: "a demo without root", words: ["demo"], want: /only root may do: sudo npm run demo/ },
+  { name: "keep and once", words: ["demo", "--keep", "--once"], want: /cannot be used with/ },
+] as const;
+for (const { name, words, want } of CASES) {
+  test(`refused: ${name}`, async () => {
+    const { code, err, out } = await run("istioctl", ...words);
+    assert.match(err, want);
+    assert.equal(code, 1);
+    assert.equal(out, "");
+  });
+}
+
+test("version without a cluster is an answer, with the reason aside", async () => {
+  const { code, out, err } = await run("meltemi", "version", "-o", "json");
+  assert.deepEqual([code, JSON.parse(out)], [0, { clientVersion: { version: "1.2.3" } }]);
+  assert.match(err, /^only the client's version: read kubeconfig/);
+  assert.equal((await run("meltemi", "version", "--no-remote")).err, "");
+});
+
+test("what manifest generate prints is one document for each object", async () => {
+  const { out } = await run("meltemi", "manifest", "generate", "--set", "profile=ambient");
+  assert.match(out, /^kind: DaemonSet$/m);
+  assert.ok(out.split("---\n").length > 20);
+});
