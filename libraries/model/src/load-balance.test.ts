@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { ip } from "./address.ts";
-import { resolveTargetPort, selectEndpoint, usableEndpoints } from "./load-balance.ts";
+import { type EndpointRequest, resolveTargetPort, selectEndpoint } from "./load-balance.ts";
 import { applyAddressUpdates, EMPTY_SNAPSHOT, type MeshSnapshot } from "./snapshot.ts";
 import { type LoadBalancing, newService, newWorkload, type Service, type Workload } from "./workload.ts";
 
@@ -197,6 +198,92 @@ for (const [name, servicePort, target, workload, want] of [
 
 test("a service nobody backs has no endpoint", () => {
   const request = { service: SERVICE, servicePort: 80, source: SOURCE, target: "standard" } as const;
-  assert.deepEqual(usableEndpoints(EMPTY_SNAPSHOT, request), []);
   assert.equal(selectEndpoint(EMPTY_SNAPSHOT, request, Math.random), undefined);
+});
+
+const chosen = (view: MeshSnapshot, given: Partial<EndpointRequest>, draw = 0): string | undefined => {
+  const request = {
+    service: SERVICE,
+    servicePort: 80,
+    source: SOURCE,
+    target: "standard",
+    ...given,
+  } as const;
+  const endpoint = selectEndpoint(view, request, () => draw);
+  return endpoint && `${endpoint.workload.name}:${endpoint.targetPort}`;
+};
+
+test("what was chosen before changes no later choice", () => {
+  const both = [port(80, 8080), port(81, 8181)];
+  const one = endpoint("one", { ...same, name: "one", uid: "one", services: new Map([["ns/s.ns", both]]) });
+  const view = mesh(one, endpoint("far", { network: "local", locality: place("other", "z") }));
+  const zonal = balanced({ mode: "strict", routingPreferences: ["zone"] });
+  const elsewhere = { ...SOURCE, locality: place("r", "elsewhere"), network: "else" };
+  for (let round = 0; round < 2; round++) {
+    assert.equal(chosen(view, { servicePort: 81 }), "one:8181");
+    assert.equal(chosen(view, { servicePort: 82 }), undefined);
+    assert.deepEqual([0, 0.99].map((draw) => chosen(view, {}, draw)).sort(), ["far:8080", "one:8080"]);
+    assert.equal(
+      chosen(view, { service: balanced({ mode: "strict", routingPreferences: ["node"] }) }),
+      "one:8080",
+    );
+    assert.equal(chosen(view, { service: zonal, source: elsewhere }), undefined);
+  }
+  const gated = mesh(
+    endpoint("gated", {
+      addresses: [],
+      network: "else",
+      networkGateway: {
+        destination: { kind: "address", network: "else", ip: ip("9.9.9.9") },
+        hbonePort: 15008,
+      },
+    }),
+  );
+  assert.equal(chosen(gated, {}), "gated:8080");
+  assert.equal(chosen(gated, { source: elsewhere }), undefined);
+});
+
+test("an endpoint that changed is chosen as it is now", () => {
+  const before = mesh(endpoint("one"));
+  assert.equal(chosen(before, {}), "one:8080");
+  const sick = endpoint("one", { status: "unhealthy" });
+  const after = applyAddressUpdates(before, [{ kind: "workload", workload: sick }]);
+  assert.equal(chosen(after, {}), undefined);
+  assert.equal(chosen(after, { service: balanced({ healthPolicy: "allowAll" }) }), "one:8080");
+  assert.equal(chosen(before, {}), "one:8080");
+});
+
+test("a scan of ports behind a tunnel is answered as long as it goes on", () => {
+  const view = mesh(endpoint("one", tunnel(15088)));
+  for (const servicePort of [...Array(200).keys(), 0])
+    assert.equal(
+      chosen(view, { servicePort: servicePort + 1000, target: "waypoint" }),
+      `one:${servicePort + 1000}`,
+    );
+});
+
+test("the draw meets each endpoint for its share of the capacity, as a sum from the left would", () => {
+  const capacities = fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(
+      capacities,
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (weights, draw) => {
+        const view = mesh(...weights.map((capacity, index) => endpoint(`e${index}`, { capacity })));
+        const order: Workload[] = [];
+        view.endpoints.get("ns/s.ns")?.forEach((workload) => void order.push(workload));
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        let left = draw * total;
+        const want =
+          total === 0
+            ? order[Math.floor(draw * order.length)]
+            : order.find(({ capacity }) => {
+                left -= capacity;
+                return left < 0;
+              });
+        // A sum that floating point has run off its end falls on the last with capacity.
+        if (want !== undefined) assert.equal(chosen(view, {}, draw), `${want.name}:8080`);
+      },
+    ),
+  );
 });
