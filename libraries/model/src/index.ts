@@ -37,6 +37,7 @@ export {
   findServiceByHostname,
   findServiceByVip,
   findWorkloadByAddress,
+  type LocalPlace,
   policiesOf,
   type WorkloadName,
 } from "./lookup.ts";

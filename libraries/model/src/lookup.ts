@@ -115,16 +115,30 @@ export interface WorkloadName {
   readonly serviceAccount: string;
 }
 
-/** The pod of that name, on `node` when several clusters have one. */
+/** Where this proxy runs; an empty text is not known. */
+export interface LocalPlace {
+  readonly node: string;
+  readonly clusterId: string;
+}
+
+/**
+ * The pod of that name here. Another cluster may have one of the same name, which may be known before our own: it is never
+ * taken, since its identity, policies and waypoint are not ours. What one of both sides does not know rules nothing out;
+ * the pod of which the node is known comes first.
+ */
 export function findLocalWorkload(
   snapshot: MeshSnapshot,
   name: WorkloadName,
-  node: string,
+  place: LocalPlace,
 ): Workload | undefined {
+  const agrees = (here: string, there: string): boolean => here === "" || there === "" || here === there;
   const named = (snapshot.workloadsByName.get(`${name.namespace}/${name.name}`) ?? []).filter(
-    (workload) => workload.serviceAccount === name.serviceAccount,
+    (workload) =>
+      workload.serviceAccount === name.serviceAccount &&
+      agrees(place.clusterId, workload.clusterId) &&
+      agrees(place.node, workload.node),
   );
-  return named.find((workload) => workload.node === node) ?? named[0];
+  return named.find((workload) => workload.node === place.node) ?? named[0];
 }
 
 /** Policies that apply to a workload, and the names it refers to that have not arrived. */

@@ -225,18 +225,30 @@ test("an endpoint goes with its workload, and with its membership", () => {
   assert.equal(left.endpoints.size, 0);
 });
 
-test("a pod is found by the name the node agent gives it, on its own node first", () => {
-  const mesh = meshOf(
-    pod("a", { uid: "other//Pod/ns/a", node: "far", serviceAccount: "sa" }),
-    pod("a", { node: "near", serviceAccount: "sa" }),
-  );
-  const find = (serviceAccount: string, node: string): string | undefined =>
-    findLocalWorkload(mesh, { name: "a", namespace: "ns", serviceAccount }, node)?.uid;
-  assert.equal(find("sa", "near"), "Kubernetes//Pod/ns/a");
-  assert.equal(find("sa", "far"), "other//Pod/ns/a");
-  assert.equal(find("sa", "nowhere"), "other//Pod/ns/a");
-  assert.equal(find("else", "near"), undefined);
-});
+for (const [name, sa, node, clusterId, want] of [
+  ["on its own node", "sa", "near", "", "ours"],
+  ["on the other node", "sa", "far", "", "theirs"],
+  ["on neither: nobody, rather than another's pod", "sa", "nowhere", "", "unscheduled"],
+  ["a cluster whose nodes have the same names", "sa", "near", "them", undefined],
+  ["the node of one cluster, the name of the other", "sa", "far", "us", "unscheduled"],
+  ["a node that is not known", "sa", "", "them", "theirs"],
+  ["another service account", "else", "near", "", undefined],
+] as const)
+  test(`a pod is found by the name the node agent gives it: ${name}`, () => {
+    const of = (uid: string, node: string, clusterId: string): AddressChange[] =>
+      put(pod("a", { uid, node, clusterId, serviceAccount: "sa" }));
+    const mesh = applyAddressUpdates(EMPTY_SNAPSHOT, [
+      ...of("theirs", "far", "them"),
+      ...of("ours", "near", "us"),
+      ...of("unscheduled", "", "us"),
+    ]);
+    const found = findLocalWorkload(
+      mesh,
+      { name: "a", namespace: "ns", serviceAccount: sa },
+      { node, clusterId },
+    );
+    assert.equal(found?.uid, want);
+  });
 
 const policy = (name: string, scope: Policy["scope"], given: Partial<Policy> = {}): Policy => ({
   name,

@@ -3,6 +3,7 @@
 import {
   findLocalWorkload,
   type Ip,
+  type LocalPlace,
   type MeshSnapshot,
   type Workload,
   type WorkloadName,
@@ -16,7 +17,7 @@ import { answerLimit, type DnsQuery, encodeAnswer, encodeError, readQuery } from
 
 export interface DnsHandlerOptions {
   readonly pod: WorkloadName;
-  readonly node: string;
+  readonly place: LocalPlace;
   readonly clusterDomain: string;
   readonly preferredNamespace: string | undefined;
   readonly ipv6Enabled: boolean;
@@ -44,7 +45,7 @@ export function createDnsHandler(options: DnsHandlerOptions, deps: DnsHandlerDep
   const log = deps.logger.scope("dns");
   let working = 0;
   const findClient = (snapshot: MeshSnapshot): Workload | undefined =>
-    findLocalWorkload(snapshot, options.pod, options.node);
+    findLocalWorkload(snapshot, options.pod, options.place);
 
   const answer = async (
     message: Uint8Array,

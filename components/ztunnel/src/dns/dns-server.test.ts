@@ -82,7 +82,7 @@ async function setUp() {
   const handler = createDnsHandler(
     {
       pod: { name: "client", namespace: "ns", serviceAccount: "default" },
-      node: "",
+      place: { node: "", clusterId: "" },
       clusterDomain: "cluster.local",
       preferredNamespace: undefined,
       ipv6Enabled: true,

@@ -2,7 +2,14 @@
 
 import type { TlsContexts } from "@meltemi/identity";
 import type { Relays } from "@meltemi/l4";
-import { findLocalWorkload, type Identity, type Ip, type Workload, type WorkloadName } from "@meltemi/model";
+import {
+  findLocalWorkload,
+  type Identity,
+  type Ip,
+  type LocalPlace,
+  type Workload,
+  type WorkloadName,
+} from "@meltemi/model";
 import type { Clock, Logger } from "@meltemi/runtime";
 import type { MeshStore } from "../mesh/mesh-store.ts";
 import type { HostnameResolver } from "../outbound/hostname-resolver.ts";
@@ -16,8 +23,7 @@ import type { ConnectionTable } from "./connection-table.ts";
 
 interface PodOptions {
   readonly pod: WorkloadName;
-  /** Name of this node. */
-  readonly node: string;
+  readonly place: LocalPlace;
   /** Network of this proxy. */
   readonly network: string;
   readonly ports: ProxyPorts;
@@ -59,9 +65,9 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The pod itself, as the control plane knows it; undefined when it does not within 5 s. */
 export function localWorkload(context: PodContext, signal?: AbortSignal): Promise<Workload | undefined> {
-  const { pod, node } = context.options;
+  const { pod, place } = context.options;
   return context.mesh.waitFor(
-    (snapshot) => findLocalWorkload(snapshot, pod, node),
+    (snapshot) => findLocalWorkload(snapshot, pod, place),
     LOCAL_WORKLOAD_WAIT_MS,
     signal,
   );

@@ -67,7 +67,7 @@ export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): P
   const contextOf = (pod: WorkloadName, place: PodPlace, onlyPort: number | undefined): PodContext => ({
     options: {
       pod,
-      node: node.nodeName,
+      place: { node: node.nodeName, clusterId: node.clusterId },
       network: node.network,
       ports: config.ports,
       listenIp: place.listenIp ?? anyAddress(socketConfig.ipv6Enabled),
@@ -112,7 +112,7 @@ function dnsOf(config: ZtunnelConfig, deps: PodFactoryDeps, pod: WorkloadName, s
   const handler = createDnsHandler(
     {
       pod,
-      node: config.node.nodeName,
+      place: { node: config.node.nodeName, clusterId: config.node.clusterId },
       clusterDomain: config.node.clusterDomain,
       preferredNamespace: config.dns.preferredNamespace,
       ipv6Enabled,
