@@ -16,7 +16,7 @@ import {
 import { ip } from "@meltemi/model";
 import { eventually } from "@meltemi/testkit";
 import { discovery } from "@meltemi/wire";
-import { ADDRESS_TYPE_URL, DELTA_METHOD } from "@meltemi/xds";
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, DELTA_METHOD } from "@meltemi/xds";
 import { podFacts } from "../../components/control-plane/src/compile/facts.fixture.ts";
 import {
   createToken,
@@ -190,6 +190,51 @@ function changePod(name: string, version: number): void {
   plane.plane.resources.publish(plane.plane.compiler.flush());
   plane.plane.discovery.push(0);
 }
+
+test("a policy comes before the workloads that name it, and goes after they no longer do", async () => {
+  using stream = rawStream();
+  const told: string[] = [];
+  const { inputs } = plane.plane.compiler;
+  const publish = (): void => {
+    plane.plane.resources.publish(plane.plane.compiler.flush());
+    plane.plane.discovery.push(0);
+  };
+  stream.call.on("data", (bytes: Buffer) => {
+    const { typeUrl, nonce, resources, removedResources } = fromBinary(
+      discovery.DeltaDiscoveryResponseSchema,
+      bytes,
+    );
+    for (const { name } of resources) told.push(`+${name}`);
+    for (const name of removedResources) told.push(`-${name}`);
+    stream.send({ typeUrl, responseNonce: nonce });
+  });
+  const pod = podFacts({ namespace: "order", name: "a", ips: [ip("10.9.1.1")], labels: { app: "a" } });
+  inputs.pods.put("order/a", pod);
+  publish();
+  stream.send({ node: NODE, typeUrl: AUTHORIZATION_TYPE_URL });
+  stream.send(OPENING);
+  await eventually(() => told.includes("+Kubernetes//Pod/order/a"));
+  told.length = 0;
+  const policy = {
+    ...{ namespace: "order", name: "p", generation: 1, selector: { app: "a" }, targetRefs: [] },
+    ...({ action: "DENY", dryRun: false, rules: [] } as const),
+  };
+  inputs.authorizationPolicies.put("order/p", policy);
+  publish();
+  await eventually(() => told.length === 2);
+  inputs.authorizationPolicies.put("order/p", undefined);
+  publish();
+  await eventually(() => told.length === 4);
+  const workload = "+Kubernetes//Pod/order/a";
+  assert.deepEqual(told, ["+order/p", workload, workload, "-order/p"]);
+  // Nothing else changes: a removal alone is told at once.
+  inputs.authorizationPolicies.put("order/q", { ...policy, name: "q", selector: {} });
+  publish();
+  await eventually(() => told.length === 5);
+  inputs.authorizationPolicies.put("order/q", undefined);
+  publish();
+  await eventually(() => told.at(-1) === "-order/q");
+});
 
 test("a client that does not read costs one response, and then gets the newest state in one more", async () => {
   for (let at = 0; at < 2000; at++) changePod(`bulk-${at}`, 0);

@@ -85,12 +85,23 @@ export function createConnection(
     end();
     call.emit("error", { code, details: message });
   };
+  /**
+   * In the order of `logs`, each answered before the next: a workload that names a policy must not reach a client before the
+   * policy. Removals go the other way round: a policy is taken away when no workload names it any more. They wait for one round
+   * of the others, not for a quiet moment.
+   */
   const pump = (): void => {
+    const sendInTurn = (log: ResourceLog, holdRemovals: boolean): boolean => {
+      if (isOpen && writable && mayBegin(log.typeUrl)) send(log, holdRemovals);
+      return session.watch(log.typeUrl)?.awaitingAnswer !== true;
+    };
+    const last = logs.at(-1);
     for (const log of logs) {
-      if (isOpen && writable && mayBegin(log.typeUrl)) send(log);
-      // A workload that names a policy must not reach a client before the policy: it would be closed, or worse, open.
-      if (session.watch(log.typeUrl)?.awaitingAnswer === true) return;
+      const holdRemovals = log !== last && session.watch(log.typeUrl)?.owesRemovals !== true;
+      if (!sendInTurn(log, holdRemovals)) return;
     }
+    for (const log of logs)
+      if (session.watch(log.typeUrl)?.owesRemovals === true && !sendInTurn(log, false)) return;
   };
   const mayBegin = (typeUrl: string): boolean => {
     const watch = session.watch(typeUrl);
@@ -112,12 +123,13 @@ export function createConnection(
     places.delete(typeUrl);
     place?.leave();
   };
-  const send = (log: ResourceLog): void => {
+  const send = (log: ResourceLog, holdRemovals: boolean): void => {
     const { typeUrl } = log;
-    const next = session.next(log);
+    const next = session.next(log, holdRemovals);
     if (next.kind === "nothing") {
-      // Nothing is missing unless a response is under way: then the next one carries it.
-      if (session.watch(typeUrl)?.awaitingAnswer !== true) lacking.delete(typeUrl);
+      // Nothing is missing unless a response is under way, or removals are held: then a later one carries it.
+      const watch = session.watch(typeUrl);
+      if (watch?.awaitingAnswer !== true && watch?.owesRemovals !== true) lacking.delete(typeUrl);
       return;
     }
     if (next.kind === "behind") {

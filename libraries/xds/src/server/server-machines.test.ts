@@ -318,3 +318,20 @@ test("whatever happens in between, a wildcard client ends up with exactly what t
     }),
   );
 });
+
+test("removals may be held: told later, and not at all when the name is there again", () => {
+  const log = logOf(resource("a", "A"), resource("b", "B"), resource("c", "C"));
+  const session = open();
+  exchange(session, log);
+  log.apply([resource("c", "C2")], ["a", "b"]);
+  const next = session.next(log, true);
+  assert.ok(next.kind === "respond");
+  assert.deepEqual([next.resources.map(({ name }) => name), next.removedNames], [["c"], []]);
+  session.receive(request({ responseNonce: next.nonce }));
+  assert.equal(session.watch(ADDRESS_TYPE_URL)?.owesRemovals, true);
+  assert.equal(session.next(log, true).kind, "nothing");
+  log.apply([resource("b", "B2")], []);
+  assert.deepEqual(exchange(session, log), ["-a", "b"]);
+  assert.equal(session.watch(ADDRESS_TYPE_URL)?.owesRemovals, false);
+  assert.equal(exchange(session, log), undefined);
+});

@@ -42,7 +42,7 @@ export interface DeltaSession {
   readonly node: SessionNode | undefined;
   receive(request: discovery.DeltaDiscoveryRequest): Received;
   /** The next response of the log's type; `nothing` while the client owes an answer. */
-  next(log: ResourceLog): Next;
+  next(log: ResourceLog, holdRemovals?: boolean): Next;
   watch(typeUrl: string): Watch | undefined;
 }
 
@@ -74,7 +74,7 @@ export function createDeltaSession(servedTypes: ReadonlySet<string>): DeltaSessi
       watches.set(typeUrl, createWatch(request, implicitKeys));
       return { kind: "handled", typeUrl, answer: { kind: "none" }, first: true };
     },
-    next: (log) => watches.get(log.typeUrl)?.next(log) ?? { kind: "nothing" },
+    next: (log, holdRemovals) => watches.get(log.typeUrl)?.next(log, holdRemovals) ?? { kind: "nothing" },
     watch: (typeUrl) => watches.get(typeUrl),
   };
 }

@@ -42,8 +42,13 @@ export interface WatchStatus {
 export interface Watch {
   /** Books a later request of the type. */
   update(request: discovery.DeltaDiscoveryRequest): Answer;
-  /** What to send now. A response that is handed out counts as sent. */
-  next(log: ResourceLog): Next;
+  /**
+   * What to send now. A response that is handed out counts as sent. `holdRemovals` keeps back what is gone: a later call
+   * without it tells the client.
+   */
+  next(log: ResourceLog, holdRemovals?: boolean): Next;
+  /** Removals were kept back. */
+  readonly owesRemovals: boolean;
   /** Gives up on the answer to the last response, so that the watch goes on. */
   forgetAnswer(nonce: string): void;
   readonly awaitingAnswer: boolean;
@@ -59,6 +64,7 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
   let wildcard = first.resourceNamesSubscribe.length === 0;
   /** Names to answer for even when nothing changed. */
   const owed = new Set<string>();
+  const keptRemovals = new Set<string>();
   let held: ReadonlyMap<string, string> | undefined = new Map(Object.entries(first.initialResourceVersions));
   let place = 0;
   let sequence = 0;
@@ -106,7 +112,7 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
       resubscribe(request);
       return answer;
     },
-    next(log) {
+    next(log, holdRemovals = false) {
       if (awaiting !== undefined) return { kind: "nothing" };
       if (held === undefined && place < log.floor) return { kind: "behind" };
       const isFirst = held !== undefined;
@@ -116,14 +122,15 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
       held = undefined;
       owed.clear();
       place = log.head;
+      const removedNames = settleRemovals(delta, keptRemovals, holdRemovals);
       // The first response is sent even when empty: it tells the client that it is up to date.
-      if (!isFirst && delta.resources.size === 0 && delta.removedNames.size === 0) return { kind: "nothing" };
+      if (!isFirst && delta.resources.size === 0 && removedNames.length === 0) return { kind: "nothing" };
       awaiting = String(++sequence);
       return {
         kind: "respond",
         nonce: awaiting,
         resources: [...delta.resources.values()],
-        removedNames: [...delta.removedNames],
+        removedNames,
         withAliases: !wildcard,
       };
     },
@@ -133,6 +140,9 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
     get awaitingAnswer() {
       return awaiting !== undefined;
     },
+    get owesRemovals() {
+      return keptRemovals.size > 0;
+    },
     get hasBegun() {
       return held === undefined;
     },
@@ -140,6 +150,16 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
       return { wildcard, nameCount: names.size, sentNonce: String(sequence), ackedNonce, nackMessage };
     },
   };
+}
+
+/** Adds to `kept`, without what is there again; hands it out unless it is to be held. */
+function settleRemovals(delta: Delta, kept: Set<string>, hold: boolean): readonly string[] {
+  for (const name of delta.resources.keys()) kept.delete(name);
+  for (const name of delta.removedNames) kept.add(name);
+  if (hold) return [];
+  const removedNames = [...kept];
+  kept.clear();
+  return removedNames;
 }
 
 interface Delta {
