@@ -21,6 +21,7 @@ export {
 } from "./seqpacket.ts";
 export { MAX_PACKET_BYTES, type Packet } from "./seqpacket-message.ts";
 export { ipBytes, ipText, type SocketAddress } from "./socket-address.ts";
+export { ownSocketFile, type SocketFile } from "./socket-file.ts";
 export {
   closeFd,
   type KeepAlive,

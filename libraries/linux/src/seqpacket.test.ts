@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -130,4 +130,17 @@ test("a process ends although its thread waits, by exit and by having nothing le
     "exiting\n",
   );
   assert.equal(await runProgram(`setTimeout(() => listener.close(), 50)`), "ABORTED\n");
+});
+
+test("a listener that ends leaves the socket of its successor alone, and takes its own with it", async () => {
+  const path = join(folder, "upgrade.sock");
+  const old = listenSeqpacket({ path, backlog: 1, mode: 0o600 });
+  const successor = listenSeqpacket({ path, backlog: 1, mode: 0o600 });
+  old.close();
+  using client = connectSeqpacket(path);
+  using server = await successor.accept();
+  await client.send(Buffer.from("found"));
+  assert.equal(Buffer.from((await server.receive())?.bytes ?? []).toString(), "found");
+  successor.close();
+  assert.equal(existsSync(path), false);
 });

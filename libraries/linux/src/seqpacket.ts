@@ -9,6 +9,7 @@ import { checked, ERRNO, kernelError } from "./failure.ts";
 import { lastErrno, libc } from "./libc.ts";
 import { whenReady } from "./readiness.ts";
 import { type Packet, receivePacket, sendPacket } from "./seqpacket-message.ts";
+import { ownSocketFile, type SocketFile } from "./socket-file.ts";
 
 export interface SeqpacketConnection extends Disposable {
   readonly fd: number;
@@ -22,7 +23,7 @@ export interface SeqpacketConnection extends Disposable {
 
 export interface SeqpacketListener extends Disposable {
   accept(signal?: AbortSignal): Promise<SeqpacketConnection>;
-  /** Stops listening and removes the socket file. Closing twice does nothing. */
+  /** Stops listening and removes the socket file, unless somebody else listens there by now. Closing twice does nothing. */
   close(): void;
 }
 
@@ -45,8 +46,10 @@ export function listenSeqpacket(options: SeqpacketListenOptions): SeqpacketListe
   const address = unixAddress(path);
   rmSync(path, { force: true });
   const fd = checked("make unix socket", libc.socket(AF_UNIX, SOCK_SEQPACKET | NONBLOCK_CLOEXEC, 0), path);
+  let file: SocketFile;
   try {
     checked("bind", libc.bind(fd, address, address.length), path);
+    file = ownSocketFile(path);
     chmodSync(path, options.mode);
     checked("listen", libc.listen(fd, options.backlog), path);
   } catch (error) {
@@ -57,8 +60,8 @@ export function listenSeqpacket(options: SeqpacketListenOptions): SeqpacketListe
   const close = (): void => {
     if (closing.signal.aborted) return;
     closing.abort(closedError(path));
+    file.remove();
     libc.close(fd);
-    rmSync(path, { force: true });
   };
   const accept = async (signal?: AbortSignal): Promise<SeqpacketConnection> => {
     for (;;) {

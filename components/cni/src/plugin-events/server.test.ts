@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { dirname } from "node:path";
 import { test } from "node:test";
 import { createLogger, LogFilter } from "@meltemi/runtime";
 import { createFakeClock, createTemporaryFolder, eventually } from "@meltemi/testkit";
@@ -38,8 +39,10 @@ async function makeServer(enrol: EnrolNewPod) {
       call.end(body);
     });
   return {
+    path,
     post,
     clock,
+    close: () => server.close(),
     async [Symbol.asyncDispose]() {
       await server.close();
       await folder[Symbol.asyncDispose]();
@@ -74,4 +77,24 @@ test("an enrolment that takes too long is told so before the plugin gives up", a
   server.clock.advance(4_500);
   assert.match(await answer, /^500 enrol the pod: not done within 4500 ms/);
   assert.equal(told?.aborted, true);
+});
+
+test("only its owner may call, and nothing but the socket is left in the folder", async () => {
+  await using server = await makeServer(async () => undefined);
+  assert.equal(statSync(server.path).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(dirname(server.path)), ["pluginevent.sock"]);
+});
+
+test("an agent that ends leaves the socket of its successor alone", async () => {
+  await using server = await makeServer(() => Promise.reject(new Error("the old agent")));
+  const successor = await startPluginEventServer(server.path, {
+    enrol: async () => undefined,
+    clock: server.clock,
+    log: createLogger(sink, "t"),
+    onRequest: () => undefined,
+  });
+  await server.close();
+  assert.equal(await server.post(EVENT), "200");
+  await successor.close();
+  assert.equal(existsSync(server.path), false);
 });

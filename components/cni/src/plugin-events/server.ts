@@ -1,8 +1,9 @@
 /** Where the plugin calls: HTTP on a unix socket of the node, `POST /cmdadd` (reference: protocol §6.6). */
 
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { ownSocketFile, type SocketFile } from "@meltemi/linux";
 import { type Clock, describeError, type Logger, MeshError } from "@meltemi/runtime";
 import type { EnrolNewPod } from "./enrol-new-pod.ts";
 import { parsePodEvent } from "./pod-event.ts";
@@ -41,24 +42,42 @@ export async function startPluginEventServer(
   );
   server.maxConnections = MAX_CONNECTIONS;
   mkdirSync(dirname(path), { recursive: true });
-  // Left behind by a run that was killed.
-  rmSync(path, { force: true });
-  await listen(server, path);
-  // Only the plugin, which is root, may enrol.
-  chmodSync(path, 0o600);
+  const file = await listen(server, path);
   server.on("error", (error) =>
     deps.log.error("plugin event server failed", { error: describeError(error) }),
   );
   return {
     close: () =>
       new Promise((resolve) => {
+        file.remove();
         server.close(() => resolve());
         server.closeIdleConnections();
       }),
   };
 }
 
-function listen(server: Server, path: string): Promise<void> {
+/**
+ * Listens in a folder of our own, and moves the finished socket to its place: nobody but root, which the plugin is, can reach it
+ * before it has its permissions, a file left by a run that was killed is replaced, and Node, which removes the path it
+ * was given when it closes, does not remove the socket of the agent that came after us.
+ */
+async function listen(server: Server, path: string): Promise<SocketFile> {
+  const folder = mkdtempSync(join(dirname(path), ".listen-"));
+  try {
+    const hidden = join(folder, "s");
+    await listenAt(server, hidden);
+    chmodSync(hidden, 0o600);
+    renameSync(hidden, path);
+    return ownSocketFile(path);
+  } catch (error) {
+    server.close();
+    throw error;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function listenAt(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, () => {
