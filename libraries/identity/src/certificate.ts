@@ -15,8 +15,8 @@ import {
 } from "./der-reader.ts";
 import {
   readBitStringBytes,
-  readInteger,
   readObjectIdentifier,
+  readSerialNumber,
   readSmallInteger,
   readTime,
 } from "./der-values.ts";
@@ -153,10 +153,7 @@ function readBody(body: DerReader, signed: SignedBytes, der: Uint8Array): Certif
   const versionReader = body.within(version);
   if (readSmallInteger(versionReader, "version") !== 2) throw new DerFault("version: expected 3");
   versionReader.end("version");
-  const serial = readInteger(body, "serial number");
-  // RFC 5280 §4.1.2.2: positive, at most 20 bytes. Zero and negative ones exist, made by faulty CAs.
-  if ((serial[0] ?? 0) >= 0x80 || serial.length > 21)
-    throw new DerFault("serial number: negative or too long");
+  const serialNumber = readSerialNumber(body, "serial number");
   if (readAnyAlgorithm(body, "inner signature algorithm") !== signed.algorithm)
     throw new DerFault("signature algorithm: differs inside and outside");
   const issuer = body.read(TAG.sequence, "issuer").whole;
@@ -169,9 +166,7 @@ function readBody(body: DerReader, signed: SignedBytes, der: Uint8Array): Certif
   const extensions = readTail(body);
   return {
     der,
-    serialNumber: Buffer.from(serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial)
-      .toString("hex")
-      .toUpperCase(),
+    serialNumber,
     issuer,
     subject,
     notBeforeMs,

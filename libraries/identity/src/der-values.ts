@@ -34,6 +34,17 @@ export function readInteger(reader: DerReader, what: string): Uint8Array {
   return content;
 }
 
+/**
+ * Serial number of a certificate: upper-case hexadecimal, without the zero that DER puts before a high bit. RFC 5280 §4.1.2.2:
+ * positive, at most 20 bytes. Zero exists, made by faulty CAs.
+ */
+export function readSerialNumber(reader: DerReader, what: string): string {
+  const serial = readInteger(reader, what);
+  if ((serial[0] ?? 0) >= 0x80 || serial.length > 21) throw new DerFault(`${what}: negative or too long`);
+  const bytes = serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex").toUpperCase();
+}
+
 /** An INTEGER from 0 to 2³¹ − 1. */
 export function readSmallInteger(reader: DerReader, what: string): number {
   const content = readInteger(reader, what);

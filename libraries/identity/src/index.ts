@@ -1,4 +1,4 @@
-export { authenticateClient, authenticateServer } from "./authenticate.ts";
+export { authenticateClient, authenticateServer, type HandshakeVerdict } from "./authenticate.ts";
 export {
   type Certificate,
   decodeCertificate,
@@ -45,8 +45,21 @@ export {
   type RandomBytes,
   type Validity,
 } from "./issue.ts";
+export { issueRevocationList, type RevocationListRequest } from "./issue-revocation-list.ts";
 export { type PeerVerdict, verifyClientPeer, verifyServerPeer } from "./peer.ts";
 export { writePem } from "./pem.ts";
+export {
+  createRevocationIndex,
+  type PeerChain,
+  type RevocationIndex,
+  type RevocationVerdict,
+} from "./revocation-index.ts";
+export {
+  decodeRevocationList,
+  MAX_REVOCATION_FILE_BYTES,
+  type RevocationList,
+  readRevocationFile,
+} from "./revocation-list.ts";
 export {
   type CompliancePolicy,
   createTlsContextCache,

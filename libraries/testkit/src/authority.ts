@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import {
+  type Certificate,
   type CertificateUse,
   certificatePem,
   createIntermediateAuthority,
@@ -9,7 +10,9 @@ import {
   createRootAuthority,
   decodeCertificate,
   type Issuer,
+  isIssuedBy,
   issueLeaf,
+  issueRevocationList,
   type WorkloadCertificate,
   writePem,
 } from "@meltemi/identity";
@@ -54,6 +57,10 @@ export interface TestAuthority {
   notYetValid(identity: Identity | string): WorkloadCertificate;
   /** PEM pair for a TLS server with these DNS names (127.0.0.1 clients use `servername`). */
   serverPem(...dnsNames: readonly string[]): { readonly cert: string; readonly key: string };
+  /** From now on {@link crlPem} lists it: a leaf, or an intermediate. */
+  revoke(certificate: Certificate): void;
+  /** The revocation lists of root and intermediates, as `ca-crl.pem` has them. */
+  crlPem(): string;
 }
 
 export function createTestAuthority(options: TestAuthorityOptions = {}): TestAuthority {
@@ -118,6 +125,27 @@ export function createTestAuthority(options: TestAuthorityOptions = {}): TestAut
         cert: [leaf, ...middle].join(""),
         key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
       };
+    },
+    ...createRevocation(path, nowMs),
+  };
+}
+
+function createRevocation(path: readonly Issuer[], nowMs: number): Pick<TestAuthority, "revoke" | "crlPem"> {
+  const revoked = new Map<Issuer, string[]>(path.map((one) => [one, []]));
+  let number = 0;
+  return {
+    revoke(certificate) {
+      const by = path.find((one) => isIssuedBy(certificate, one.certificate));
+      if (by === undefined) throw new TypeError("revoke: the certificate is of another authority");
+      revoked.get(by)?.push(certificate.serialNumber);
+    },
+    crlPem() {
+      number++;
+      const life = { thisUpdateMs: nowMs - SKEW_MS, nextUpdateMs: nowMs + HOUR_MS };
+      return [...revoked]
+        .map(([one, serialNumbers]) => issueRevocationList(one, { serialNumbers, number, ...life }))
+        .map((der) => writePem(der, "X509 CRL"))
+        .join("");
     },
   };
 }
