@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import dns from "node:dns/promises";
-import { openSync } from "node:fs";
+import { openSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { after, before, test } from "node:test";
 import {
@@ -105,6 +105,27 @@ test("the thread is back home after work, after a throw, and after a promise was
   assert.throws(() => withNetworkNamespace(pod, () => Promise.resolve(1)), { code: "INPUT_INVALID" });
   assert.ok(isHome());
   assert.equal((await dns.lookup("localhost", { family: 4 })).address, "127.0.0.1");
+});
+
+test("work inside work comes back to where it was begun", () => {
+  using home = currentNetworkNamespace();
+  const isIn = (netns: NetworkNamespace): boolean => {
+    using now = currentNetworkNamespace();
+    return sameNetworkNamespace(now, netns);
+  };
+  withNetworkNamespace(pod, () => {
+    withNetworkNamespace(home, () => assert.ok(isIn(home)));
+    assert.ok(isIn(pod));
+  });
+  assert.ok(isIn(home));
+});
+
+test("entering a namespace needs no descriptor of its own", () => {
+  withNetworkNamespace(pod, () => undefined);
+  const open = (): number => readdirSync("/proc/self/fd").length;
+  const before = open();
+  withNetworkNamespace(pod, () => assert.equal(open(), before));
+  assert.equal(open(), before);
 });
 
 test("cookies tell namespaces apart and stay the same", () => {

@@ -1,6 +1,7 @@
 /** A TCP connection made by hand and adopted by Node, handed over once the handshake is done. */
 
 import { Socket } from "node:net";
+import { closingOnFailure } from "./failure.ts";
 import { startTcpConnect, type TcpConnectOptions } from "./sockets.ts";
 
 /**
@@ -10,7 +11,7 @@ import { startTcpConnect, type TcpConnectOptions } from "./sockets.ts";
  */
 export async function connectTcp(options: TcpConnectOptions, signal?: AbortSignal): Promise<Socket> {
   signal?.throwIfAborted();
-  const socket = new Socket({ fd: startTcpConnect(options), allowHalfOpen: true });
+  const socket = adoptTcp(startTcpConnect(options));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => {
     socket.destroy();
@@ -33,4 +34,9 @@ export async function connectTcp(options: TcpConnectOptions, signal?: AbortSigna
     socket.off("error", reject);
   }
   return socket;
+}
+
+/** Takes ownership of `fd`, also when Node refuses it. */
+export function adoptTcp(fd: number): Socket {
+  return closingOnFailure(fd, () => new Socket({ fd, allowHalfOpen: true }));
 }

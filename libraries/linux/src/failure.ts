@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import { MeshError } from "@meltemi/runtime";
-import { lastErrno } from "./libc.ts";
+import { lastErrno, libc } from "./libc.ts";
 
 const NAME_BY_ERRNO: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, errno]) => [errno, name]),
@@ -32,4 +32,14 @@ export function errnoName(error: unknown): string | undefined {
   if (!(error instanceof MeshError) || error.code !== "KERNEL") return undefined;
   const name = error.details["errno"];
   return typeof name === "string" ? name : undefined;
+}
+
+/** Runs `work` for a descriptor that nobody owns yet; when it throws, the descriptor is closed. */
+export function closingOnFailure<T>(fd: number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
 }

@@ -5,7 +5,7 @@
  */
 
 import { MeshError } from "@meltemi/runtime";
-import { checked, ERRNO, kernelError } from "./failure.ts";
+import { checked, closingOnFailure, ERRNO, kernelError } from "./failure.ts";
 import { lastErrno, libc } from "./libc.ts";
 import { type NetworkNamespace, withNetworkNamespace } from "./network-namespace.ts";
 import { AF_INET6, encodeSocketAddress, familyOf, type SocketAddress } from "./socket-address.ts";
@@ -135,15 +135,6 @@ function openBound(type: number, options: BindOptions): BoundSocket {
 
 function inside<T>(netns: NetworkNamespace | undefined, work: () => T): T {
   return netns === undefined ? work() : withNetworkNamespace(netns, work);
-}
-
-function closingOnFailure<T>(fd: number, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    libc.close(fd);
-    throw error;
-  }
 }
 
 function describe(address: SocketAddress): string {
