@@ -123,7 +123,6 @@ function renderService(values: InstallValues, labels: Record<string, string>): M
     metadata: { name: istiodName(values), namespace: values.istioNamespace, labels },
     spec: {
       ports: [
-        { port: 15010, name: "grpc-xds", protocol: "TCP", targetPort: 15010 },
         { port: 15012, name: "https-dns", protocol: "TCP", targetPort: 15012 },
         { port: 15014, name: "http-monitoring", protocol: "TCP", targetPort: 15014 },
       ],
@@ -170,7 +169,6 @@ function renderContainer(values: InstallValues): object {
     args: ["discovery", "--monitoringAddr=:15014", `--domain=${values.clusterDomain}`],
     ports: [
       { containerPort: 8080, protocol: "TCP", name: "http-debug" },
-      { containerPort: 15010, protocol: "TCP", name: "grpc-xds" },
       { containerPort: 15012, protocol: "TCP", name: "tls-xds" },
       { containerPort: 15014, protocol: "TCP", name: "http-monitoring" },
     ],
