@@ -16,7 +16,7 @@ import { explainWorkload } from "./look-at-pods.ts";
 import { readinessOf } from "./readiness.ts";
 
 /** Who owns the fields that install sets, for server-side apply. */
-export const FIELD_MANAGER = "istio-operator";
+const FIELD_MANAGER = "istio-operator";
 
 const LOOK_EVERY_MS = 200;
 /** A healthy pod is ready before; a pod that is not has something to say by then. */

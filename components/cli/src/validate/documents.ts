@@ -18,7 +18,7 @@ export interface ReadDocuments {
   readonly problems: readonly LocatedProblem[];
 }
 
-/** An object of the API has 1.5 MiB at most; a bundle of many fits. Parsing this much takes about a second. */
+/** An object of the API has 1.5 MiB at most; a bundle of many fits. Parsing this much takes some seconds. */
 export const MAX_TEXT_CHARACTERS: number = 4 * 1024 * 1024;
 /** The API server refuses what is nested deeper than some dozens; the bound keeps the parser off the stack's end. */
 const MAX_DEPTH = 200;

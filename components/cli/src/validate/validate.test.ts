@@ -191,7 +191,7 @@ const HOSTILE = [
   { name: "too large a file", text: "#".repeat(5 * 1024 * 1024), want: /at most 4194304 characters/ },
   {
     name: "a map of very many fields",
-    text: Array.from({ length: 150_000 }, (_, i) => `k${i}: 1`).join("\n"),
+    text: Array.from({ length: 50_000 }, (_, i) => `k${i}: 1`).join("\n"),
     want: /got nothing/,
   },
   { name: "very many aliases", text: `a: &a 1\nb: [${"*a, ".repeat(50_000)}]`, want: /got nothing/ },
