@@ -31,6 +31,8 @@ function passThrough(argv: readonly string[], context: CommandContext): Promise<
   const [program = "", ...args] = argv;
   return new Promise((resolve) => {
     const child = spawn(program, args, { stdio: "inherit", env: context.env });
+    // Ctrl-C reaches it by itself, through the terminal; a signal to this process alone does not.
+    context.signal.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
     child.on("error", (error) => {
       context.terminal.aside(`start the local cluster's program: ${error.message}`);
       resolve(1);
