@@ -1,6 +1,6 @@
 /** One connected ztunnel: hello, snapshot, then one request at a time, each answered within a deadline. */
 
-import type { Packet, SeqpacketConnection } from "@meltemi/linux";
+import { closeFd, type Packet, type SeqpacketConnection } from "@meltemi/linux";
 import { type Clock, describeError, type Logger, MeshError } from "@meltemi/runtime";
 import { decodeAnswer, decodeHello, encodeRequest, type ZdsAnswer, type ZdsRequest } from "./codec.ts";
 import type { QueuedRequest, ZdsPods } from "./pods.ts";
@@ -143,6 +143,8 @@ function createInbox(socket: SeqpacketConnection, clock: Clock, close: (why: str
     for (;;) {
       const packet = await socket.receive();
       if (packet === undefined) throw new MeshError("UNAVAILABLE", "it closed the connection");
+      // The kernel has given them to us; a ztunnel has none to send, and could fill our table with them.
+      for (const fd of packet.fds) closeFd(fd);
       if (waiting === undefined) throw new MeshError("PROTOCOL_VIOLATION", "it spoke without being asked");
       waiting.resolve(packet);
       waiting = undefined;

@@ -3,8 +3,9 @@
  * newest connection alone, removals to all, so that an old, draining ztunnel learns of removals but takes no new pods.
  */
 
-import { listenSeqpacket, type SeqpacketConnection, type SeqpacketListener } from "@meltemi/linux";
-import { type Clock, delay, describeError, type Logger, MeshError } from "@meltemi/runtime";
+import { listenSeqpacket, type SeqpacketConnection } from "@meltemi/linux";
+import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
+import { acceptLoop } from "./accept-loop.ts";
 import type { ZdsAnswer } from "./codec.ts";
 import type { ZdsPods } from "./pods.ts";
 import { createServerConnection, type ServerConnection } from "./server-connection.ts";
@@ -32,8 +33,6 @@ export interface ZdsServer {
   close(): void;
 }
 
-/** A ztunnel that is refused or crashes must not spin this process (reference: protocol §3.5). */
-const MIN_ACCEPT_INTERVAL_MS = 200;
 /** Two of a rolling upgrade and a straggler; more is somebody else on our socket. */
 const MAX_CONNECTIONS = 8;
 const BACKLOG = 8;
@@ -62,9 +61,7 @@ export function createZdsServer(options: ZdsServerOptions, deps: ZdsServerDepend
       changed(connections.filter((other) => other !== connection));
     }, log.error);
   };
-  acceptLoop(listener, clock, log, adopt, closing.signal).catch((error) => {
-    if (!closing.signal.aborted) log.error("stopped accepting ztunnels", { why: describeError(error) });
-  });
+  void acceptLoop({ listener, clock, log, adopt }, closing.signal);
   return {
     async add(uid) {
       const newest = connections.at(-1);
@@ -82,18 +79,4 @@ export function createZdsServer(options: ZdsServerOptions, deps: ZdsServerDepend
       for (const connection of connections) connection.close("the agent is stopping");
     },
   };
-}
-
-async function acceptLoop(
-  listener: SeqpacketListener,
-  clock: Clock,
-  log: Logger,
-  adopt: (socket: SeqpacketConnection) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    adopt(await listener.accept(signal));
-    log.info("ztunnel connected");
-    await delay(clock, MIN_ACCEPT_INTERVAL_MS, signal);
-  }
 }

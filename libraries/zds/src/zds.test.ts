@@ -1,7 +1,7 @@
 /** Server and client against each other over a real socket; the network namespace passed is this process's own. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -188,4 +188,25 @@ test("a second snapshot_sent ends the client with PROTOCOL_VIOLATION after a nac
   using agent = await listener.accept();
   for (let i = 0; i < 2; i++) await agent.send(encodeRequest({ kind: "snapshotSent" }));
   await assert.rejects(ztunnel.ended, { code: "PROTOCOL_VIOLATION" });
+});
+
+test("descriptors that a ztunnel sends are closed", async () => {
+  await using agent = startAgent();
+  using peer = await barePeer(agent);
+  const path = join(folder, "sent");
+  writeFileSync(path, "");
+  const fd = openSync(path, "r");
+  await peer.send(encodeHello(), [fd, fd, fd]);
+  closeSync(fd);
+  const heldBySomebody = (): boolean =>
+    readdirSync("/proc/self/fd").some((name) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${name}`) === path;
+      } catch {
+        // Closed while the folder was read.
+        return false;
+      }
+    });
+  await peer.receive();
+  assert.equal(heldBySomebody(), false);
 });
