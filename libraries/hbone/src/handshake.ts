@@ -4,7 +4,7 @@ import { connect, TLSSocket } from "node:tls";
 import {
   authenticateClient,
   authenticateServer,
-  type PeerVerdict,
+  type HandshakeVerdict,
   type TlsContexts,
 } from "@meltemi/identity";
 import type { Identity } from "@meltemi/model";
@@ -15,7 +15,7 @@ import { type HbonePeer, peerOf } from "./peer.ts";
 export type HandshakeResult =
   | ({ readonly kind: "ok"; readonly peer: HbonePeer } & SecuredSocket)
   /** The socket is destroyed. `identity`: TLS held, the SPIFFE check did not. */
-  | { readonly kind: "refused"; readonly stage: "tls" | "identity"; readonly detail: string };
+  | { readonly kind: "refused"; readonly stage: "tls" | "identity" | "revoked"; readonly detail: string };
 
 /** Answers a client. The client must present a certificate of the trust domain of the one we serve. */
 export function acceptTls(
@@ -26,9 +26,8 @@ export function acceptTls(
 ): Promise<HandshakeResult> {
   raw.setNoDelay(true);
   const socket = new TLSSocket(raw, contexts.server);
-  const { trustDomain } = contexts.certificate.identity;
   return handshake(socket, !(raw instanceof Socket), "secure", timeoutMs, clock, () =>
-    authenticateClient(socket, trustDomain),
+    authenticateClient(socket, contexts),
   );
 }
 
@@ -52,7 +51,7 @@ export function connectTls(
   // Node decodes the whole chain to hand it to `checkServerIdentity`, which takes half of a client's handshake time.
   socket.getPeerCertificate = noCertificateObject;
   return handshake(socket, !(raw instanceof Socket), "secureConnect", timeoutMs, clock, () =>
-    authenticateServer(socket, expected),
+    authenticateServer(socket, contexts, expected),
   );
 }
 
@@ -64,7 +63,7 @@ function handshake(
   event: "secure" | "secureConnect",
   timeoutMs: number,
   clock: Clock,
-  authenticate: () => PeerVerdict,
+  authenticate: () => HandshakeVerdict,
 ): Promise<HandshakeResult> {
   return new Promise((resolve) => {
     const finish = (result: HandshakeResult): void => {
@@ -80,13 +79,13 @@ function handshake(
       }
       resolve(result);
     };
-    const refuse = (stage: "tls" | "identity", detail: string): void =>
+    const refuse = (stage: "tls" | "identity" | "revoked", detail: string): void =>
       finish({ kind: "refused", stage, detail });
     const onSecure = (): void => {
       const verdict = authenticate();
-      if (verdict.kind === "refused") refuse("identity", verdict.reason);
+      if (verdict.kind === "refused") refuse(verdict.stage, verdict.reason);
       else if (socket.alpnProtocol !== "h2") refuse("tls", "peer did not agree on ALPN h2");
-      else finish({ kind: "ok", socket, nested, peer: peerOf(socket, verdict.identity) });
+      else finish({ kind: "ok", socket, nested, peer: peerOf(socket, verdict) });
     };
     const onError = (error: Error): void => refuse("tls", `TLS handshake: ${error.message}`);
     const onClose = (): void => refuse("tls", "TLS handshake: connection closed by the peer");

@@ -1,11 +1,12 @@
 import type { TLSSocket } from "node:tls";
+import type { PeerChain } from "@meltemi/identity";
 import type { Identity } from "@meltemi/model";
 
 /** The far end of one HBONE connection, verified. */
 export interface HbonePeer {
   readonly identity: Identity;
-  /** DER of the leaf, for revocation checks and dumps. */
-  readonly certificateDer: Uint8Array;
+  /** For revocation: judged again when the lists change. */
+  readonly chain: PeerChain;
   /** As the kernel names them; empty when the socket was gone before it could be asked. */
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -13,10 +14,13 @@ export interface HbonePeer {
   readonly localPort: number;
 }
 
-export function peerOf(socket: TLSSocket, identity: Identity): HbonePeer {
+export function peerOf(
+  socket: TLSSocket,
+  { identity, chain }: { readonly identity: Identity; readonly chain: PeerChain },
+): HbonePeer {
   return {
     identity,
-    certificateDer: socket.getPeerX509Certificate()?.raw ?? new Uint8Array(0),
+    chain,
     remoteAddress: socket.remoteAddress ?? "",
     remotePort: socket.remotePort ?? 0,
     localAddress: socket.localAddress ?? "",

@@ -1,5 +1,5 @@
 /** The connections of one pool key: who may use which, and who waits for the one that is being made. */
-import type { TlsContexts } from "@meltemi/identity";
+import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
 import { formatSocketAddress } from "@meltemi/model";
 import { describeError, type Timer } from "@meltemi/runtime";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
@@ -70,7 +70,7 @@ export class PoolEntry implements HboneConnectionOwner {
 
   abortPeers(matches: (peer: HbonePeer) => boolean): number {
     const chosen = [...this.#connections].filter((connection) => matches(connection.peer));
-    for (const connection of chosen) connection.abort("connection closed: peer certificate revoked by CRL");
+    for (const connection of chosen) connection.abort(PEER_REVOKED);
     return chosen.length;
   }
 

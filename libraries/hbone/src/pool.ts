@@ -35,7 +35,15 @@ export interface TunnelRequest {
 export type TunnelFailure = {
   readonly kind: "failed";
   /** `connect-timeout` is what a NetworkPolicy that drops port 15008 looks like. */
-  readonly stage: "connect" | "connect-timeout" | "certificate" | "tls" | "identity" | "stream" | "closed";
+  readonly stage:
+    | "connect"
+    | "connect-timeout"
+    | "certificate"
+    | "tls"
+    | "identity"
+    | "revoked"
+    | "stream"
+    | "closed";
   readonly detail: string;
 };
 

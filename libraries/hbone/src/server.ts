@@ -1,6 +1,6 @@
 /** The HBONE server of one identity: TLS, HTTP/2, one request per tunnel (reference: protocol §1.5 steps 1 and 2, §1.9). */
 import type { Socket } from "node:net";
-import type { TlsContexts } from "@meltemi/identity";
+import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
 import type { ByteChannel } from "@meltemi/l4";
 import { type Clock, describeError } from "@meltemi/runtime";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
@@ -36,7 +36,7 @@ export type ConnectionEnd =
   /** No request was ever read: too many connections, no certificate to serve, TLS failed, or the peer is none of ours. */
   | {
       readonly kind: "refused";
-      readonly stage: "limit" | "certificate" | "tls" | "identity";
+      readonly stage: "limit" | "certificate" | "tls" | "identity" | "revoked";
       readonly detail: string;
     };
 
@@ -163,7 +163,7 @@ class Server implements HboneServer, HboneConnectionOwner {
 
   abortPeers(matches: (peer: HbonePeer) => boolean): number {
     const chosen = [...this.#connections].filter((connection) => matches(connection.peer));
-    for (const connection of chosen) connection.abort("connection closed: peer certificate revoked by CRL");
+    for (const connection of chosen) connection.abort(PEER_REVOKED);
     return chosen.length;
   }
 

@@ -4,39 +4,57 @@ import type { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import type { Identity } from "@meltemi/model";
 import { type PeerVerdict, verifyClientPeer, verifyServerPeer } from "./peer.ts";
+import type { PeerChain } from "./revocation-index.ts";
+import type { TlsContexts } from "./tls-contexts.ts";
 
-/** A verdict on the handshake, and for a good one the certificates as the peer presented them, in DER, leaf first. */
+/** Of a handshake that is refused, and of a connection that is cut when the lists change (reference: protocol §1.2). */
+export const PEER_REVOKED = "connection closed: peer certificate revoked by CRL";
+
 export type HandshakeVerdict =
-  | {
-      readonly kind: "ok";
-      readonly identity: Identity;
-      readonly chainDer: readonly Uint8Array[];
-    }
-  | { readonly kind: "refused"; readonly reason: string };
+  | { readonly kind: "ok"; readonly identity: Identity; readonly chain: PeerChain }
+  /** `identity`: untrusted, or none of ours. `revoked`: all of that held, but a revocation list names the peer. */
+  | { readonly kind: "refused"; readonly stage: "identity" | "revoked"; readonly reason: string };
 
-/** For a server, on the `secure` event of its socket. Refused means: destroy the socket, answer nothing. */
-export function authenticateClient(socket: TLSSocket, trustDomain: string): HandshakeVerdict {
-  return authenticate(socket, (leaf) => verifyClientPeer(leaf, trustDomain));
+/** For a server, on the `secure` event of its socket, once. Refused means: destroy the socket, answer nothing. */
+export function authenticateClient(socket: TLSSocket, contexts: TlsContexts): HandshakeVerdict {
+  const { trustDomain } = contexts.certificate.identity;
+  return authenticate(socket, contexts, "client", (leaf) => verifyClientPeer(leaf, trustDomain));
 }
 
-/** For a client, on the `secure` or `secureConnect` event of its socket. */
-export function authenticateServer(socket: TLSSocket, expected: readonly Identity[]): HandshakeVerdict {
-  return authenticate(socket, (leaf) => verifyServerPeer(leaf, expected));
+/** For a client, on the `secure` or `secureConnect` event of its socket, once. */
+export function authenticateServer(
+  socket: TLSSocket,
+  contexts: TlsContexts,
+  expected: readonly Identity[],
+): HandshakeVerdict {
+  return authenticate(socket, contexts, "server", (leaf) => verifyServerPeer(leaf, expected));
 }
 
-function authenticate(socket: TLSSocket, verifyLeaf: (leafDer: Uint8Array) => PeerVerdict): HandshakeVerdict {
+function authenticate(
+  socket: TLSSocket,
+  contexts: TlsContexts,
+  role: "client" | "server",
+  verifyLeaf: (leafDer: Uint8Array) => PeerVerdict,
+): HandshakeVerdict {
   const fault = chainFault(socket);
-  if (fault !== undefined) return { kind: "refused", reason: `peer certificate not trusted: ${fault}` };
+  if (fault !== undefined) return refused(`peer certificate not trusted: ${fault}`);
   const leaf = socket.getPeerX509Certificate();
-  if (leaf === undefined) return { kind: "refused", reason: "peer certificate not trusted: none presented" };
-  const chainDer = chainOf(leaf);
-  if (chainDer === undefined)
-    return {
-      kind: "refused",
-      reason: `peer certificate not trusted: more than ${MAX_PRESENTED_CERTIFICATES} certificates presented`,
-    };
+  if (leaf === undefined) return refused("peer certificate not trusted: none presented");
   const verdict = verifyLeaf(leaf.raw);
-  return verdict.kind === "ok" ? { ...verdict, chainDer } : verdict;
+  if (verdict.kind === "refused") return refused(verdict.reason);
+  const der = chainOf(leaf);
+  if (der === undefined)
+    return refused(
+      `peer certificate not trusted: more than ${MAX_PRESENTED_CERTIFICATES} certificates presented`,
+    );
+  const chain = { der, roots: contexts.certificate.roots };
+  if (contexts.isRevoked?.(chain, role) === true)
+    return { kind: "refused", stage: "revoked", reason: PEER_REVOKED };
+  return { kind: "ok", identity: verdict.identity, chain };
+}
+
+function refused(reason: string): HandshakeVerdict {
+  return { kind: "refused", stage: "identity", reason };
 }
 
 /**

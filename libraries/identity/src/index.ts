@@ -1,4 +1,9 @@
-export { authenticateClient, authenticateServer, type HandshakeVerdict } from "./authenticate.ts";
+export {
+  authenticateClient,
+  authenticateServer,
+  type HandshakeVerdict,
+  PEER_REVOKED,
+} from "./authenticate.ts";
 export {
   type Certificate,
   decodeCertificate,
@@ -65,6 +70,7 @@ export {
   createTlsContextCache,
   createTlsContexts,
   HBONE_ALPN,
+  type RevocationCheck,
   secureContextOptions,
   type TlsContexts,
 } from "./tls-contexts.ts";

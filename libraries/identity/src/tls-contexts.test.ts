@@ -6,7 +6,7 @@ import { type SecureVersion, TLSSocket, connect as tlsConnect } from "node:tls";
 import { inspect } from "node:util";
 import { type Identity, parseIdentity } from "@meltemi/model";
 import { createTestAuthority, type TestCertificateOptions } from "@meltemi/testkit";
-import { authenticateClient } from "./authenticate.ts";
+import { authenticateClient, PEER_REVOKED } from "./authenticate.ts";
 import {
   createTlsContextCache,
   createTlsContexts,
@@ -73,7 +73,7 @@ function serveOne(
   socket.on("error", (error) => finish(error.message));
   socket.on("close", () => finish("closed"));
   socket.on("secure", () => {
-    const peer = authenticateClient(socket, serving.certificate.identity.trustDomain);
+    const peer = authenticateClient(socket, serving);
     finish(peer.kind === "ok" ? "ok" : peer.reason);
   });
 }
@@ -119,6 +119,30 @@ async function connectOne(
   const { text, servername } = await verdict;
   return { ...result, serverSide: text, socket: facts, servername, reused };
 }
+
+test("a peer whose chain is revoked is refused, and judged by all that it presented", async () => {
+  const authority = createTestAuthority({ intermediates: 2 });
+  const seen: string[] = [];
+  const serving = (revoked: boolean) =>
+    createTlsContexts(authority.issue("default/server"), "none", (chain, role) => {
+      seen.push(`${role} ${chain.der.length} ${chain.roots.length}`);
+      return revoked;
+    });
+  const client = authority.issue("default/client");
+  assert.equal((await handshake({ server: serving(false), client })).kind, "connected");
+  const outcome = await handshake({ server: serving(true), client });
+  assert.deepEqual([outcome.kind, outcome.serverSide], ["refused", PEER_REVOKED]);
+  assert.deepEqual(seen, ["client 3 1", "client 3 1"]);
+});
+
+test("a peer that presents more certificates than any chain of the mesh has is refused", async () => {
+  const padded = mesh.issue("default/client");
+  const intermediates = Array.from({ length: 16 }, () => foreign.issue("default/junk").leaf);
+  const outcome = await handshake({ client: { ...padded, intermediates } });
+  assert.match(outcome.serverSide, /more than 16 certificates presented/);
+  const fewer = { ...padded, intermediates: intermediates.slice(1) };
+  assert.equal((await handshake({ client: fewer })).kind, "connected");
+});
 
 test("workloads of one mesh connect: TLS 1.3, AES-GCM, h2, no SNI, no resumption", async () => {
   const outcome = await handshake({});

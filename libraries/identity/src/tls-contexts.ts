@@ -14,6 +14,7 @@ import {
 import type { Identity } from "@meltemi/model";
 import { MeshError } from "@meltemi/runtime";
 import { verifyServerPeer } from "./peer.ts";
+import type { PeerChain } from "./revocation-index.ts";
 import { certificatePem, chainPem, type WorkloadCertificate } from "./workload-certificate.ts";
 
 /** AES-128 first: both ends offer both, and its bulk rate is the higher one. ChaCha20 is not offered. */
@@ -37,9 +38,14 @@ export interface TlsContexts {
    * `authenticateClient` decides, before a byte is read.
    */
   readonly server: TLSSocketOptions;
+  /** Asked by `authenticateClient` and `authenticateServer` about a peer that is good in all else. */
+  readonly isRevoked: RevocationCheck | undefined;
   /** For `tls.connect`: the chain is verified, then the SPIFFE identity must be one of `expected`. */
   client(expected: readonly Identity[]): ConnectionOptions;
 }
+
+/** Whether a revocation list names this peer, which is the client or the server of the connection. */
+export type RevocationCheck = (chain: PeerChain, role: "client" | "server") => boolean;
 
 /** Options of a context, for `tls.createServer` and gRPC. Holds the private key in plain text: never log it. */
 export function secureContextOptions(
@@ -61,12 +67,14 @@ export function secureContextOptions(
 export function createTlsContexts(
   certificate: WorkloadCertificate,
   policy: CompliancePolicy = "none",
+  isRevoked?: RevocationCheck,
 ): TlsContexts {
   const secureContext = createSecureContext(secureContextOptions(certificate, policy));
   const alpn = [...HBONE_ALPN];
   return {
     certificate,
     secureContext,
+    isRevoked,
     server: {
       isServer: true,
       secureContext,
@@ -89,12 +97,13 @@ export function createTlsContexts(
 /** Contexts by certificate, made at first use and dropped together with their certificate after a rotation. */
 export function createTlsContextCache(
   policy: CompliancePolicy = "none",
+  isRevoked?: RevocationCheck,
 ): (certificate: WorkloadCertificate) => TlsContexts {
   const made = new WeakMap<WorkloadCertificate, TlsContexts>();
   return (certificate) => {
     const known = made.get(certificate);
     if (known !== undefined) return known;
-    const contexts = createTlsContexts(certificate, policy);
+    const contexts = createTlsContexts(certificate, policy, isRevoked);
     made.set(certificate, contexts);
     return contexts;
   };

@@ -175,6 +175,8 @@ function failure(outcome: Exclude<TunnelOutcome, { kind: "open" }>): Extract<Con
       };
     case "tls":
       return { kind: "failed", flag: "TLS_FAILURE", error: detail };
+    case "revoked":
+      return { kind: "failed", flag: "CERT_REVOKED", error: detail };
     case "identity":
     case "certificate":
       return { kind: "failed", flag: "IDENTITY_ERROR", error: detail };

@@ -1,5 +1,6 @@
 /** Metrics and access log of one connection, from its decision to its end (reference: protocol §7.2, §7.5). */
 
+import { PEER_REVOKED } from "@meltemi/identity";
 import type { RelayResult, RelaySession } from "@meltemi/l4";
 import type { AccessLog, AccessLogRecord, Registry } from "@meltemi/telemetry";
 import type { ConnectionSubject, ResponseFlag } from "./connection-labels.ts";
@@ -118,10 +119,13 @@ export const CLOSED_BY_DRAIN = "connection closed due to connection drain";
 export function relayEnding(result: RelayResult): { readonly flag: ResponseFlag; readonly error?: string } {
   const { end } = result;
   if (end.kind === "closed") return { flag: "-" };
-  if (end.kind === "faulted")
-    return end.fault.kind === "reset"
-      ? { flag: "-" }
-      : { flag: "-", error: `${end.side === "downstream" ? "client" : "destination"}: ${end.fault.detail}` };
+  if (end.kind === "faulted") {
+    if (end.fault.kind === "reset") return { flag: "-" };
+    const { detail } = end.fault;
+    // Last words of the tunnel itself, or of the one around it.
+    if (detail.endsWith(PEER_REVOKED)) return { flag: "CERT_REVOKED", error: PEER_REVOKED };
+    return { flag: "-", error: `${end.side === "downstream" ? "client" : "destination"}: ${detail}` };
+  }
   switch (end.reason) {
     case "policy":
       return { flag: "DENY", error: "connection closed due to policy change" };
