@@ -146,7 +146,7 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
   const accessLog = createAccessLog(logger);
   const logLevel = config.log.authorizationAtInfo ? "info" : "debug";
   const authorizer = createAuthorizer({ mesh, logger, logLevel });
-  const live = createLiveConnections({ mesh, authorizer, clock });
+  const live = createLiveConnections({ mesh, clock });
   // As Istio: no bound on silence; TCP keepalive and HTTP/2 pings find peers that are gone.
   const relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock });
   const factory = createPodFactory(config, {

@@ -16,8 +16,6 @@ type Verdict = { readonly kind: "allow" } | { readonly kind: "deny"; readonly me
 export interface Authorizer {
   /** Waits at most {@link MISSING_POLICY_WAIT_MS} for missing policies, then refuses. */
   authorize(workloadUid: string, connection: L4Connection, signal: AbortSignal): Promise<Verdict>;
-  /** The decision by this snapshot, without waiting. */
-  judge(snapshot: MeshSnapshot, workloadUid: string, connection: L4Connection): AuthorizationDecision;
 }
 
 export interface AuthorizerDeps {
@@ -43,7 +41,12 @@ export function createAuthorizer(deps: AuthorizerDeps): Authorizer {
       log[deps.logLevel](`${decision.kind} policy match`, { policy: decision.by, ...facts });
   };
 
-  const judge: Authorizer["judge"] = (snapshot, workloadUid, connection) => {
+  /** The decision by this snapshot, without waiting. */
+  const judge = (
+    snapshot: MeshSnapshot,
+    workloadUid: string,
+    connection: L4Connection,
+  ): AuthorizationDecision => {
     const workload = snapshot.workloads.get(workloadUid);
     // A workload that has left the mesh has no policy that could be asked: nothing more is let in for it.
     if (workload === undefined)
@@ -52,7 +55,6 @@ export function createAuthorizer(deps: AuthorizerDeps): Authorizer {
   };
 
   return {
-    judge,
     async authorize(workloadUid, connection, signal) {
       let decision = judge(deps.mesh.current, workloadUid, connection);
       if (decision.kind === "undetermined") {

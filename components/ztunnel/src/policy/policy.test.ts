@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { L4Connection } from "@meltemi/authorization";
 import { EMPTY_MATCH, ip, newWorkload, type Policy, type Workload } from "@meltemi/model";
-import { createLogger, LogFilter } from "@meltemi/runtime";
+import { type Clock, createLogger, LogFilter } from "@meltemi/runtime";
 import { createFakeClock } from "@meltemi/testkit";
 import { createMeshStore } from "../mesh/mesh-store.ts";
 import { createAuthorizer, MISSING_POLICY_WAIT_MS } from "./authorize.ts";
-import { createLiveConnections } from "./live-connections.ts";
+import { createLiveConnections, JUDGED_PER_TURN, RECHECK_BOUND_MS } from "./live-connections.ts";
 
 const POD = newWorkload({ uid: "pod", name: "pod", namespace: "ns" });
 const TO_80: L4Connection = { sourceIp: ip("10.0.0.1"), destination: { ip: ip("10.0.0.2"), port: 80 } };
@@ -30,10 +30,24 @@ function setUp(...workloads: Workload[]) {
     "proxy",
   );
   const authorizer = createAuthorizer({ mesh, logger, logLevel: "info" });
-  const live = createLiveConnections({ mesh, authorizer, clock });
+  let turns = 0;
+  let stalledMs = 0;
+  const liveClock: Clock = {
+    nowMs: clock.nowMs,
+    monotonicMs: () => clock.monotonicMs() + stalledMs,
+    after(delayMs, task) {
+      if (delayMs === 0) turns++;
+      return clock.after(delayMs, task);
+    },
+  };
+  const live = createLiveConnections({ mesh, clock: liveClock });
   mesh.applyAddresses(workloads.map((workload) => ({ kind: "workload", workload })));
   const put = (policy: Policy): void => mesh.applyPolicies([{ kind: "policy", policy }]);
-  return { clock, mesh, authorizer, live, lines, put };
+  /** The event loop is busy with something else. */
+  const stall = (ms: number): void => {
+    stalledMs += ms;
+  };
+  return { clock, mesh, authorizer, live, lines, put, stall, turns: () => turns };
 }
 const NEVER = new AbortController().signal;
 
@@ -146,4 +160,72 @@ test("waiting ends with the answer, the timeout or the signal", async () => {
   assert.equal(await found, "pod");
   assert.equal(await find(), "pod");
   assert.equal(clock.pending, 0);
+});
+
+/** So many connections to port 80 that judging them takes several turns; one more to port 90 at the end. */
+function openMany(live: ReturnType<typeof setUp>["live"], count: number) {
+  const cut = { 80: 0, 90: 0 };
+  for (let index = 0; index < count; index++)
+    live.register({ workloadUid: "pod", connection: TO_80, cut: () => cut[80]++ });
+  live.register({ workloadUid: "pod", connection: TO_90, cut: () => cut[90]++ });
+  return cut;
+}
+
+test("many connections are judged a slice per turn, the last ones by the policies of then", async () => {
+  const { live, put, mesh, clock } = setUp(POD);
+  const cut = openMany(live, 2.5 * JUDGED_PER_TURN);
+  put(deny(80));
+  assert.equal(cut[80], JUDGED_PER_TURN);
+  // Whatever changes meanwhile is judged as well, and does not begin from the start each time.
+  mesh.applyPolicies([{ kind: "policy", policy: deny(90, { name: "q" }) }]);
+  assert.equal(cut[80], 2 * JUDGED_PER_TURN);
+  await clock.settle();
+  assert.deepEqual(cut, { 80: 2.5 * JUDGED_PER_TURN, 90: 1 });
+  await clock.settle();
+  assert.deepEqual([live.size, clock.pending], [0, 0]);
+});
+
+test("a change during a pass reaches those that the pass has left behind", async () => {
+  const { live, put, clock } = setUp(POD);
+  const cut = openMany(live, 2.5 * JUDGED_PER_TURN);
+  put(deny(1));
+  put(deny(80));
+  await clock.settle();
+  await clock.settle();
+  assert.deepEqual([cut[80], live.size, clock.pending], [2.5 * JUDGED_PER_TURN, 1, 0]);
+});
+
+test("what has not had its turn within half of the bound is judged at once", () => {
+  const { live, put, clock, turns, stall } = setUp(POD);
+  const cut = openMany(live, 20 * JUDGED_PER_TURN);
+  put(deny(80));
+  assert.equal(cut[80], JUDGED_PER_TURN);
+  assert.equal(turns(), 1);
+  stall(RECHECK_BOUND_MS / 2);
+  clock.advance(0);
+  assert.deepEqual([cut[80], live.size, turns()], [20 * JUDGED_PER_TURN, 1, 1]);
+});
+
+test("a policy of another namespace makes nobody be judged; one that returns unchanged neither", () => {
+  const { live, put, mesh, clock } = setUp(POD);
+  put(deny(1));
+  openMany(live, 2 * JUDGED_PER_TURN);
+  put(deny(80, { namespace: "other" }));
+  mesh.applyAddresses([{ kind: "workload", workload: { ...POD, node: "moved" } }]);
+  assert.equal(clock.pending, 0);
+  put(deny(2));
+  assert.equal(clock.pending, 1);
+});
+
+test("a workload that leaves during a pass keeps what is open, and is judged when it is back", async () => {
+  const { live, put, mesh, clock } = setUp(POD);
+  const cut = openMany(live, 2 * JUDGED_PER_TURN);
+  put(deny(80));
+  mesh.applyAddresses([{ kind: "remove", name: "pod" }]);
+  await clock.settle();
+  assert.deepEqual([cut[80], clock.pending], [JUDGED_PER_TURN, 0]);
+  mesh.applyAddresses([{ kind: "workload", workload: POD }]);
+  await clock.settle();
+  await clock.settle();
+  assert.equal(cut[80], 2 * JUDGED_PER_TURN);
 });
