@@ -199,7 +199,7 @@ async function startPod(
     nameservers: [],
     lookup: () => Promise.reject(new Error("no DNS in this test")),
     sockets: () => {
-      const sockets = createPodSockets({ portReuse: false });
+      const sockets = createPodSockets({ portReuse: false }, { clock: systemClock });
       return {
         ...sockets,
         originalDestination: (socket) =>

@@ -5,7 +5,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { test } from "node:test";
 import { createUdpSocket, openNetworkNamespace } from "@meltemi/linux";
-import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { createNetnsLab } from "@meltemi/testkit";
 import { startDnsServer } from "../../components/ztunnel/src/dns/dns-server.ts";
 import { createPodSockets } from "../../components/ztunnel/src/sockets/pod-sockets.ts";
@@ -21,7 +21,7 @@ test("a question from port 0 is passed over; the next one is answered", { timeou
   await using lab = await createNetnsLab("dns-zero");
   using namespace = openNetworkNamespace((await lab.node("n")).path);
   const handler = { handle: async (message: Uint8Array) => message };
-  const sockets = createPodSockets({ namespace, portReuse: false });
+  const sockets = createPodSockets({ namespace, portReuse: false }, { clock: systemClock });
   const server = startDnsServer({ port: PORT, ipv6Enabled: false }, { sockets, handler, logger });
   const client = createSocket("udp4");
   try {

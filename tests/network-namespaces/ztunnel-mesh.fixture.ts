@@ -334,7 +334,8 @@ async function launch(mesh: SceneMesh, node: string, nodeAgentSocket: string): P
       admission: { process: 20_000, pod: 20_000 },
       nameservers: mesh.options.nameservers ?? [],
       lookup: () => Promise.reject(new Error("no DNS of the machine in this test")),
-      sockets: (namespace) => createPodSockets({ namespace, mark: ZTUNNEL_MARK, portReuse: true }),
+      sockets: (namespace) =>
+        createPodSockets({ namespace, mark: ZTUNNEL_MARK, portReuse: true }, { clock: systemClock }),
       nodeAgent: (handler) =>
         createZdsClient(
           { path: nodeAgentSocket },

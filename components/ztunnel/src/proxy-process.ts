@@ -102,13 +102,16 @@ function makeDeps(
 ): ZtunnelDeps {
   const { mode, sockets } = config;
   const socketsOf = (namespace: NetworkNamespace | undefined) =>
-    createPodSockets({
-      namespace,
-      mark: mode.kind === "shared" ? mode.packetMark : undefined,
-      keepAlive: sockets.keepAlive,
-      userTimeoutMs: sockets.userTimeoutMs,
-      portReuse: sockets.portReuse,
-    });
+    createPodSockets(
+      {
+        namespace,
+        mark: mode.kind === "shared" ? mode.packetMark : undefined,
+        keepAlive: sockets.keepAlive,
+        userTimeoutMs: sockets.userTimeoutMs,
+        portReuse: sockets.portReuse,
+      },
+      { clock: systemClock },
+    );
   return {
     clock: systemClock,
     random: Math.random,

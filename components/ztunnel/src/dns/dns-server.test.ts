@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
+import { closeSync, openSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { after, test } from "node:test";
+import { createUdpSocket } from "@meltemi/linux";
 import { ip, newService, newWorkload } from "@meltemi/model";
 import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
@@ -12,6 +14,7 @@ import { createDnsMetrics } from "../telemetry/dns-metrics.ts";
 import { createDnsHandler } from "./dns-handler.ts";
 import { startDnsServer } from "./dns-server.ts";
 import { createForwarder } from "./forwarder.ts";
+import { readQuery } from "./message.ts";
 import { FrameReader, frame } from "./tcp-framing.ts";
 
 const cleanUps: (() => void)[] = [];
@@ -77,7 +80,7 @@ async function setUp() {
     { filter: new LogFilter("off"), format: "plain", nowMs: () => 0, write: () => undefined },
     "t",
   );
-  const sockets = createPodSockets({ portReuse: false });
+  const sockets = createPodSockets({ portReuse: false }, { clock: systemClock });
   const nameservers = [{ ip: ip("127.0.0.1"), port: await startUpstream() }];
   const handler = createDnsHandler(
     {
@@ -196,4 +199,31 @@ test("a port that is taken fails the start, and leaves nothing open", async () =
     () => startDnsServer({ port, ipv6Enabled: true }, { sockets, handler, logger }),
     /EADDRINUSE/,
   );
+});
+
+test("a socket that Node does not take over fails the start, and is closed", async () => {
+  const { port, sockets, handler, logger } = await setUp();
+  const fds: number[] = [];
+  const file = (): number => {
+    const fd = openSync("/dev/null", "r");
+    fds.push(fd);
+    return fd;
+  };
+  const options = { port, ipv6Enabled: false };
+  const listenTcp = () => ({ fd: file(), transparent: false });
+  const bindUdp = () => createUdpSocket({ address: { ip: "127.0.0.1", port: 0 } }).fd;
+  for (const broken of [
+    { ...sockets, bindUdp: file },
+    { ...sockets, bindUdp, listenTcp },
+  ])
+    assert.throws(() => startDnsServer(options, { sockets: broken, handler, logger }));
+  const forwarder = createForwarder(
+    { nameservers: [{ ip: ip("127.0.0.1"), port: 1 }], timeoutMs: 200, maxInFlight: 1 },
+    { sockets: { ...sockets, bindUdp: file } },
+  );
+  const asked = readQuery(query("example.org"));
+  assert.ok(asked.kind === "query");
+  await assert.rejects(forwarder.forward(query("example.org"), asked.query, "udp"), { code: "UNAVAILABLE" });
+  assert.equal(fds.length, 3);
+  for (const fd of fds) assert.throws(() => closeSync(fd), { code: "EBADF" });
 });

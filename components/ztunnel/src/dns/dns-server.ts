@@ -4,6 +4,7 @@ import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { createServer, type Server, type Socket } from "node:net";
 import { type Ip, ip, isIpv6 } from "@meltemi/model";
 import { describeError, type Logger, MeshError } from "@meltemi/runtime";
+import { adoptListener, adoptUdp } from "../sockets/adopt.ts";
 import type { PodSockets } from "../sockets/pod-sockets.ts";
 import type { DnsHandler } from "./dns-handler.ts";
 import { FrameReader, frame } from "./tcp-framing.ts";
@@ -38,7 +39,8 @@ export function startDnsServer(options: DnsServerOptions, deps: DnsServerDeps): 
   try {
     for (const address of [ip("127.0.0.1"), ...(options.ipv6Enabled ? [ip("::1")] : [])]) {
       try {
-        opened.push(listenUdp(address, options.port, deps), listenTcp(address, options.port, deps));
+        opened.push(listenUdp(address, options.port, deps));
+        opened.push(listenTcp(address, options.port, deps));
       } catch (error) {
         if (!isIpv6(address) || !isAddressMissing(error)) throw error;
         log.debug("pod has no IPv6 loopback", { error: describeError(error) });
@@ -58,6 +60,7 @@ function isAddressMissing(error: unknown): boolean {
 
 function listenUdp(address: Ip, port: number, deps: DnsServerDeps): { close(): void } {
   const log = deps.logger.scope("dns");
+  const fd = deps.sockets.bindUdp({ ip: address, port });
   const socket: UdpSocket = createSocket(isIpv6(address) ? "udp6" : "udp4");
   socket.on("error", (error) => log.warn("dns socket failed", { error: describeError(error) }));
   socket.on("message", async (message, from) => {
@@ -70,7 +73,7 @@ function listenUdp(address: Ip, port: number, deps: DnsServerDeps): { close(): v
     });
   });
   let closed = false;
-  socket.bind({ fd: deps.sockets.bindUdp({ ip: address, port }) });
+  adoptUdp(socket, fd);
   return {
     close() {
       closed = true;
@@ -90,7 +93,7 @@ function listenTcp(address: Ip, port: number, deps: DnsServerDeps): { close(): v
   server.on("error", (error) =>
     deps.logger.scope("dns").warn("dns listener failed", { error: describeError(error) }),
   );
-  server.listen({ fd: deps.sockets.listenTcp({ ip: address, port }, false).fd });
+  adoptListener(server, deps.sockets.listenTcp({ ip: address, port }, false).fd);
   return {
     close() {
       server.close();

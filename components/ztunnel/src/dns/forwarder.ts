@@ -7,6 +7,7 @@ import { randomInt } from "node:crypto";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { isIpv6, type SocketAddress } from "@meltemi/model";
 import { describeError, MeshError } from "@meltemi/runtime";
+import { adoptUdp } from "../sockets/adopt.ts";
 import { anyAddress, type PodSockets } from "../sockets/pod-sockets.ts";
 import { type DnsQuery, isAnswerTo, withId } from "./message.ts";
 import { FrameReader, frame } from "./tcp-framing.ts";
@@ -78,16 +79,16 @@ export function createForwarder(
     query: DnsQuery,
   ): Promise<Uint8Array> {
     const ipv6 = isIpv6(server.ip);
-    const socket = createSocket(ipv6 ? "udp6" : "udp4");
     const signal = AbortSignal.timeout(options.timeoutMs);
     const fd = deps.sockets.bindUdp({ ip: anyAddress(ipv6), port: 0 });
+    const socket = createSocket(ipv6 ? "udp6" : "udp4");
+    adoptUdp(socket, fd);
     return new Promise<Uint8Array>((resolve, reject) => {
       signal.addEventListener("abort", () => reject(new MeshError("TIMEOUT", "no answer")), { once: true });
       socket.on("error", reject);
       socket.on("message", (answer, from) => {
         if (from.port === server.port && isAnswerTo(answer, id, query)) resolve(answer);
       });
-      socket.bind({ fd });
       // Connected, the kernel drops whatever does not come from the server that was asked.
       socket.connect(server.port, server.ip, () => socket.send(message));
     }).finally(() => closeQuietly(socket));

@@ -15,6 +15,7 @@ import { startDnsServer } from "../dns/dns-server.ts";
 import { acceptHboneRequest } from "../inbound/accept-hbone.ts";
 import { acceptPlaintext } from "../inbound/accept-plaintext.ts";
 import { acceptOutbound } from "../outbound/accept-outbound.ts";
+import { adoptListener } from "../sockets/adopt.ts";
 import { sourceFor } from "../sockets/pod-sockets.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { CONNECT_TIMEOUT_MS, localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "./pod-context.ts";
@@ -33,7 +34,7 @@ export interface RunningPodProxy extends PodProxy {
   readonly connections: ConnectionTable;
 }
 
-/** Opens all listeners or none: throws KERNEL when an address is taken. */
+/** Opens all listeners or none: throws KERNEL when an address is taken, or Node does not take a listener over. */
 export function startPodProxy(options: PodProxyOptions, context: PodContext): RunningPodProxy {
   const { ports, originalSource } = context.options;
   return startListening(context, (listeners) => {
@@ -158,7 +159,7 @@ class Listeners {
       }
     });
     server.on("error", (error) => logger.error("listener failed", { port, error: describeError(error) }));
-    server.listen({ fd });
+    adoptListener(server, fd);
     this.#servers.push(server);
     return transparent;
   }

@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import {
   type BoundSocket,
+  closeFd,
   connectTcp,
   createTcpListener,
   createUdpSocket,
@@ -15,7 +16,7 @@ import {
   setSocketOptions,
 } from "@meltemi/linux";
 import { type Ip, isIpv6, parseIp, type SocketAddress } from "@meltemi/model";
-import { MeshError, systemClock } from "@meltemi/runtime";
+import { type Clock, MeshError } from "@meltemi/runtime";
 
 export interface PodSocketOptions {
   /** Absent: the process's own namespace. */
@@ -48,7 +49,7 @@ export interface PodSockets {
 /** As Istio: waiting clients beyond this are retried by their kernel. */
 const LISTEN_BACKLOG = 128;
 
-export function createPodSockets(options: PodSocketOptions): PodSockets {
+export function createPodSockets(options: PodSocketOptions, deps: { readonly clock: Clock }): PodSockets {
   const { namespace, mark } = options;
   const common = { netns: namespace, mark };
   const live = { noDelay: true, keepAlive: options.keepAlive, userTimeoutMs: options.userTimeoutMs };
@@ -62,7 +63,12 @@ export function createPodSockets(options: PodSocketOptions): PodSockets {
         transparent,
       });
       // Linux gives an accepted socket its listener's options: five system calls less for each connection.
-      setSocketOptions(listener.fd, live);
+      try {
+        setSocketOptions(listener.fd, live);
+      } catch (error) {
+        closeFd(listener.fd);
+        throw error;
+      }
       return listener;
     },
     // During an upgrade two processes serve a pod's DNS. A free port must not be shared: the kernel might choose another's.
@@ -72,7 +78,7 @@ export function createPodSockets(options: PodSocketOptions): PodSockets {
       // Not AbortSignal.timeout and any: their timer and links outlive a connect of 100 µs by the whole timeout.
       const either = new AbortController();
       const giveUp = (): void => either.abort(signal?.reason);
-      const timer = systemClock.after(timeoutMs, () =>
+      const timer = deps.clock.after(timeoutMs, () =>
         either.abort(new MeshError("TIMEOUT", `connection timed out after ${timeoutMs} ms`)),
       );
       if (signal?.aborted) giveUp();
