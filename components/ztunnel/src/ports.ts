@@ -14,7 +14,11 @@ export const ISTIO_PORTS: ProxyPorts = {
   socks5: 0,
 };
 
-/** A connection to one of our own listeners would make us call ourselves without end. */
+/**
+ * A connection to one of our own listeners would make us call ourselves without end. The DNS proxy (15053) is none of these: it
+ * takes a connection and passes it on to nobody, and it listens on loopback alone, so that from a tunnel the pod's port
+ * 15053 is either an application's own or refused by the kernel (reference: protocol §2).
+ */
 export function isOwnPort(ports: ProxyPorts, port: number): boolean {
   return (
     port === ports.outbound ||

@@ -138,6 +138,12 @@ for (const [name, local, authority, want] of [
   ["own HBONE port", POD, "10.0.0.1:15008", "503 attempted recursive call to ourselves"],
   ["own plaintext port", POD, "10.0.0.1:15006", "503 attempted recursive call to ourselves"],
   ["own outbound port", POD, "10.0.0.1:15001", "503 attempted recursive call to ourselves"],
+  [
+    "the DNS proxy's port, where no listener of ours can call itself",
+    POD,
+    "10.0.0.1:15053",
+    "10.0.0.1:15053",
+  ],
   ["tunnel without header", TUNNEL("none", 15088), "9.9.9.9:80", "10.0.0.3:15088"],
   ["tunnel without header or port", TUNNEL("none", 0), "9.9.9.9:80", "10.0.0.3:80"],
   [

@@ -329,6 +329,7 @@ const CASES: readonly (readonly [
   ["own outbound port on loopback", "127.0.0.1:15001", "refuse: attempted recursive call to ourselves"],
   ["own plaintext port on loopback", "127.0.0.1:15006", "refuse: attempted recursive call to ourselves"],
   ["own HBONE port on IPv6 loopback", "[::1]:15008", "refuse: attempted recursive call to ourselves"],
+  ["the DNS proxy, which passes nothing on", "127.0.0.1:15053", "passthrough 127.0.0.1:15053"],
   ["another port on loopback", "127.0.0.1:8080", "passthrough 127.0.0.1:8080"],
   ["HBONE port of a stranger", "1.2.3.4:15008", "passthrough 1.2.3.4:15008"],
 ];
