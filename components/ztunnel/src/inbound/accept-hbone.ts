@@ -2,7 +2,6 @@
 
 import type { HboneRequest } from "@meltemi/hbone";
 import { headerValues } from "@meltemi/hbone";
-import { tcpChannel } from "@meltemi/l4";
 import {
   findAddress,
   formatIdentity,
@@ -16,13 +15,11 @@ import { describeError } from "@meltemi/runtime";
 import { encodeBaggage, parseBaggage } from "../headers/baggage.ts";
 import { forwardedHost } from "../headers/forwarded.ts";
 import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
-import { CLOSED_BY_POLICY } from "../policy/live-connections.ts";
 import { Attempt } from "../sockets/attempt.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
 import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
-import { CLOSED_BY_DRAIN, relayEnding } from "../telemetry/connection-telemetry.ts";
-import { connectApplication } from "./connect-application.ts";
 import { decideInbound, type InboundDecision, inboundService } from "./decide-inbound.ts";
+import { serveInbound } from "./serve-inbound.ts";
 
 export interface HboneInbound {
   readonly context: PodContext;
@@ -78,52 +75,22 @@ async function serve(
 ): Promise<void> {
   const { context } = inbound;
   const { workload, decision, client } = connection;
+  const { identity } = request.peer;
   const telemetry = openTelemetry(context, request, connection);
-  const attempt = Attempt.following(request.abandoned);
-  let cutByPolicy = (): void => attempt.end(CLOSED_BY_POLICY);
-  let cutByDrain = (): void => attempt.end(CLOSED_BY_DRAIN);
-  const l4 = { sourceIp: client.ip, identity: request.peer.identity, destination: decision.address };
-  // Registered before it is judged: a policy that changes meanwhile finds it.
-  const forget = context.live.register({
-    workloadUid: workload.uid,
-    connection: l4,
-    cut: () => cutByPolicy(),
+  const proxy = decision.proxyDestination && { destination: decision.proxyDestination, identity };
+  const { address, keepSourceAddress } = decision;
+  const toServe = {
+    workload,
+    transparent: inbound.transparent,
+    identity,
+    client,
+    entry: entryOf(request, connection),
+    target: { address, client, keepSourceAddress, proxy },
+  };
+  await serveInbound(context, toServe, Attempt.following(request.abandoned), telemetry, {
+    accept: () => request.accept(responseHeaders(context, workload)),
+    refuse: (flag) => request.refuse(flag === "DENY" ? 401 : 503),
   });
-  const remove = context.connections.add("inbound", entryOf(request, connection), () => cutByDrain());
-  try {
-    const verdict = await context.authorizer.authorize(workload.uid, l4, attempt.signal);
-    if (verdict.kind === "deny") return fail(request, telemetry, 401, verdict.message);
-    if (attempt.cutBecause !== undefined) return fail(request, telemetry, 401, attempt.cutBecause);
-    const proxy = decision.proxyDestination && {
-      destination: decision.proxyDestination,
-      identity: request.peer.identity,
-    };
-    const target = {
-      address: decision.address,
-      client,
-      keepSourceAddress: decision.keepSourceAddress,
-      proxy,
-    };
-    const application = await connectApplication(context, inbound.transparent, target, attempt.signal);
-    attempt.settle();
-    if (application.kind === "failed") return fail(request, telemetry, 503, application.error);
-    const upstream = tcpChannel(application.socket);
-    const session = context.relays.start(request.accept(responseHeaders(context, workload)), upstream);
-    cutByPolicy = () => session.abort("policy");
-    cutByDrain = () => session.abort("drain");
-    if (attempt.cutBecause !== undefined) cutByPolicy();
-    telemetry.carry(session);
-    const { flag, error } = relayEnding(await session.finished);
-    telemetry.finish(flag, error);
-  } finally {
-    forget();
-    remove();
-  }
-}
-
-function fail(request: HboneRequest, telemetry: OpenConnection, status: 401 | 503, why: string): void {
-  request.refuse(status);
-  telemetry.finish(status === 401 ? "DENY" : "CONNECT", why);
 }
 
 function responseHeaders(context: PodContext, workload: Workload): readonly (readonly [string, string])[] {

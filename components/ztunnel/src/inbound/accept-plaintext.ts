@@ -10,13 +10,12 @@ import {
 } from "@meltemi/model";
 import { describeError } from "@meltemi/runtime";
 import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
-import { CLOSED_BY_POLICY } from "../policy/live-connections.ts";
 import { Attempt } from "../sockets/attempt.ts";
 import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
-import { CLOSED_BY_DRAIN, type OpenConnection, relayEnding } from "../telemetry/connection-telemetry.ts";
-import { connectApplication } from "./connect-application.ts";
+import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
 import { decidePlaintextInbound, inboundService } from "./decide-inbound.ts";
+import { serveInbound } from "./serve-inbound.ts";
 
 export interface PlaintextInbound {
   readonly context: PodContext;
@@ -69,38 +68,17 @@ async function serve(
 ): Promise<void> {
   const { context } = inbound;
   const telemetry = openTelemetry(context, { workload, client, destination });
-  let cutByPolicy = (): void => attempt.end(CLOSED_BY_POLICY);
-  let cutByDrain = (): void => attempt.end(CLOSED_BY_DRAIN);
-  const l4 = { sourceIp: client.ip, destination };
-  const forget = context.live.register({
-    workloadUid: workload.uid,
-    connection: l4,
-    cut: () => cutByPolicy(),
-  });
-  const remove = context.connections.add("inbound", entryOf(client, destination), () => cutByDrain());
-  const fail = (flag: "DENY" | "CONNECT", why: string): void => {
-    channel.abort(flag === "DENY" ? "policy" : "other-side-failed");
-    telemetry.finish(flag, why);
+  const connection = {
+    workload,
+    transparent: inbound.transparent,
+    client,
+    entry: entryOf(client, destination),
+    target: { address: destination, client, keepSourceAddress: true },
   };
-  try {
-    const verdict = await context.authorizer.authorize(workload.uid, l4, attempt.signal);
-    if (verdict.kind === "deny") return fail("DENY", verdict.message);
-    if (attempt.cutBecause !== undefined) return fail("DENY", attempt.cutBecause);
-    const target = { address: destination, client, keepSourceAddress: true };
-    const application = await connectApplication(context, inbound.transparent, target, attempt.signal);
-    attempt.settle();
-    if (application.kind === "failed") return fail("CONNECT", application.error);
-    const session = context.relays.start(channel, tcpChannel(application.socket));
-    cutByPolicy = () => session.abort("policy");
-    cutByDrain = () => session.abort("drain");
-    if (attempt.cutBecause !== undefined) cutByPolicy();
-    telemetry.carry(session);
-    const { flag, error } = relayEnding(await session.finished);
-    telemetry.finish(flag, error);
-  } finally {
-    forget();
-    remove();
-  }
+  await serveInbound(context, connection, attempt, telemetry, {
+    accept: () => channel,
+    refuse: (flag) => channel.abort(flag === "DENY" ? "policy" : "other-side-failed"),
+  });
 }
 
 function entryOf(client: SocketAddress, destination: SocketAddress) {

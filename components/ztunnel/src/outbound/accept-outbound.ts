@@ -15,9 +15,10 @@ import { describeError } from "@meltemi/runtime";
 import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { RECURSIVE_CALL } from "../ports.ts";
 import { Attempt } from "../sockets/attempt.ts";
+import { carry } from "../sockets/carry.ts";
 import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer, describedPeer } from "../telemetry/access-record.ts";
-import { CLOSED_BY_DRAIN, type OpenConnection, relayEnding } from "../telemetry/connection-telemetry.ts";
+import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
 import { clientAddress } from "./client-address.ts";
 import { connectOutbound, decisionAddress, type FarEnd, type OutboundConnector } from "./connect-outbound.ts";
 import { type ConnectableDecision, decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
@@ -118,7 +119,6 @@ async function execute(
   const startedMs = context.clock.monotonicMs();
   // The far end of a double tunnel is known once it has answered, and counted then.
   const early = decision.kind === "doubleHbone" ? undefined : openTelemetry(connector, connection, startedMs);
-  let cut = (): void => attempt.end(CLOSED_BY_DRAIN);
   const remove = context.connections.add(
     "outbound",
     {
@@ -127,7 +127,7 @@ async function execute(
       actualDst: decisionAddress(decision),
       protocol: protocolOf(decision),
     },
-    () => cut(),
+    () => attempt.cut("drain"),
   );
   try {
     const connected = await connectOutbound(connector, decision, source, client, attempt.signal);
@@ -139,12 +139,8 @@ async function execute(
       telemetry.finish(connected.flag, connected.error);
       return;
     }
-    const session = context.relays.start(channel, connected.channel);
-    cut = () => session.abort("drain");
-    if (attempt.cutBecause !== undefined) cut();
-    telemetry.carry(session);
-    const { flag, error } = relayEnding(await session.finished);
-    telemetry.finish(flag, error);
+    const ends = { downstream: channel, upstream: connected.channel };
+    await carry(context.relays, ends, attempt, telemetry);
   } finally {
     remove();
   }

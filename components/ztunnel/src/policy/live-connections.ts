@@ -12,8 +12,6 @@ import type { Clock, Timer } from "@meltemi/runtime";
 import type { MeshStore } from "../mesh/mesh-store.ts";
 import { MISSING_POLICY_WAIT_MS } from "./authorize.ts";
 
-export const CLOSED_BY_POLICY = "connection closed due to policy change";
-
 /** One or two milliseconds of judging in one turn of the event loop. */
 export const JUDGED_PER_TURN = 500;
 /**

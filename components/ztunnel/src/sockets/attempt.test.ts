@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { test } from "node:test";
+import type { AbortReason, RelaySession } from "@meltemi/l4";
 import { Attempt } from "./attempt.ts";
 
 const ENDINGS = {
@@ -17,7 +18,7 @@ const ENDINGS = {
   },
   "this process ends it": () => {
     const attempt = Attempt.of(new EventEmitter() as Socket);
-    return { attempt, act: () => attempt.end("drain"), left: () => 0 };
+    return { attempt, act: () => attempt.cut("drain"), left: () => 0 };
   },
 } as const;
 
@@ -29,7 +30,10 @@ for (const [name, make] of Object.entries(ENDINGS)) {
     act();
     assert.equal(signal.aborted, true);
     assert.equal(attempt.signal.aborted, true);
-    assert.equal(attempt.cutBecause, name === "this process ends it" ? "drain" : undefined);
+    assert.equal(
+      attempt.cutBecause,
+      name === "this process ends it" ? "connection closed due to connection drain" : undefined,
+    );
   });
 
   test(`settled before ${name}: nobody is told`, () => {
@@ -44,4 +48,17 @@ for (const [name, make] of Object.entries(ENDINGS)) {
 
 test("following a signal that is aborted already", () => {
   assert.equal(Attempt.following(AbortSignal.abort()).signal.aborted, true);
+});
+
+test("cut before it is carried or after, the relay is aborted for that reason", () => {
+  for (const cutFirst of [true, false]) {
+    const attempt = Attempt.of(new EventEmitter() as Socket);
+    const reasons: AbortReason[] = [];
+    const session = { abort: (reason: AbortReason) => void reasons.push(reason) } as RelaySession;
+    if (cutFirst) attempt.cut("drain");
+    attempt.carry(session);
+    assert.deepEqual(reasons, cutFirst ? ["drain"] : []);
+    attempt.cut("policy");
+    assert.equal(reasons.at(-1), "policy");
+  }
 });

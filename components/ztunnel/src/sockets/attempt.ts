@@ -1,10 +1,13 @@
 /**
- * The time between accepting a connection and carrying it, when whoever waits must hear that it is over. One controller for all
- * causes, gone once the connection is carried: three signals for each of 10 000 idle connections were a fifth of their memory.
+ * A connection from its acceptance to its end, for those who may end it before: while it is being connected, whoever waits must
+ * hear that it is over; once it is carried, its relay is aborted. One controller for all causes, gone once the connection is
+ * carried: three signals for each of 10 000 idle connections were a fifth of their memory.
  */
 
 import type { Socket } from "node:net";
+import type { RelaySession } from "@meltemi/l4";
 import { MeshError } from "@meltemi/runtime";
+import { CLOSED_BY } from "../telemetry/connection-telemetry.ts";
 
 /** Made once: an abort without a reason makes an exception with a stack, for every connection that ends. */
 const GONE = new MeshError("ABORTED", "the client is gone");
@@ -12,8 +15,8 @@ const GONE = new MeshError("ABORTED", "the client is gone");
 export class Attempt {
   #controller: AbortController | undefined = new AbortController();
   #unfollow: (() => void) | undefined;
-  /** Why {@link end} was called while connecting. */
-  cutBecause: string | undefined;
+  #session: RelaySession | undefined;
+  #cut: keyof typeof CLOSED_BY | undefined;
 
   /** Over when the socket closes. */
   static of(socket: Socket): Attempt {
@@ -38,10 +41,19 @@ export class Attempt {
     return this.#controller?.signal ?? AbortSignal.abort(GONE);
   }
 
-  /** This process ends it. */
-  end(because: string): void {
-    this.cutBecause ??= because;
-    this.#abort(new MeshError("ABORTED", because));
+  /** In the words of the log, why {@link cut} was called before the connection was carried. */
+  get cutBecause(): string | undefined {
+    return this.#cut && CLOSED_BY[this.#cut];
+  }
+
+  /** This process ends it, whether it is still being connected or carried already. */
+  cut(because: keyof typeof CLOSED_BY): void {
+    if (this.#session !== undefined) {
+      this.#session.abort(because);
+      return;
+    }
+    this.#cut ??= because;
+    this.#abort(new MeshError("ABORTED", CLOSED_BY[because]));
   }
 
   /** Nobody waits any more. */
@@ -49,6 +61,13 @@ export class Attempt {
     this.#unfollow?.();
     this.#unfollow = undefined;
     this.#controller = undefined;
+  }
+
+  /** Settled, and from now on the relay's: one that was cut just before is aborted at once. */
+  carry(session: RelaySession): void {
+    this.settle();
+    this.#session = session;
+    if (this.#cut !== undefined) session.abort(this.#cut);
   }
 
   #abort(reason: MeshError): void {

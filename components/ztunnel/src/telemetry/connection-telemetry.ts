@@ -113,7 +113,11 @@ class Connection implements OpenConnection {
   }
 }
 
-export const CLOSED_BY_DRAIN = "connection closed due to connection drain";
+/** Why this process ended a connection, in the words of the log. */
+export const CLOSED_BY = {
+  policy: "connection closed due to policy change",
+  drain: "connection closed due to connection drain",
+} as const;
 
 /** How the end of a relay is told. A reset by a peer is how many programs end a connection: no error. */
 export function relayEnding(result: RelayResult): { readonly flag: ResponseFlag; readonly error?: string } {
@@ -128,9 +132,9 @@ export function relayEnding(result: RelayResult): { readonly flag: ResponseFlag;
   }
   switch (end.reason) {
     case "policy":
-      return { flag: "DENY", error: "connection closed due to policy change" };
+      return { flag: "DENY", error: CLOSED_BY.policy };
     case "drain":
-      return { flag: "-", error: CLOSED_BY_DRAIN };
+      return { flag: "-", error: CLOSED_BY.drain };
     case "idle":
     case "half-open":
     case "limit":
