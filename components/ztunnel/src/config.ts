@@ -67,6 +67,8 @@ interface HboneConfig {
   readonly responseBaggage: boolean;
   readonly localhostApplicationTunnel: boolean;
   readonly compliancePolicy: "none" | "pqc";
+  /** File of revocation lists; undefined: nobody is revoked. */
+  readonly crlPath: string | undefined;
 }
 
 interface SocketConfig {
@@ -192,8 +194,6 @@ function readLocalXds(reader: EnvironmentReader): LocalXdsConfig | undefined {
 function readHbone(reader: EnvironmentReader): HboneConfig {
   if (reader.flag("TLS12_ENABLED", false))
     reader.problems.push("TLS12_ENABLED: expected false; this proxy speaks TLS 1.3 only");
-  if (reader.optionalText("CRL_PATH") !== undefined)
-    reader.problems.push("CRL_PATH: expected nothing; revocation lists are not supported yet");
   const policy = reader.optionalText("COMPLIANCE_POLICY");
   if (policy !== undefined && policy !== "pqc")
     reader.problems.push(`COMPLIANCE_POLICY: expected pqc or nothing, got ${JSON.stringify(policy)}`);
@@ -207,6 +207,7 @@ function readHbone(reader: EnvironmentReader): HboneConfig {
     responseBaggage: reader.flag("ENABLE_RESPONSE_BAGGAGE", true),
     localhostApplicationTunnel: reader.flag("LOCALHOST_APP_TUNNEL", true),
     compliancePolicy: policy === "pqc" ? "pqc" : "none",
+    crlPath: reader.optionalText("CRL_PATH"),
   };
 }
 

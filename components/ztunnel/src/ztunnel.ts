@@ -23,6 +23,8 @@ import { createPodFactory, type PodFactory } from "./pods/pod-factory.ts";
 import type { RunningPodProxy } from "./pods/pod-proxy.ts";
 import { createAuthorizer } from "./policy/authorize.ts";
 import { createLiveConnections, type LiveConnections } from "./policy/live-connections.ts";
+import { type CrlFile, followCrlFile } from "./revocation/crl-file.ts";
+import { createPeerRevocation, type PeerRevocation } from "./revocation/peer-revocation.ts";
 import type { PodSockets } from "./sockets/pod-sockets.ts";
 import { type StaticConfig, staticChanges } from "./static-config.ts";
 import { createConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
@@ -98,12 +100,14 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
       quit: () => void shutdown(),
     },
   );
+  const crlFile = startRevocation(config, deps, parts);
   const xds = startConfiguration(deps, parts, () => stateTask.done());
   const stop = async (): Promise<void> => {
     deps.logger.info("shutdown: draining", { deadline_ms: config.drainDeadlineMs });
     agentStop.abort();
     await parts.pods.close(config.drainDeadlineMs);
     await xds?.[Symbol.asyncDispose]();
+    crlFile?.[Symbol.dispose]();
     parts.live[Symbol.dispose]();
     parts.relays[Symbol.dispose]();
     await admin.close();
@@ -114,17 +118,20 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
     deps.logger.error("proxy failed", { error: describeError(error) });
     stopping ??= stop().finally(() => finished.reject(error));
   };
-  // Listeners open once the policies are known: before that, what they would forbid could not be forbidden.
+  // Listeners open once policies and revocation lists are known: before that, what they would forbid could not be forbidden.
   const open = (): void => startPods(deps, parts, admin.statsPort, agentStop.signal, fail);
   if (xds === undefined) {
     try {
-      open();
+      await crlFile?.ready;
+      if (stopping === undefined) open();
     } catch (error) {
       await stop();
       throw error;
     }
   } else {
-    void xds.synced.then(() => (stopping === undefined ? open() : undefined)).catch(fail);
+    void Promise.all([xds.synced, crlFile?.ready])
+      .then(() => (stopping === undefined ? open() : undefined))
+      .catch(fail);
   }
   return { mesh, readiness, ports: admin, shutdown, finished: finished.promise };
 }
@@ -134,6 +141,7 @@ interface Parts {
   readonly readiness: Readiness;
   readonly relays: Relays;
   readonly live: LiveConnections;
+  readonly revocation: PeerRevocation;
   readonly pods: ServedPods;
   readonly factory: PodFactory;
   readonly follow: (update: XdsUpdate) => void;
@@ -149,6 +157,7 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
   const live = createLiveConnections({ mesh, clock });
   // As Istio: no bound on silence; TCP keepalive and HTTP/2 pings find peers that are gone.
   const relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock });
+  const revocation = createPeerRevocation({ registry, logger: logger.scope("crl") });
   const factory = createPodFactory(config, {
     mesh,
     certificates,
@@ -158,6 +167,7 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
     dnsMetrics: createDnsMetrics(registry),
     authorizer,
     live,
+    revocation,
     resolver: createHostnameResolver({ clock, registry, lookup: deps.lookup }),
     nameservers: deps.nameservers,
     clock,
@@ -190,7 +200,17 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
     mesh.applyAddresses(changes);
     prefetch.follow(changes);
   };
-  return { mesh, readiness, relays, live, pods, factory, follow, followAddresses };
+  return { mesh, readiness, relays, live, revocation, pods, factory, follow, followAddresses };
+}
+
+function startRevocation(config: ZtunnelConfig, deps: ZtunnelDeps, parts: Parts): CrlFile | undefined {
+  const { crlPath } = config.hbone;
+  if (crlPath === undefined) return undefined;
+  return followCrlFile(crlPath, {
+    clock: deps.clock,
+    logger: deps.logger.scope("crl"),
+    onLists: (lists) => parts.revocation.replace(lists),
+  });
 }
 
 /** Static configuration first, then the control plane's, if there is one. */

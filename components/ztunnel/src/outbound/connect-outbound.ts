@@ -114,7 +114,7 @@ async function connectDoubleTunnel(
       gateway: decision.address,
       client,
     },
-    { clock: context.clock, certificate: context.certificate },
+    { clock: context.clock, certificate: context.certificate, revocation: context.revocation },
     signal,
   );
   if (inner.kind !== "open") return failure(inner);

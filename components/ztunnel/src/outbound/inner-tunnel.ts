@@ -10,6 +10,7 @@ import type { TlsContexts } from "@meltemi/identity";
 import type { ByteChannel, ByteConsumer, ChannelFault } from "@meltemi/l4";
 import type { Identity, SocketAddress } from "@meltemi/model";
 import { type Clock, MeshError } from "@meltemi/runtime";
+import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 
 export interface InnerTunnelRequest {
   readonly source: Identity;
@@ -23,6 +24,7 @@ export interface InnerTunnelRequest {
 export interface InnerTunnelDeps {
   readonly clock: Clock;
   readonly certificate: (identity: Identity) => Promise<TlsContexts>;
+  readonly revocation: PeerRevocation;
 }
 
 /** Never rejects; a failure has torn the outer channel down. */
@@ -49,6 +51,7 @@ export async function openInnerTunnel(
       },
     },
   );
+  const unfollow = deps.revocation.follow("server", pool);
   const key = {
     source: request.source,
     expected: request.expected,
@@ -62,11 +65,11 @@ export async function openInnerTunnel(
   );
   if (outcome.kind !== "open") {
     outer.abort("other-side-failed");
-    void pool.drain(0);
+    void pool.drain(0).finally(unfollow);
     return outcome;
   }
   // A drained pool takes no further tunnel and closes its connection when this one has ended.
-  void pool.drain(Number.MAX_SAFE_INTEGER);
+  void pool.drain(Number.MAX_SAFE_INTEGER).finally(unfollow);
   return outcome;
 }
 

@@ -16,6 +16,7 @@ import type { HostnameResolver } from "../outbound/hostname-resolver.ts";
 import type { Authorizer } from "../policy/authorize.ts";
 import type { LiveConnections } from "../policy/live-connections.ts";
 import type { ProxyPorts } from "../ports.ts";
+import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 import type { PodSockets } from "../sockets/pod-sockets.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
 import type { PodAdmission } from "./admission.ts";
@@ -49,6 +50,7 @@ export interface PodContext {
   readonly telemetry: ConnectionTelemetry;
   readonly authorizer: Authorizer;
   readonly live: LiveConnections;
+  readonly revocation: PeerRevocation;
   readonly resolver: HostnameResolver;
   /** Certificate of an identity, with the TLS contexts made of it. */
   readonly certificate: (identity: Identity) => Promise<TlsContexts>;

@@ -13,6 +13,7 @@ import type { MeshStore } from "../mesh/mesh-store.ts";
 import type { HostnameResolver } from "../outbound/hostname-resolver.ts";
 import type { Authorizer } from "../policy/authorize.ts";
 import type { LiveConnections } from "../policy/live-connections.ts";
+import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 import { anyAddress, type PodSockets } from "../sockets/pod-sockets.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
 import type { DnsMetrics } from "../telemetry/dns-metrics.ts";
@@ -30,6 +31,7 @@ export interface PodFactoryDeps {
   readonly dnsMetrics: DnsMetrics;
   readonly authorizer: Authorizer;
   readonly live: LiveConnections;
+  readonly revocation: PeerRevocation;
   readonly resolver: HostnameResolver;
   readonly nameservers: readonly SocketAddress[];
   readonly clock: Clock;
@@ -58,7 +60,7 @@ export interface PodFactory {
 export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): PodFactory {
   const { hbone, sockets: socketConfig, node } = config;
   const { admission } = deps;
-  const contextsOf = createTlsContextCache(hbone.compliancePolicy);
+  const contextsOf = createTlsContextCache(hbone.compliancePolicy, deps.revocation.isRevoked);
   const windows = {
     streamWindowBytes: hbone.streamWindowBytes,
     connectionWindowBytes: hbone.connectionWindowBytes,
@@ -85,6 +87,7 @@ export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): P
     telemetry: deps.telemetry,
     authorizer: deps.authorizer,
     live: deps.live,
+    revocation: deps.revocation,
     resolver: deps.resolver,
     certificate: async (identity) => contextsOf(await deps.certificates.get(identity, "realtime")),
     clock: deps.clock,

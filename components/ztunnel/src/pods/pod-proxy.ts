@@ -4,6 +4,7 @@ import { createServer, type Socket } from "node:net";
 import {
   createHbonePool,
   createHboneServer,
+  type HbonePool,
   type HbonePoolOptions,
   type HboneServer,
   type HboneServerOptions,
@@ -56,37 +57,42 @@ export function startPodProxy(options: PodProxyOptions, context: PodContext): Ru
       const { sockets, logger } = context;
       listeners.add(startDnsServer(options.dns, { sockets, handler, logger }));
     }
-    return [server, pool];
+    return { server, pool };
   });
 }
 
 /** Only the HBONE listener: what the proxy itself serves to the mesh, its metrics. */
 export function startHboneProxy(options: HboneServerOptions, context: PodContext): RunningPodProxy {
-  return startListening(context, (listeners) => [openHboneListener(options, context, false, listeners)]);
+  return startListening(context, (listeners) => ({
+    server: openHboneListener(options, context, false, listeners),
+  }));
 }
 
-/** What drains once the listeners are closed. */
-interface Draining {
-  drain(deadlineMs: number): Promise<unknown>;
+/** Both drain once the listeners are closed. */
+interface PodTunnels {
+  readonly server: HboneServer;
+  readonly pool?: HbonePool;
 }
 
-function startListening(
-  context: PodContext,
-  open: (listeners: Listeners) => readonly Draining[],
-): RunningPodProxy {
+function startListening(context: PodContext, open: (listeners: Listeners) => PodTunnels): RunningPodProxy {
   const listeners = new Listeners(context);
-  let parts: readonly Draining[];
+  let tunnels: PodTunnels;
   try {
-    parts = open(listeners);
+    tunnels = open(listeners);
   } catch (error) {
     listeners.close();
     context.admission[Symbol.dispose]();
     throw error;
   }
-  const { connections, logger, options } = context;
+  const { connections, logger, options, revocation } = context;
+  const { server, pool } = tunnels;
+  const parts = pool === undefined ? [server] : [server, pool];
+  const unfollow = [revocation.follow("client", server)];
+  if (pool !== undefined) unfollow.push(revocation.follow("server", pool));
   const drained = Promise.withResolvers<void>();
   const finish = (cut: number): void => {
     context.admission[Symbol.dispose]();
+    for (const stop of unfollow) stop();
     if (cut > 0)
       logger.warn("connections failed to drain within the timeout", { pod: options.pod.name, cut });
     drained.resolve();
