@@ -86,6 +86,8 @@ export interface MeshNode {
   restartAgent(): void;
   /** One more, as in a rolling upgrade; resolves when it serves every pod. */
   startProxy(): Promise<Proxy>;
+  /** Captures the pod, which is not enrolled, for a ztunnel of its own that runs in it. */
+  dedicate(pod: MeshPod): Promise<Proxy>;
 }
 
 /** A running ztunnel. */
@@ -248,7 +250,16 @@ class SceneNode implements MeshNode {
   }
 
   async startProxy(): Promise<Proxy> {
-    const proxy = await launch(this.#mesh, this.name, this.#socketPath);
+    const proxy = await launch(this.#mesh, this.name, { kind: "shared", socket: this.#socketPath });
+    this.proxies.push(proxy);
+    return proxy;
+  }
+
+  async dedicate(pod: MeshPod): Promise<Proxy> {
+    const { workload, netns } = pod;
+    const { uid, addresses } = workload;
+    await this.#capture.enrol({ uid, netns, addresses, captureDns: true, captureInbound: true });
+    const proxy = await launch(this.#mesh, this.name, { kind: "dedicated", pod });
     this.proxies.push(proxy);
     return proxy;
   }
@@ -299,7 +310,18 @@ class SceneNode implements MeshNode {
   }
 }
 
-async function launch(mesh: SceneMesh, node: string, nodeAgentSocket: string): Promise<ProxyInternals> {
+type Place =
+  | { readonly kind: "shared"; readonly socket: string }
+  | { readonly kind: "dedicated"; readonly pod: MeshPod };
+
+function environmentOf(place: Place): Record<string, string> {
+  if (place.kind === "shared") return { INPOD_UDS: place.socket };
+  const { namespace, name, serviceAccount } = place.pod.workload;
+  const PROXY_WORKLOAD_INFO = `${namespace}/${name}/${serviceAccount}`;
+  return { PROXY_MODE: "dedicated", PROXY_WORKLOAD_INFO, PACKET_MARK: String(ZTUNNEL_MARK) };
+}
+
+async function launch(mesh: SceneMesh, node: string, place: Place): Promise<ProxyInternals> {
   const lines: string[] = [];
   const filter = new LogFilter("info");
   const logger = createLogger(
@@ -318,7 +340,7 @@ async function launch(mesh: SceneMesh, node: string, nodeAgentSocket: string): P
   let send = (_: XdsUpdate): void => undefined;
   const config = readConfig({
     NODE_NAME: node,
-    INPOD_UDS: nodeAgentSocket,
+    ...environmentOf(place),
     CONNECTION_TERMINATION_DEADLINE: "300ms",
     ...mesh.options.env,
   });
@@ -334,13 +356,21 @@ async function launch(mesh: SceneMesh, node: string, nodeAgentSocket: string): P
       admission: { process: 20_000, pod: 20_000 },
       nameservers: mesh.options.nameservers ?? [],
       lookup: () => Promise.reject(new Error("no DNS of the machine in this test")),
-      sockets: (namespace) =>
-        createPodSockets({ namespace, mark: ZTUNNEL_MARK, portReuse: true }, { clock: systemClock }),
-      nodeAgent: (handler) =>
-        createZdsClient(
-          { path: nodeAgentSocket },
-          { clock: systemClock, random: Math.random, log: logger, handler },
+      // A ztunnel of its own would be a process in the pod's namespace: here, its sockets are.
+      sockets: (namespace = place.kind === "dedicated" ? place.pod.netns : undefined) =>
+        createPodSockets(
+          { namespace, mark: config.mode.packetMark, portReuse: true },
+          { clock: systemClock },
         ),
+      ...(place.kind === "dedicated"
+        ? { dedicated: { workload: place.pod.workload } }
+        : {
+            nodeAgent: (handler) =>
+              createZdsClient(
+                { path: place.socket },
+                { clock: systemClock, random: Math.random, log: logger, handler },
+              ),
+          }),
       controlPlane: (onUpdate) => {
         send = onUpdate;
         for (const update of mesh.known) onUpdate(update);

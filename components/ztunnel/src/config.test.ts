@@ -77,3 +77,16 @@ test("metadata and headers come by prefix", () => {
   assert.deepEqual([...config.xds.headers], [["tenant", "t"]]);
   assert.equal(config.sockets.originalSource, "off");
 });
+
+test("a dedicated proxy marks its packets when it is told to, and by itself does not", () => {
+  const dedicated = { PROXY_MODE: "dedicated", PROXY_WORKLOAD_INFO: "default/web/sa" };
+  const marks = [dedicated, { ...dedicated, PACKET_MARK: "77" }].map(
+    (env) => readConfig(env).mode.packetMark,
+  );
+  assert.deepEqual(marks, [undefined, 77]);
+});
+
+test("a path of revocation lists is taken as it is", () => {
+  assert.equal(readConfig({}).hbone.crlPath, undefined);
+  assert.equal(readConfig({ CRL_PATH: "/crl/ca-crl.pem" }).hbone.crlPath, "/crl/ca-crl.pem");
+});

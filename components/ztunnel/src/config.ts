@@ -43,7 +43,12 @@ type ModeConfig =
   /** One proxy for all enrolled pods of the node, which the node agent announces over this socket. */
   | { readonly kind: "shared"; readonly nodeAgentSocket: string; readonly packetMark: number }
   /** A proxy for one workload, in the proxy's own namespace. */
-  | { readonly kind: "dedicated"; readonly workload: WorkloadName };
+  | {
+      readonly kind: "dedicated";
+      readonly workload: WorkloadName;
+      /** Undefined: unmarked, for a redirection that tells our connections from the workload's by something else. */
+      readonly packetMark: number | undefined;
+    };
 
 export interface ControlPlaneConfig {
   /** `host:port` or a URL; undefined when there is none (local configuration, or no CA). */
@@ -151,12 +156,11 @@ function readNode(reader: EnvironmentReader): NodeConfig {
 }
 
 function readMode(reader: EnvironmentReader): ModeConfig {
-  if (reader.oneOf("PROXY_MODE", ["shared", "dedicated"], "shared") === "shared") {
-    return {
-      kind: "shared",
-      nodeAgentSocket: reader.optionalText("INPOD_UDS") ?? "/var/run/ztunnel/ztunnel.sock",
-      packetMark: reader.integer("PACKET_MARK", 1337, 1, 2 ** 32 - 1),
-    };
+  const shared = reader.oneOf("PROXY_MODE", ["shared", "dedicated"], "shared") === "shared";
+  const packetMark = reader.integer("PACKET_MARK", 1337, 1, 2 ** 32 - 1);
+  if (shared) {
+    const nodeAgentSocket = reader.optionalText("INPOD_UDS") ?? "/var/run/ztunnel/ztunnel.sock";
+    return { kind: "shared", nodeAgentSocket, packetMark };
   }
   const text = reader.requiredText("PROXY_WORKLOAD_INFO", "namespace/name/service-account");
   const [namespace = "", name = "", serviceAccount = "", ...more] = text.split("/");
@@ -164,7 +168,12 @@ function readMode(reader: EnvironmentReader): ModeConfig {
     reader.problems.push(
       `PROXY_WORKLOAD_INFO: expected namespace/name/service-account, got ${JSON.stringify(text)}`,
     );
-  return { kind: "dedicated", workload: { namespace, name, serviceAccount } };
+  const marked = reader.optionalText("PACKET_MARK") !== undefined;
+  return {
+    kind: "dedicated",
+    workload: { namespace, name, serviceAccount },
+    packetMark: marked ? packetMark : undefined,
+  };
 }
 
 /** An address that is set and empty means: none. One that is not set means the default. */

@@ -105,7 +105,7 @@ function makeDeps(
     createPodSockets(
       {
         namespace,
-        mark: mode.kind === "shared" ? mode.packetMark : undefined,
+        mark: mode.packetMark,
         keepAlive: sockets.keepAlive,
         userTimeoutMs: sockets.userTimeoutMs,
         portReuse: sockets.portReuse,
