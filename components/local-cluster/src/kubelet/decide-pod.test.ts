@@ -253,6 +253,19 @@ test("podStatus: back-off shows the last end and why it waits", () => {
   assert.equal(container?.restartCount, 3);
 });
 
+test("podStatus: a program that could not be started", () => {
+  const run = {
+    kind: "exited",
+    exitCode: 128,
+    startError: "exec: no",
+    startedAtMs: NOW_MS,
+    finishedAtMs: NOW_MS,
+  } as const;
+  const [container] = statusOf(exited(128, { run })).containerStatuses ?? [];
+  const { reason, message, exitCode } = container?.state?.terminated ?? {};
+  assert.deepEqual([reason, message, exitCode], ["StartError", "exec: no", 128]);
+});
+
 test("podStatus: a container that is not ready, and a gate that is shut, keep the pod from being ready", () => {
   const condition = (status: ReturnType<typeof statusOf>, type: string) =>
     status.conditions?.find((candidate) => candidate.type === type);

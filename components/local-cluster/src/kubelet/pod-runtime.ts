@@ -9,6 +9,8 @@ type ContainerRun =
 export interface ContainerEnd {
   readonly kind: "exited";
   readonly exitCode: number;
+  /** When it never ran: why not. */
+  readonly startError?: string;
   readonly startedAtMs: number;
   readonly finishedAtMs: number;
 }

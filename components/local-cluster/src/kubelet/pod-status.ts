@@ -183,7 +183,8 @@ function lastStateOf(state: ContainerState, nowMs: number): ContainerEnd | undef
 function terminated(end: ContainerEnd): NonNullable<NonNullable<ContainerStatus["state"]>["terminated"]> {
   return {
     exitCode: end.exitCode,
-    reason: end.exitCode === 0 ? "Completed" : "Error",
+    reason: end.startError !== undefined ? "StartError" : end.exitCode === 0 ? "Completed" : "Error",
+    ...(end.startError === undefined ? {} : { message: end.startError }),
     startedAt: timeText(end.startedAtMs),
     finishedAt: timeText(end.finishedAtMs),
   };

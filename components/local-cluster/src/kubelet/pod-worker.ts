@@ -234,9 +234,10 @@ class Worker implements PodWorker {
       await forgetOldRuns(folder, attempt);
     } catch (error) {
       if (this.#running.has(container.name)) throw error;
-      const { state, event } = afterFailedStart(before, error, this.#context);
+      const { state, event } = afterFailedStart(before, error, attempt, this.#context);
       this.#context.events.record(pod, "Warning", event.reason, event.message, container.name);
       await this.#setState(container.name, state);
+      if (state.attempt === attempt) await forgetOldRuns(folder, attempt);
     }
   }
 

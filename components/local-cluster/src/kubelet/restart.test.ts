@@ -39,11 +39,22 @@ for (const [error, reason] of [
   [new Error("disk full"), "RunContainerError"],
 ] as const)
   test(`a failed start: ${error.message} is ${reason}`, () => {
-    const { state, event } = afterFailedStart(NEW_CONTAINER, error, context);
+    const { state, event } = afterFailedStart(NEW_CONTAINER, error, 1, context);
     assert.deepEqual(state.run, { kind: "waiting", reason, message: error.message });
     assert.equal(state.notBeforeMs, 60_000);
     assert.match(event.message, new RegExp(`^Error: ${reason}: `));
   });
+
+test("a program that is not there: the run has an end, with its reason", () => {
+  const message = 'exec: "/bin/no": stat /bin/no: no such file or directory';
+  const { state, event } = afterFailedStart(NEW_CONTAINER, new MeshError("NOT_FOUND", message), 1, context);
+  const times = { startedAtMs: 50_000, finishedAtMs: 50_000 };
+  assert.deepEqual(state.run, { kind: "exited", exitCode: 128, startError: message, ...times });
+  assert.deepEqual([state.attempt, state.notBeforeMs], [1, 50_000]);
+  assert.equal(event.message, `Error: RunContainerError: ${message}`);
+  const again = afterFailedStart(state, new MeshError("NOT_FOUND", message), 2, context).state;
+  assert.deepEqual([again.attempt, again.notBeforeMs, again.previous], [2, 60_000, state.run]);
+});
 
 const spec = { containers: [], terminationGracePeriodSeconds: 7 };
 const probed = { name: "c", livenessProbe: { terminationGracePeriodSeconds: 3 } };

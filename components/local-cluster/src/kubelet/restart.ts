@@ -2,7 +2,7 @@
 
 import type { Pod } from "@meltemi/kubernetes";
 import { type BackoffOptions, type Clock, describeError, MeshError } from "@meltemi/runtime";
-import type { ContainerExit } from "./container/container-process.ts";
+import { type ContainerExit, PROGRAM_REFUSED } from "./container/container-process.ts";
 import type { Container } from "./container/types.ts";
 import type { ContainerState } from "./pod-runtime.ts";
 
@@ -60,31 +60,58 @@ export interface FailedStart {
   readonly event: { readonly reason: string; readonly message: string };
 }
 
-/** The reasons are the kubelet's own: people search for them. */
+/** Exit code of a run whose program could not be started, as other runtimes give it. */
+const START_ERROR_CODE = 128;
+
+/** The reasons are the kubelet's own: people search for them. `attempt` is the number of the run that was tried. */
 export function afterFailedStart(
   state: ContainerState,
   error: unknown,
+  attempt: number,
   context: RestartContext,
 ): FailedStart {
   const message = describeError(error);
-  const code = error instanceof MeshError ? error.code : undefined;
-  const reason =
-    code === "NOT_FOUND" && message.startsWith("image ")
-      ? "ErrImagePull"
-      : code === "NOT_FOUND" || code === "INPUT_INVALID"
-        ? "CreateContainerConfigError"
-        : "RunContainerError";
+  const reason = failureReason(error, message);
   const failures = state.failures + 1;
-  const delayMs = Math.max(context.restartBackoff.baseMs, restartDelayMs(context.restartBackoff, failures));
+  const nowMs = context.clock.nowMs();
+  const delayMs = restartDelayMs(context.restartBackoff, failures);
+  const event = { reason: "Failed", message: `Error: ${reason}: ${message}` };
+  if (!isProgramRefused(error, message))
+    return {
+      state: {
+        ...state,
+        run: { kind: "waiting", reason, message },
+        failures,
+        notBeforeMs: nowMs + Math.max(context.restartBackoff.baseMs, delayMs),
+      },
+      event,
+    };
+  // The container was made, and its program was not there: that is a run, with an end.
+  const times = { startedAtMs: nowMs, finishedAtMs: nowMs };
   return {
     state: {
       ...state,
-      run: { kind: "waiting", reason, message },
       failures,
-      notBeforeMs: context.clock.nowMs() + delayMs,
+      notBeforeMs: nowMs + delayMs,
+      run: { kind: "exited", exitCode: START_ERROR_CODE, startError: message, ...times },
+      previous: state.run.kind === "exited" ? state.run : state.previous,
+      attempt,
     },
-    event: { reason: "Failed", message: `Error: ${reason}: ${message}` },
+    event,
   };
+}
+
+function failureReason(error: unknown, message: string): string {
+  const code = error instanceof MeshError ? error.code : undefined;
+  if (code === "NOT_FOUND" && message.startsWith("image ")) return "ErrImagePull";
+  if (isProgramRefused(error, message)) return "RunContainerError";
+  return code === "NOT_FOUND" || code === "INPUT_INVALID"
+    ? "CreateContainerConfigError"
+    : "RunContainerError";
+}
+
+function isProgramRefused(error: unknown, message: string): boolean {
+  return error instanceof MeshError && error.code === "NOT_FOUND" && message.startsWith(PROGRAM_REFUSED);
 }
 
 const DEFAULT_GRACE_SECONDS = 30;

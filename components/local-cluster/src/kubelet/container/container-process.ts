@@ -57,7 +57,13 @@ const MESSAGE_LIMIT = 4096;
 /** A killed container that left no exit code: 128 + SIGKILL, as a shell says it. */
 const KILLED = 137;
 
-/** Resolves when the program has taken over. Rejects with KERNEL and the failed step's own words when it could not. */
+/** How the message of a program that is not there, or may not be run, begins. */
+export const PROGRAM_REFUSED = "exec: ";
+
+/**
+ * Resolves when the program has taken over. Rejects with NOT_FOUND and a message that begins with PROGRAM_REFUSED when it cannot be
+ * run, with KERNEL and the failed step's own words when something before it went wrong.
+ */
 export async function launchContainer(options: LaunchOptions, clock: Clock): Promise<ContainerProcess> {
   const scriptPath = join(options.folder, "launch.sh");
   await rm(join(options.folder, "exit"), { force: true });
@@ -80,6 +86,9 @@ export async function launchContainer(options: LaunchOptions, clock: Clock): Pro
   if (program === undefined || child.pid === undefined) {
     await killCgroup(options.cgroup);
     await exit.promise;
+    // The script's own word for a program that cannot be run.
+    if (message.startsWith(PROGRAM_REFUSED))
+      throw new MeshError("NOT_FOUND", message.trim().slice(0, MESSAGE_LIMIT));
     throw new MeshError(
       "KERNEL",
       `start container: ${message.trim().slice(0, MESSAGE_LIMIT) || "no answer"}`,

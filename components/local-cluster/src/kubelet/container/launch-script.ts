@@ -2,9 +2,10 @@
  * The shell script that turns a container's description into its first process. A script, because the steps are exactly those of
  * util-linux's own programs, which every Linux machine has, and because it takes milliseconds where a Node process takes fifty.
  *
- * Two stages: `outer` stays behind, outside all namespaces but the network's, and writes down how the container ended, so that this is
- * known even when the kubelet was away; `inner` runs as process 1 of the new namespaces, builds the root file system, and becomes
- * the program. Descriptor 3 tells the kubelet `started …`, or what went wrong before. Pure.
+ * Three stages: `outer` stays behind, outside all namespaces, and writes down how the container ended, so that this is known even
+ * when the kubelet was away; `middle` waits for process 1, because `unshare --fork` stumbles over a child that a signal ended
+ * (util-linux 2.38: exit code 1, and a line in the container's log); `inner` runs as process 1 of the new namespaces, builds the
+ * root file system, and becomes the program. Descriptor 3 tells the kubelet `started …`, or what went wrong before. Pure.
  */
 
 export interface Mount {
@@ -59,9 +60,28 @@ const SHARED_MEMORY = "64m";
 const SETUP_FAILED = 125;
 
 export function renderLaunchScript(spec: LaunchSpec): string {
-  const lines = ["#!/bin/sh", `if [ "$1" = inner ]; then`, ...innerStage(spec), "fi", ...outerStage(spec)];
+  const lines = [
+    "#!/bin/sh",
+    `if [ "$1" = inner ]; then`,
+    ...innerStage(spec),
+    "fi",
+    `if [ "$1" = middle ]; then`,
+    ...MIDDLE_STAGE,
+    "fi",
+    ...outerStage(spec),
+  ];
   return `${lines.join("\n")}\n`;
 }
+
+/** In the foreground, so that the program may be interrupted; the first process that this one starts is process 1. */
+const MIDDLE_STAGE: readonly string[] = [
+  "exec 2>/dev/null",
+  // A subshell, because dash redirects itself, too, for a plain command: its "Killed" would be in the container's log.
+  '(exec 2>&4 4>&-; exec sh "$0" inner)',
+  "code=$?",
+  // 128 + signal when one ended it. Not the script's last command: a shell may become that one instead of waiting.
+  'exit "$code"',
+];
 
 function outerStage(spec: LaunchSpec): string[] {
   const exitFile = quote(`${spec.folder}/exit`);
@@ -71,12 +91,15 @@ function outerStage(spec: LaunchSpec): string[] {
     "exec 4>&2 2>/dev/null",
     `echo 0 > ${quote(`${spec.podCgroup}/cgroup.procs`)} || exit ${SETUP_FAILED}`,
     "(",
-    "  exec 2>&4 4>&-",
+    // What nsenter and unshare complain about is the kubelet's.
+    "  exec 2>&3",
     `  echo 0 > ${quote(`${spec.containerCgroup}/cgroup.procs`)} || exit ${SETUP_FAILED}`,
     `  exec nsenter --net=${quote(spec.networkNamespace)} unshare ${namespaces.join(" ")} \\`,
-    `    --fork --kill-child --propagation slave sh "$0" inner`,
+    `    --propagation slave sh "$0" middle`,
     ")",
     "code=$?",
+    // With the program, or with the process that waits for it, everything of the container ends.
+    `echo 1 > ${quote(`${spec.containerCgroup}/cgroup.kill`)}`,
     "exec 3>&-",
     `echo "$code" > ${exitFile}.new && mv ${exitFile}.new ${exitFile}`,
     'exit "$code"',
@@ -100,9 +123,6 @@ function innerStage(spec: LaunchSpec): string[] {
     // The machine's /proc is still in place: this is the process number that the kubelet can signal.
     "read -r self < /proc/self/stat",
     "mount --move . /",
-    `printf 'started %s\\n' "$self" >&3`,
-    "trap - EXIT",
-    "exec 2>&5 5>&- 3>&-",
     ...becomeProgram(spec),
   ];
 }
@@ -149,7 +169,22 @@ function exposeProgram(folder: string): string[] {
   ];
 }
 
-/** The environment goes through a sourced line, not through arguments: those can be read by everyone in /proc. */
+/**
+ * Said of a program that cannot be run, in the words of other runtimes. Nothing is said of one that can, nor when this shell
+ * cannot run in the container: then the program itself is tried.
+ */
+const LOOK_FOR_PROGRAM = `case "$1" in
+*/*)
+  if [ ! -e "$1" ]; then printf 'exec: "%s": stat %s: no such file or directory' "$1" "$1"
+  elif [ -d "$1" ] || [ ! -x "$1" ]; then printf 'exec: "%s": permission denied' "$1"
+  fi ;;
+*) command -v -- "$1" >/dev/null || printf 'exec: "%s": executable file not found in $PATH' "$1" ;;
+esac`;
+
+/**
+ * The environment goes through a sourced line, not through arguments: those can be read by everyone in /proc. From its export on,
+ * what this script itself remembers is in `$1` and `$2`: every other name may be the container's.
+ */
 function becomeProgram(spec: LaunchSpec): string[] {
   const exported = [...spec.environment].filter(([name]) => isShellName(name));
   // Names such as `a.b` no shell can export.
@@ -160,10 +195,17 @@ function becomeProgram(spec: LaunchSpec): string[] {
     ...(spec.groupId === undefined ? [] : [`-G ${spec.groupId}`]),
   ];
   const enter = ["/usr/bin/nsenter", "--root=.", `--wd=${inside(spec.workingDir)}`, ...user, "--"].join(" ");
+  const look = `${enter} /bin/sh -c ${quote(LOOK_FOR_PROGRAM)} sh ${quote(spec.command[0] ?? "")}`;
   return [
     `mkdir -p ${inside(spec.workingDir)} 2>/dev/null || :`,
+    'set -- "$self"',
     "unset PATH PWD OLDPWD self",
     ...exported.map(([name, value]) => `export ${name}=${quote(value)}`),
+    `set -- "$1" "$(${look} 2>/dev/null || :)"`,
+    `if [ -n "$2" ]; then printf '%s\\n' "$2" >&3; exit; fi`,
+    `printf 'started %s\\n' "$1" >&3`,
+    "trap - EXIT",
+    "exec 2>&5 5>&- 3>&-",
     `exec ${odd.length > 0 ? `/usr/bin/env${oddWords} ` : ""}${enter} ${spec.command.map(quote).join(" ")}`,
   ];
 }
