@@ -1,21 +1,29 @@
 /** A service of another network, through its gateway: a tunnel within a tunnel (reference: protocol §1.10, §11.3). */
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { createHboneServer, HBONE_SERVER_DEFAULTS, headerValues } from "@meltemi/hbone";
-import { createTlsContexts } from "@meltemi/identity";
+import {
+  createCertificateManager,
+  createTlsContexts,
+  PEER_REVOKED,
+  type WorkloadCertificate,
+} from "@meltemi/identity";
 import { createRelays, tcpChannel } from "@meltemi/l4";
 import { ip, newWorkload } from "@meltemi/model";
 import { systemClock } from "@meltemi/runtime";
-import { eventually } from "@meltemi/testkit";
+import { createTemporaryFolder, eventually } from "@meltemi/testkit";
 import { createTestMesh, ended, exchange, vipService } from "./ztunnel.fixture.ts";
 
 const PORT = 18080;
 
 test("bytes pass a gateway that sees only TLS, and end at the workload that the service vouches for", async () => {
   await using mesh = await createTestMesh();
+  await using folder = await createTemporaryFolder("double-hbone");
   const { authority, ports } = mesh;
+  const issued: WorkloadCertificate[] = [];
   const seen: { authority: string; forwardedNetwork: readonly string[] }[] = [];
   using relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock: systemClock });
   // The gateway ends the outer tunnel and passes what is in it to the backend's own HBONE port.
@@ -40,10 +48,26 @@ test("bytes pass a gateway that sees only TLS, and end at the workload that the 
   await new Promise<void>((resolve) => listener.listen(ports.inboundHbone, "127.0.0.6", resolve));
   try {
     const servicePorts = [{ servicePort: 80, targetPort: PORT, appProtocol: "unknown" }] as const;
-    const client = await mesh.pod("client", "127.0.0.2");
+    const crlPath = folder.file("ca-crl.pem");
+    writeFileSync(crlPath, authority.crlPem());
+    const client = await mesh.pod("client", "127.0.0.2", { env: { CRL_PATH: crlPath } });
     const key = "default/far.default.svc.cluster.local";
     const server = await mesh.pod("server", "127.0.0.3", {
       workload: { services: new Map([[key, servicePorts]]) },
+      deps: {
+        certificates: createCertificateManager(
+          {},
+          {
+            clock: systemClock,
+            random: Math.random,
+            fetch: async (identity) => {
+              const certificate = authority.issue(identity);
+              issued.push(certificate);
+              return certificate;
+            },
+          },
+        ),
+      },
     });
     const networkGateway = {
       destination: { kind: "address", network: "far", ip: ip("127.0.0.6") },
@@ -104,6 +128,21 @@ test("bytes pass a gateway that sees only TLS, and end at the workload that the 
           line.includes("dst.hbone_addr=far.default.svc.cluster.local:80"),
       ),
     );
+
+    // The gateway is good, the workload behind it is revoked under an open connection.
+    const open = await client.connect("127.10.0.3:80");
+    assert.equal(await exchange(open, "hello", 10), "hellohello");
+    for (const { leaf } of issued) authority.revoke(leaf);
+    writeFileSync(crlPath, authority.crlPem());
+    await ended(open);
+    const complete = (line: string): boolean => line.includes("connection complete");
+    const revoked = (): number =>
+      client.lines.filter((line) => complete(line) && line.includes(PEER_REVOKED)).length;
+    await eventually(() => revoked() === 1);
+    assert.match(client.metrics(), /response_flags="CERT_REVOKED"/);
+    await ended(await client.connect("127.10.0.3:80"));
+    await eventually(() => revoked() === 2);
+    assert.match(client.metrics(), /istio_crl_policy_rejections_total\{reporter="source"\} 2\n/);
 
     // A backend that the service does not vouch for is not trusted, gateway or not.
     const stranger = { ...service, subjectAltNames: ["spiffe://cluster.local/ns/default/sa/other"] };
