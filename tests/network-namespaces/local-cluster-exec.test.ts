@@ -5,8 +5,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:https";
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import {
   apiPort,
   apply,
@@ -34,7 +36,11 @@ before(async () => {
     },
     { name: "side", image: "localhost/host", command: ["sleep", "3600"] },
   ];
-  await apply(pod("box", { spec: { containers } }));
+  const broken = { name: "broken", image: "localhost/nothing", command: ["true"] };
+  await apply(
+    pod("box", { spec: { containers } }),
+    pod("half", { spec: { containers: [...containers.slice(1), broken] } }),
+  );
   await kubectl("wait", "--for=condition=Ready", "pod/box", "--timeout=30s");
 });
 
@@ -114,6 +120,12 @@ const cases: readonly {
     code: 1,
     stderr: /container nobody (is not valid|not found)/,
   },
+  {
+    name: "a container that does not run",
+    words: ["half", "-c", "broken", "--", "true"],
+    code: 1,
+    stderr: /BadRequest.*container broken of pod default\/half does not run/,
+  },
   { name: "unknown pod", words: ["nobody", "--", "true"], code: 1, stderr: /pods "nobody" not found/ },
   {
     name: "command not found",
@@ -180,9 +192,62 @@ for (const tty of [false, true])
     await holds(async () => assert.deepEqual(running("sleep", seconds), []));
   });
 
+function adminAuthorization(): string {
+  const token = /token: "?([^"\s]+)/.exec(readFileSync(join(state, "kubeconfig"), "utf8"))?.[1] ?? "";
+  return `Bearer ${token}`;
+}
+
+/** What a rude client sends: it is cut after some bytes, or goes on with some noise, and never says goodbye. */
+const RUDENESS: readonly { readonly head?: number; readonly tail?: Uint8Array }[] = [
+  ...[0, 1, 17, 60, 150, 400].map((head) => ({ head })),
+  { tail: Buffer.alloc(0) },
+  // A frame without a mask, one that is too long, a text frame, half a frame, noise.
+  ...["820100", "82ff00000000ffffffff00000000", "818100000000", "82fe0fff0000", "ff00ff00ff"].map((hex) => ({
+    tail: Buffer.from(hex, "hex"),
+  })),
+  ...Array.from({ length: 8 }, () => ({ tail: randomBytes(64) })),
+];
+
+test("exec and log: clients that break off anywhere do not hurt the cluster's process", {
+  skip,
+}, async () => {
+  const [pid, port, authorization] = [daemonPid(), await apiPort(), adminAuthorization()];
+  const pods = "/api/v1/namespaces/default/pods/box";
+  const upgrade =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n";
+  const flood = `${pods}/exec?container=main&stdin=1&stdout=1&stderr=1&command=sh&command=-c&command=${encodeURIComponent("exec yes 31415")}`;
+  const requests = [
+    [flood, upgrade],
+    [`${pods}/log?container=main&follow=true`, ""],
+    ["/api/v1/pods?watch=true", ""],
+  ] as const;
+  for (const [path, extra] of requests)
+    for (const { head, tail } of RUDENESS) {
+      const text = `GET ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n${extra}\r\n`;
+      await breakOff(port, Buffer.from(text.slice(0, head)), tail);
+    }
+  await holds(async () => assert.deepEqual(running("yes", "31415"), []));
+  assert.equal(daemonPid(), pid);
+  assert.equal((await exec(["box", "--", "echo", "alive"])).stdout.toString(), "alive\n");
+});
+
+/** With `tail`, an answer is waited for and the noise follows; then the connection is reset. */
+function breakOff(port: number, text: Uint8Array, tail: Uint8Array | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const raw = createConnection(port, "127.0.0.1");
+    const socket = connectTls({ socket: raw, rejectUnauthorized: false });
+    const cut = (): void => void raw.resetAndDestroy();
+    socket.on("error", () => undefined);
+    raw.on("error", () => undefined);
+    raw.on("close", () => resolve());
+    socket.write(text, () => tail === undefined && cut());
+    socket.once("data", () => socket.write(tail ?? "", cut));
+  });
+}
+
 test("exec: without credentials, or without a handshake, nothing runs", { skip }, async () => {
   const port = await apiPort();
-  const token = /token: "?([^"\s]+)/.exec(readFileSync(join(state, "kubeconfig"), "utf8"))?.[1] ?? "";
   const ask = (headers: Record<string, string>, seconds: string): Promise<number> =>
     new Promise((resolve, reject) => {
       const path = `/api/v1/namespaces/default/pods/box/exec?container=main&stdout=1&command=sleep&command=${seconds}`;
@@ -207,7 +272,7 @@ test("exec: without credentials, or without a handshake, nothing runs", { skip }
     });
   assert.equal(await ask({ "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==" }, "54321"), 401);
   assert.deepEqual(running("sleep", "54321"), []);
-  const authorization = `Bearer ${token}`;
+  const authorization = adminAuthorization();
   assert.equal(await ask({ authorization, "sec-websocket-key": "short" }, "54322"), 400);
   await holds(async () => assert.deepEqual(running("sleep", "54322"), []));
   assert.equal(await ask({ authorization, "sec-websocket-protocol": "v1.channel" }, "54323"), 400);

@@ -49,6 +49,7 @@ async function runInForeground(options: ClusterArguments): Promise<void> {
 async function run(options: ClusterArguments): Promise<void> {
   const folder = clusterFolder(options.state);
   const log = daemonLog();
+  tellUnexpectedEnd(log);
   const self = identifyProcess(process.pid);
   await writeJsonFile(folder.daemon, self);
   // Only the daemon needs the API server and all that runs in its process: the other commands answer at once.
@@ -74,6 +75,19 @@ async function run(options: ClusterArguments): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+}
+
+/** What nobody caught leaves the process in no known state: it ends, and the next `up` finds everything again. */
+function tellUnexpectedEnd(log: Logger): void {
+  process.on("uncaughtException", (error: unknown, origin) => {
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    log.error("the cluster's process ends: an error that nothing caught", {
+      origin,
+      error: describeError(error),
+      stack,
+    });
+    process.exit(1);
+  });
 }
 
 function daemonLog(): Logger {

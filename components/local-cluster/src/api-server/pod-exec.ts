@@ -15,13 +15,10 @@ import type { KubeObject } from "./kube-object.ts";
 import { chooseContainer } from "./pod-logs.ts";
 import { badRequest, noSuchPath, notFound, Refusal } from "./refusal.ts";
 
-/** Starts a command in a container; throws a MeshError when no such container runs. */
-export type PodExec = (
-  namespace: string,
-  pod: string,
-  container: string,
-  request: ExecRequest,
-) => ContainerProcess;
+/** Finds a running container, and says how to start a command in it; throws a MeshError when no such container runs. */
+export type PodExec = (namespace: string, pod: string, container: string) => StartCommand;
+
+export type StartCommand = (request: ExecRequest) => ContainerProcess;
 
 export interface ExecUpgradeDeps {
   readonly authenticate: Authenticator;
@@ -100,24 +97,19 @@ function start(
   const pod = deps.findPod(namespace, name);
   if (pod === undefined) throw notFound({ group: "", resource: "pods", name });
   const container = chooseContainer(pod, read.request.container ?? "");
+  const startCommand = orRefuse(() => deps.podExec(namespace, name, container));
   // Last, because kubectl tries SPDY after any refusal, and shows the answer to that.
   const offered = request.headers["sec-websocket-protocol"] ?? "";
   if (!EXEC_SUBPROTOCOLS.some((name) => offered.includes(name)))
     throw badRequest(
       `exec: expected a WebSocket of ${EXEC_SUBPROTOCOLS.join(" or ")}, got ${JSON.stringify(offered)}`,
     );
-  return { process: open(deps, namespace, name, container, read.request), request: read.request };
+  return { process: orRefuse(() => startCommand(read.request)), request: read.request };
 }
 
-function open(
-  deps: ExecUpgradeDeps,
-  namespace: string,
-  pod: string,
-  container: string,
-  request: ExecRequest,
-): ContainerProcess {
+function orRefuse<T>(act: () => T): T {
   try {
-    return deps.podExec(namespace, pod, container, request);
+    return act();
   } catch (error) {
     throw badRequest(`exec: ${describeError(error)}`);
   }

@@ -211,10 +211,10 @@ function readLogsFrom(running: ReadonlyMap<string, RunningNode>): PodLogs {
 }
 
 function execIn(running: ReadonlyMap<string, RunningNode>): PodExec {
-  return (namespace, pod, container, request) => {
+  return (namespace, pod, container) => {
     for (const { kubelet } of running.values()) {
-      const process = kubelet.exec(namespace, pod, container, request);
-      if (process !== undefined) return process;
+      const found = kubelet.running(namespace, pod, container);
+      if (found !== undefined) return ({ command, tty }) => found.open(command, tty);
     }
     throw new MeshError("NOT_FOUND", `container ${container} of pod ${namespace}/${pod} does not run`);
   };

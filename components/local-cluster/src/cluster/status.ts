@@ -30,7 +30,9 @@ export async function clusterStatus(options: ClusterArguments, clock: Clock): Pr
   if (description === undefined) return { name: options.name, state: "absent", folder: folder.path };
   const base = { name: description.name, folder: folder.path };
   const daemon = await readDaemon(folder);
-  if (daemon === undefined || !isRunning(daemon)) return { ...base, state: "down" };
+  if (daemon === undefined) return { ...base, state: "down" };
+  // A cluster that is taken down removes the file.
+  if (!isRunning(daemon)) return { ...base, state: "down", problem: diedText(daemon.pid, folder, options) };
   const known = {
     ...base,
     kubeconfig: folder.kubeconfig,
@@ -42,6 +44,10 @@ export async function clusterStatus(options: ClusterArguments, clock: Clock): Pr
   } catch (error) {
     return { ...known, state: "unhealthy", problem: describeError(error) };
   }
+}
+
+function diedText(pid: number, folder: ClusterFolder, { name }: ClusterArguments): string {
+  return `its process ${pid} ended unexpectedly (see ${folder.log}); its pods run on, and \`meltemi cluster up --name ${name}\` brings it back`;
 }
 
 async function listNodes(folder: ClusterFolder, clock: Clock): Promise<NonNullable<ClusterStatus["nodes"]>> {

@@ -4,13 +4,12 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createWorkQueue, PODS, type Pod } from "@meltemi/kubernetes";
 import { describeError } from "@meltemi/runtime";
-import type { ExecRequest } from "../streaming/channel-protocol.ts";
-import type { ContainerProcess } from "../streaming/exec-session.ts";
 import { allContainers } from "./decide-pod.ts";
 import { type LogOptions, readLog } from "./logs/read-log.ts";
 import type { NodeContext } from "./node-context.ts";
 import { referencesOf } from "./pod-data.ts";
 import { createPodWorker, type PodWorker } from "./pod-worker.ts";
+import type { RunningContainer } from "./running-container.ts";
 import { createStatusWriter } from "./status-writer.ts";
 
 export interface Kubelet {
@@ -21,8 +20,8 @@ export interface Kubelet {
     container: string,
     options: LogOptions,
   ): AsyncGenerator<Buffer> | undefined;
-  /** Starts a command in a running container; undefined when this node runs no such container. */
-  exec(namespace: string, pod: string, container: string, request: ExecRequest): ContainerProcess | undefined;
+  /** The container while it runs; undefined when this node runs no such container. */
+  running(namespace: string, pod: string, container: string): RunningContainer | undefined;
   /** Lets go of everything; the pods run on. */
   stop(): Promise<void>;
 }
@@ -102,13 +101,8 @@ class NodeKubelet implements Kubelet {
     return readLog({ path, live }, options, this.#context.clock.nowMs());
   }
 
-  exec(
-    namespace: string,
-    pod: string,
-    container: string,
-    request: ExecRequest,
-  ): ContainerProcess | undefined {
-    return this.#findWorker(namespace, pod)?.running(container)?.open(request.command, request.tty);
+  running(namespace: string, pod: string, container: string): RunningContainer | undefined {
+    return this.#findWorker(namespace, pod)?.running(container);
   }
 
   async stop(): Promise<void> {

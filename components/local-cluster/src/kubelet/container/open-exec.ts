@@ -19,8 +19,10 @@ export function openExec(spec: ExecSpec, tty: boolean): ContainerProcess {
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });
+  // Before anything may throw: an error that nobody listens to would end the whole cluster's process.
+  const ended = endOf(child);
   const { stdin, stdout, stderr } = pipesOf(child);
-  return { stdin, stdout, stderr, ended: endOf(child), kill: () => killGroup(child) };
+  return { stdin, stdout, stderr, ended, kill: () => killGroup(child) };
 }
 
 /** script(1) opens a terminal pair; it is part of every Debian. */
@@ -28,9 +30,14 @@ function terminalCommand(command: readonly string[]): readonly string[] {
   return ["/usr/bin/script", "-qefc", command.map(quote).join(" "), "/dev/null"];
 }
 
+/** Without a free descriptor there are none: Node leaves them null, or undefined. */
 function pipesOf(child: ChildProcess): { stdin: Writable; stdout: Readable; stderr: Readable } {
-  const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null)
+  const [stdin, stdout, stderr] = [
+    child.stdin ?? undefined,
+    child.stdout ?? undefined,
+    child.stderr ?? undefined,
+  ];
+  if (stdin === undefined || stdout === undefined || stderr === undefined)
     throw new MeshError("UNAVAILABLE", "exec in container: its pipes could not be opened");
   return { stdin, stdout, stderr };
 }
