@@ -10,6 +10,7 @@ import {
   type HbonePoolOptions,
   type HboneRequest,
   type HboneServer,
+  type HboneServerDeps,
   type HboneServerOptions,
   type PoolKey,
   type TunnelOutcome,
@@ -33,6 +34,9 @@ export interface RigOptions {
   readonly clock?: Clock;
   /** Neither side gets a certificate. */
   readonly noCertificate?: boolean;
+  /** Of the server, beyond what the rig itself gives it. */
+  readonly serverDeps?: Partial<HboneServerDeps>;
+  readonly onPoolError?: (error: unknown) => void;
   /** The application; echoes when not given. */
   readonly app?: (socket: Socket) => void;
   readonly onRequest?: (request: HboneRequest) => void;
@@ -48,6 +52,7 @@ export class Rig implements AsyncDisposable {
   readonly clientResults: RelayResult[] = [];
   readonly connectionEnds: ConnectionEnd[] = [];
   readonly requests: HboneRequest[] = [];
+  readonly serverContexts: TlsContexts;
   readonly #listeners: Server[] = [];
   readonly #sockets = new Set<Socket>();
   hbonePort = 0;
@@ -65,6 +70,7 @@ export class Rig implements AsyncDisposable {
     };
     const ours = createTlsContexts(options.clientCertificate ?? this.authority.issue(CLIENT));
     const theirs = createTlsContexts(options.serverCertificate ?? this.authority.issue(SERVER));
+    this.serverContexts = theirs;
     this.relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock: systemClock });
     this.server = createHboneServer(
       { ...HBONE_SERVER_DEFAULTS, maxConnections: 1000, ...options.server },
@@ -73,6 +79,7 @@ export class Rig implements AsyncDisposable {
         certificate: async () => serve(theirs),
         onRequest: options.onRequest ?? ((request) => this.#serve(request)),
         onConnectionEnd: (end) => this.connectionEnds.push(end),
+        ...options.serverDeps,
       },
     );
     this.pool = createHbonePool(
@@ -81,6 +88,7 @@ export class Rig implements AsyncDisposable {
         clock,
         certificate: async () => serve(ours),
         dial: (to, _from, signal) => this.#dialPool(to.port, signal),
+        ...(options.onPoolError && { onInternalError: options.onPoolError }),
       },
     );
   }

@@ -1,12 +1,13 @@
 /** Drives one HTTP/2 connection over a verified TLS socket: reads, batched writes, keepalive, and one end for all causes. */
 import type { TLSSocket } from "node:tls";
 import { createReadBuffer, lendReads } from "@meltemi/l4";
-import type { Clock, Timer } from "@meltemi/runtime";
+import { type Clock, describeError, type Timer } from "@meltemi/runtime";
 import type { HeaderFields } from "./headers.ts";
 import { type ConnectionEvents, Http2Connection, type Http2Role } from "./http2/connection.ts";
 import { type ConnectionError, ErrorCode, errorCodeName } from "./http2/constants.ts";
 import { type Batch, type BatchBuffers, Outbox } from "./http2/outbox.ts";
 import type { Http2Stream } from "./http2/stream.ts";
+import type { OnInternalError } from "./internal-error.ts";
 import type { HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
 
@@ -37,6 +38,7 @@ export interface SecuredSocket {
 export interface HboneConnectionDeps {
   readonly clock: Clock;
   readonly buffers: BatchBuffers;
+  readonly onInternalError: OnInternalError;
 }
 
 /** Where a socket's shared reader finds its connection. */
@@ -55,6 +57,7 @@ export class HboneConnection implements ConnectionEvents {
   readonly #socket: TLSSocket;
   readonly #owner: HboneConnectionOwner;
   readonly #clock: Clock;
+  readonly #report: OnInternalError;
   readonly #options: HboneOptions;
   /** The write under way. */
   #writing: Batch | undefined;
@@ -77,6 +80,7 @@ export class HboneConnection implements ConnectionEvents {
     this.#socket = socket;
     this.#owner = owner;
     this.#clock = deps.clock;
+    this.#report = deps.onInternalError;
     this.#options = options;
     this.http2 = new Http2Connection(role, options, new Outbox(deps.buffers), this);
     // A tunnel within a tunnel reads during a read of the outer one, which must not lose its buffer to it.
@@ -85,18 +89,27 @@ export class HboneConnection implements ConnectionEvents {
       lendReads(socket, READ_BUFFER, onLent);
     }
     socket.on("data", (chunk: Buffer) => this.receive(chunk));
-    socket.on("end", () => this.#onTransportEnd("connection closed by the peer"));
-    socket.on("error", (error) => this.#onTransportEnd(`connection broke: ${error.message}`));
+    socket.on("end", () => this.#guard(() => this.#onTransportEnd("connection closed by the peer")));
+    socket.on("error", (error) =>
+      this.#guard(() => this.#onTransportEnd(`connection broke: ${error.message}`)),
+    );
     socket.on("close", () => this.#onSocketClose());
   }
 
   receive(chunk: Uint8Array): void {
-    this.http2.receive(chunk, this.#clock.monotonicMs());
+    // Spelled out here: a read should not make a closure.
+    try {
+      this.http2.receive(chunk, this.#clock.monotonicMs());
+    } catch (error) {
+      this.onInternalError(error);
+    }
   }
 
   start(): void {
-    this.http2.start();
-    this.#armKeepalive();
+    this.#guard(() => {
+      this.http2.start();
+      this.#armKeepalive();
+    });
   }
 
   get streams(): number {
@@ -107,18 +120,29 @@ export class HboneConnection implements ConnectionEvents {
   drain(): void {
     if (this.#closing) return;
     this.#closing = true;
-    if (this.http2.role === "server") this.http2.goaway();
-    this.#closeWhenDone();
+    this.#guard(() => {
+      if (this.http2.role === "server") this.http2.goaway();
+      this.#closeWhenDone();
+    });
   }
 
   /** Cuts everything now; a GOAWAY is tried. */
   abort(detail: string): void {
     this.#end ??= { kind: "aborted" };
-    if (!this.http2.closed) this.http2.writer.goaway(this.http2.lastPeerStreamId, ErrorCode.noError);
-    this.http2.disconnected(detail);
-    this.#flush();
-    this.#socket.destroySoon();
-    this.#lingerThenDestroy();
+    this.#guard(() => {
+      if (!this.http2.closed) this.http2.writer.goaway(this.http2.lastPeerStreamId, ErrorCode.noError);
+      this.http2.disconnected(detail);
+      this.#flush();
+      this.#socket.destroySoon();
+      this.#lingerThenDestroy();
+    });
+  }
+
+  /** This program, or a callback of whoever uses it, failed on this connection: it is cut, the others go on. */
+  onInternalError(error: unknown): void {
+    this.#end ??= { kind: "failed", detail: `internal error: ${describeError(error)}` };
+    this.#socket.destroy();
+    this.#report(error);
   }
 
   onRequest(stream: Http2Stream, authority: string, headers: HeaderFields): void {
@@ -153,7 +177,11 @@ export class HboneConnection implements ConnectionEvents {
 
   static flush(connection: HboneConnection): void {
     connection.#flushScheduled = false;
-    connection.#flush();
+    try {
+      connection.#flush();
+    } catch (error) {
+      connection.onInternalError(error);
+    }
   }
 
   #flush(): void {
@@ -167,10 +195,22 @@ export class HboneConnection implements ConnectionEvents {
   #written(): void {
     const batch = this.#writing;
     this.#writing = undefined;
-    if (batch !== undefined) this.http2.outbox.giveBack(batch);
-    this.http2.pump();
-    this.#flush();
-    if (this.#closing) this.#closeWhenDone();
+    try {
+      if (batch !== undefined) this.http2.outbox.giveBack(batch);
+      this.http2.pump();
+      this.#flush();
+      if (this.#closing) this.#closeWhenDone();
+    } catch (error) {
+      this.onInternalError(error);
+    }
+  }
+
+  #guard(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.onInternalError(error);
+    }
   }
 
   /** Closes a draining connection once its last stream is gone and everything is written. */
@@ -198,14 +238,16 @@ export class HboneConnection implements ConnectionEvents {
   #onSocketClose(): void {
     this.#keepalive?.cancel();
     this.#linger?.cancel();
-    this.http2.disconnected("connection closed");
+    this.#guard(() => this.http2.disconnected("connection closed"));
     this.http2.outbox.clear();
-    this.#owner.onEnd(this, this.#end ?? { kind: "closed" });
+    this.#guard(() => this.#owner.onEnd(this, this.#end ?? { kind: "closed" }));
   }
 
   #armKeepalive(): void {
     this.#keepalive?.cancel();
-    this.#keepalive = this.#clock.after(this.#options.keepaliveIntervalMs, () => this.#probe());
+    this.#keepalive = this.#clock.after(this.#options.keepaliveIntervalMs, () =>
+      this.#guard(() => this.#probe()),
+    );
   }
 
   #probe(): void {

@@ -17,16 +17,23 @@ export type HandshakeResult =
   /** The socket is destroyed. `identity`: TLS held, the SPIFFE check did not. */
   | { readonly kind: "refused"; readonly stage: "tls" | "identity" | "revoked"; readonly detail: string };
 
+/** When a handshake must be over, and what was given for it. */
+export interface HandshakeDeadline {
+  /** By the monotonic clock. */
+  readonly atMs: number;
+  readonly timeoutMs: number;
+}
+
 /** Answers a client. The client must present a certificate of the trust domain of the one we serve. */
 export function acceptTls(
   raw: Socket,
   contexts: TlsContexts,
-  timeoutMs: number,
+  deadline: HandshakeDeadline,
   clock: Clock,
 ): Promise<HandshakeResult> {
   raw.setNoDelay(true);
   const socket = new TLSSocket(raw, contexts.server);
-  return handshake(socket, !(raw instanceof Socket), "secure", timeoutMs, clock, () =>
+  return handshake(socket, !(raw instanceof Socket), "secure", deadline, clock, () =>
     authenticateClient(socket, contexts),
   );
 }
@@ -50,7 +57,8 @@ export function connectTls(
   });
   // Node decodes the whole chain to hand it to `checkServerIdentity`, which takes half of a client's handshake time.
   socket.getPeerCertificate = noCertificateObject;
-  return handshake(socket, !(raw instanceof Socket), "secureConnect", timeoutMs, clock, () =>
+  const deadline = { atMs: clock.monotonicMs() + timeoutMs, timeoutMs };
+  return handshake(socket, !(raw instanceof Socket), "secureConnect", deadline, clock, () =>
     authenticateServer(socket, contexts, expected),
   );
 }
@@ -61,7 +69,7 @@ function handshake(
   socket: TLSSocket,
   nested: boolean,
   event: "secure" | "secureConnect",
-  timeoutMs: number,
+  { atMs, timeoutMs }: HandshakeDeadline,
   clock: Clock,
   authenticate: () => HandshakeVerdict,
 ): Promise<HandshakeResult> {
@@ -89,7 +97,7 @@ function handshake(
     };
     const onError = (error: Error): void => refuse("tls", `TLS handshake: ${error.message}`);
     const onClose = (): void => refuse("tls", "TLS handshake: connection closed by the peer");
-    const deadline = clock.after(timeoutMs, () =>
+    const deadline = clock.after(Math.max(0, atMs - clock.monotonicMs()), () =>
       refuse("tls", `TLS handshake: not finished after ${timeoutMs} ms`),
     );
     socket.on(event, onSecure);

@@ -15,8 +15,9 @@ export {
 export {
   type ConnectionEnd,
   createHboneServer,
-  type HboneRequest,
+  type HboneAdmission,
   type HboneServer,
   type HboneServerDeps,
   type HboneServerOptions,
 } from "./server.ts";
+export type { HboneRequest } from "./server-request.ts";

@@ -1,10 +1,11 @@
 /** The connections of one pool key: who may use which, and who waits for the one that is being made. */
 import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
 import { formatSocketAddress } from "@meltemi/model";
-import { describeError, type Timer } from "@meltemi/runtime";
+import { describeError, detach, type Timer } from "@meltemi/runtime";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
 import { connectTls } from "./handshake.ts";
 import type { BatchBuffers } from "./http2/outbox.ts";
+import type { OnInternalError } from "./internal-error.ts";
 import type { HbonePeer } from "./peer.ts";
 import type {
   HbonePoolDeps,
@@ -20,6 +21,7 @@ export interface PoolEntryDeps extends HbonePoolDeps {
   readonly buffers: BatchBuffers;
   /** No connection is left and none is being made. */
   readonly onEmpty: () => void;
+  readonly onInternalError: OnInternalError;
 }
 
 interface Waiter {
@@ -135,7 +137,13 @@ export class PoolEntry implements HboneConnectionOwner {
     while (this.#waiters.length > 0 && connection.http2.hasCapacity) {
       const waiter = this.#waiters.shift();
       if (waiter === undefined) return;
-      void this.#use(connection, waiter.request, waiter.signal).then(waiter.resolve);
+      detach(
+        async () => waiter.resolve(await this.#use(connection, waiter.request, waiter.signal)),
+        (error) => {
+          waiter.resolve(failed("stream", `internal error: ${describeError(error)}`));
+          this.#deps.onInternalError(error);
+        },
+      );
     }
     if (this.#waiters.length > 0) this.#connect();
   }
@@ -145,25 +153,33 @@ export class PoolEntry implements HboneConnectionOwner {
     if (this.#connecting !== undefined || this.#draining) return;
     const connecting = new AbortController();
     this.#connecting = connecting;
-    // Never rejects: every failure in there is a result.
-    void this.#establish(connecting.signal).then((result) => {
-      this.#connecting = undefined;
-      if (!(result instanceof HboneConnection)) {
-        // Given up by callers who have all left: those who wait now came later.
-        if (connecting.signal.aborted && !this.#draining && this.#waiters.length > 0) this.#connect();
-        else this.#failWaiters(result);
-        return;
-      }
-      this.#connections.add(result);
-      result.start();
-      if (this.#draining) result.abort("pool is draining");
-      this.#armIdle(result);
-      this.#serveWaiters(result);
-    });
+    detach(
+      async () => this.#onEstablished(await this.#establish(connecting.signal), connecting.signal),
+      (error) => {
+        if (this.#connecting === connecting) this.#connecting = undefined;
+        this.#failWaiters(failed("connect", `internal error: ${describeError(error)}`));
+        this.#deps.onInternalError(error);
+      },
+    );
+  }
+
+  #onEstablished(result: HboneConnection | TunnelFailure, stop: AbortSignal): void {
+    this.#connecting = undefined;
+    if (!(result instanceof HboneConnection)) {
+      // Given up by callers who have all left: those who wait now came later.
+      if (stop.aborted && !this.#draining && this.#waiters.length > 0) this.#connect();
+      else this.#failWaiters(result);
+      return;
+    }
+    this.#connections.add(result);
+    result.start();
+    if (this.#draining) result.abort("pool is draining");
+    this.#armIdle(result);
+    this.#serveWaiters(result);
   }
 
   async #establish(stop: AbortSignal): Promise<HboneConnection | TunnelFailure> {
-    const { clock, certificate, dial, buffers } = this.#deps;
+    const { clock, certificate, dial, buffers, onInternalError } = this.#deps;
     const { source, expected, destination, sourceIp } = this.#key;
     let contexts: TlsContexts;
     try {
@@ -180,6 +196,7 @@ export class PoolEntry implements HboneConnectionOwner {
       return new HboneConnection("client", result, result.peer, this.#options, this, {
         clock,
         buffers,
+        onInternalError,
       });
     } catch (error) {
       const where = formatSocketAddress(destination);

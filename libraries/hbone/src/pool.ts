@@ -12,6 +12,7 @@ import {
 import type { Clock } from "@meltemi/runtime";
 import type { HeaderFields } from "./headers.ts";
 import { BatchBuffers } from "./http2/outbox.ts";
+import { endProcess, type OnInternalError } from "./internal-error.ts";
 import { HBONE_CLIENT_DEFAULTS, type HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
 import { PoolEntry } from "./pool-entry.ts";
@@ -84,6 +85,8 @@ export interface HbonePoolDeps {
   readonly dial: (destination: SocketAddress, sourceIp: Ip, signal: AbortSignal) => Promise<Socket>;
   /** The source's certificate, asked once per connection. */
   readonly certificate: (source: Identity) => TlsContexts | Promise<TlsContexts>;
+  /** As {@link HboneServerDeps.onInternalError}. */
+  readonly onInternalError?: OnInternalError;
 }
 
 export interface HbonePool extends AsyncDisposable {
@@ -148,7 +151,12 @@ class Pool implements HbonePool {
     const text = keyText(key);
     const known = this.#entries.get(text);
     if (known !== undefined) return known;
-    const deps = { ...this.#deps, buffers: this.#buffers, onEmpty: () => this.#forget(text, entry) };
+    const deps = {
+      ...this.#deps,
+      buffers: this.#buffers,
+      onEmpty: () => this.#forget(text, entry),
+      onInternalError: this.#deps.onInternalError ?? endProcess,
+    };
     const entry = new PoolEntry(key, this.#options, deps);
     this.#entries.set(text, entry);
     return entry;

@@ -2,7 +2,24 @@ import type { ByteChannel } from "@meltemi/l4";
 import type { HeaderFields } from "./headers.ts";
 import type { Http2Stream, StreamWatcher } from "./http2/stream.ts";
 import type { HbonePeer } from "./peer.ts";
-import type { HboneRequest } from "./server.ts";
+
+/**
+ * A CONNECT request of a verified peer. Exactly one of `accept` and `refuse` is called. When the stream or its connection ends
+ * first, `abandoned` is aborted, `refuse` does nothing and `accept` gives a channel that reports the fault once it is opened.
+ */
+export interface HboneRequest {
+  /** `:authority`, not yet parsed. */
+  readonly authority: string;
+  /** All but the pseudo headers. */
+  readonly headers: HeaderFields;
+  readonly peer: HbonePeer;
+  /** Stop connecting to the application when this is aborted. */
+  readonly abandoned: AbortSignal;
+  /** Answers 200 with these headers; the body both ways is the channel. */
+  accept(headers: HeaderFields): ByteChannel;
+  /** Answers this status (400, 401, 503) and ends the stream. */
+  refuse(status: number, headers?: HeaderFields): void;
+}
 
 /** A request that waits for its answer. */
 export class ServerRequest implements HboneRequest, StreamWatcher {

@@ -1,34 +1,17 @@
 /** The HBONE server of one identity: TLS, HTTP/2, one request per tunnel (reference: protocol §1.5 steps 1 and 2, §1.9). */
 import type { Socket } from "node:net";
 import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
-import type { ByteChannel } from "@meltemi/l4";
-import { type Clock, describeError } from "@meltemi/runtime";
+import { type Clock, detach } from "@meltemi/runtime";
+import { acceptHandshake } from "./accept-handshake.ts";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
-import { acceptTls } from "./handshake.ts";
+import type { HandshakeResult } from "./handshake.ts";
 import type { HeaderFields } from "./headers.ts";
 import { BatchBuffers } from "./http2/outbox.ts";
 import type { Http2Stream } from "./http2/stream.ts";
+import { endProcess, type OnInternalError } from "./internal-error.ts";
 import type { HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
-import { ServerRequest } from "./server-request.ts";
-
-/**
- * A CONNECT request of a verified peer. Exactly one of `accept` and `refuse` is called. When the stream or its connection ends
- * first, `abandoned` is aborted, `refuse` does nothing and `accept` gives a channel that reports the fault once it is opened.
- */
-export interface HboneRequest {
-  /** `:authority`, not yet parsed. */
-  readonly authority: string;
-  /** All but the pseudo headers. */
-  readonly headers: HeaderFields;
-  readonly peer: HbonePeer;
-  /** Stop connecting to the application when this is aborted. */
-  readonly abandoned: AbortSignal;
-  /** Answers 200 with these headers; the body both ways is the channel. */
-  accept(headers: HeaderFields): ByteChannel;
-  /** Answers this status (400, 401, 503) and ends the stream. */
-  refuse(status: number, headers?: HeaderFields): void;
-}
+import { type HboneRequest, ServerRequest } from "./server-request.ts";
 
 /** Why a connection ended; for the log line and the metrics of the caller. */
 export type ConnectionEnd =
@@ -45,15 +28,31 @@ export interface HboneServerOptions extends HboneOptions {
   readonly maxConnections: number;
 }
 
+/** One more connection or handshake of the process, or why there can be none; `release` may be called twice. */
+type Place =
+  | { readonly kind: "admitted"; readonly release: () => void }
+  | { readonly kind: "refused"; readonly message: string };
+
+/** Bounds that several servers share. */
+export interface HboneAdmission {
+  /** Held from accept to the end of the connection. */
+  take(): Place;
+  /** Held from accept until the peer is verified: what strangers may have of this process. */
+  takeHandshake(): Place;
+}
+
+type Remote = { readonly remoteAddress: string; readonly remotePort: number };
+
 export interface HboneServerDeps {
   readonly clock: Clock;
   /** The certificate to serve, asked once per connection so that rotation needs no restart. A rejection refuses the connection. */
   readonly certificate: () => TlsContexts | Promise<TlsContexts>;
   readonly onRequest: (request: HboneRequest) => void;
-  readonly onConnectionEnd?: (
-    end: ConnectionEnd,
-    from: { readonly remoteAddress: string; readonly remotePort: number },
-  ) => void;
+  readonly onConnectionEnd?: (end: ConnectionEnd, from: Remote) => void;
+  /** Absent: `maxConnections` is the only bound. */
+  readonly admission?: HboneAdmission;
+  /** One connection was cut because this program, or a callback given here, threw. Absent: that ends the process. */
+  readonly onInternalError?: OnInternalError;
 }
 
 export interface HboneServer extends AsyncDisposable {
@@ -68,6 +67,9 @@ export interface HboneServer extends AsyncDisposable {
   abortPeers(matches: (peer: HbonePeer) => boolean): number;
 }
 
+const DRAINING = { kind: "refused", stage: "limit", detail: "server is draining" } as const;
+const nothing = (): void => {};
+
 export function createHboneServer(options: HboneServerOptions, deps: HboneServerDeps): HboneServer {
   return new Server(options, deps);
 }
@@ -77,7 +79,9 @@ class Server implements HboneServer, HboneConnectionOwner {
   readonly #deps: HboneServerDeps;
   readonly #buffers = new BatchBuffers();
   readonly #handshaking = new Set<Socket>();
-  readonly #connections = new Set<HboneConnection>();
+  /** And how each gives its place back. */
+  readonly #connections = new Map<HboneConnection, () => void>();
+  readonly #onInternalError: OnInternalError;
   #draining = false;
   /** Resolves a drain once the last connection is gone. */
   #onEmpty: (() => void) | undefined;
@@ -85,6 +89,7 @@ class Server implements HboneServer, HboneConnectionOwner {
   constructor(options: HboneServerOptions, deps: HboneServerDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#onInternalError = deps.onInternalError ?? endProcess;
   }
 
   get connections(): number {
@@ -93,67 +98,87 @@ class Server implements HboneServer, HboneConnectionOwner {
 
   get streams(): number {
     let streams = 0;
-    for (const connection of this.#connections) streams += connection.streams;
+    for (const connection of this.#connections.keys()) streams += connection.streams;
     return streams;
   }
 
   accept(socket: Socket): void {
     const from = { remoteAddress: socket.remoteAddress ?? "", remotePort: socket.remotePort ?? 0 };
-    const refuse = (end: ConnectionEnd): void => {
-      // A socket that is given up may still report the peer's reset.
-      socket.on("error", () => {});
-      socket.destroy();
-      this.#deps.onConnectionEnd?.(end, from);
+    // Late errors of a socket that is given up have nobody to tell.
+    const onError = (error: unknown): void => {
+      socket.on("error", () => {}).destroy();
+      this.#onInternalError(error);
     };
-    const held = this.#connections.size + this.#handshaking.size;
-    if (this.#draining || held >= this.#options.maxConnections) {
-      const detail = this.#draining
-        ? "server is draining"
-        : `more than ${this.#options.maxConnections} connections`;
-      refuse({ kind: "refused", stage: "limit", detail });
-      return;
-    }
-    this.#handshaking.add(socket);
-    // Never rejects: every failure in there is a result.
-    void this.#secure(socket).then((end) => {
-      this.#handshaking.delete(socket);
-      if (end !== undefined) refuse(end);
-    });
+    detach(() => this.#take(socket, from), onError);
   }
 
-  /** Undefined once the connection is in service. */
-  async #secure(raw: Socket): Promise<ConnectionEnd | undefined> {
-    let contexts: TlsContexts;
+  /** A rejection is an error of this program. */
+  async #take(socket: Socket, from: Remote): Promise<void> {
+    const refuse = (end: ConnectionEnd): void => {
+      // A socket that is given up may still report the peer's reset.
+      socket.on("error", () => {}).destroy();
+      this.#deps.onConnectionEnd?.(end, from);
+    };
+    const places = this.#takePlaces();
+    if (places.kind === "refused") return refuse({ kind: "refused", stage: "limit", detail: places.message });
+    this.#handshaking.add(socket);
+    let inService = false;
     try {
-      contexts = await this.#deps.certificate();
-    } catch (error) {
-      return { kind: "refused", stage: "certificate", detail: describeError(error) };
+      const { clock, certificate } = this.#deps;
+      const result = await acceptHandshake(socket, certificate, this.#options.handshakeTimeoutMs, clock);
+      if (this.#draining) {
+        if (result.kind === "ok") result.socket.destroy();
+        return refuse(DRAINING);
+      }
+      if (result.kind === "refused") return refuse(result);
+      this.#serve(result, places.connection);
+      inService = true;
+    } finally {
+      this.#handshaking.delete(socket);
+      places.handshake();
+      if (!inService) places.connection();
     }
-    const result = await acceptTls(raw, contexts, this.#options.handshakeTimeoutMs, this.#deps.clock);
-    if (result.kind === "refused") return result;
-    const { peer } = result;
-    if (this.#draining) {
-      result.socket.destroy();
-      return { kind: "refused", stage: "limit", detail: "server is draining" };
-    }
-    const deps = { clock: this.#deps.clock, buffers: this.#buffers };
-    const connection = new HboneConnection("server", result, peer, this.#options, this, deps);
-    this.#connections.add(connection);
+  }
+
+  #takePlaces():
+    | { readonly kind: "admitted"; readonly connection: () => void; readonly handshake: () => void }
+    | { readonly kind: "refused"; readonly message: string } {
+    const { maxConnections } = this.#options;
+    if (this.#draining) return { kind: "refused", message: DRAINING.detail };
+    if (this.#connections.size + this.#handshaking.size >= maxConnections)
+      return { kind: "refused", message: `more than ${maxConnections} connections` };
+    const { admission } = this.#deps;
+    if (admission === undefined) return { kind: "admitted", connection: nothing, handshake: nothing };
+    const connection = admission.take();
+    if (connection.kind === "refused") return connection;
+    const handshake = admission.takeHandshake();
+    if (handshake.kind === "admitted")
+      return { kind: "admitted", connection: connection.release, handshake: handshake.release };
+    connection.release();
+    return handshake;
+  }
+
+  #serve(secured: Extract<HandshakeResult, { kind: "ok" }>, release: () => void): void {
+    const connection = new HboneConnection("server", secured, secured.peer, this.#options, this, {
+      clock: this.#deps.clock,
+      buffers: this.#buffers,
+      onInternalError: this.#onInternalError,
+    });
+    this.#connections.set(connection, release);
     connection.start();
-    return undefined;
   }
 
   async drain(deadlineMs: number): Promise<{ readonly cutStreams: number }> {
     this.#draining = true;
     for (const socket of this.#handshaking) socket.destroy();
-    for (const connection of this.#connections) connection.drain();
+    for (const connection of [...this.#connections.keys()]) connection.drain();
     if (this.#connections.size === 0) return { cutStreams: 0 };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEmpty = resolve;
     let cutStreams = 0;
     const deadline = this.#deps.clock.after(deadlineMs, () => {
       cutStreams = this.streams;
-      for (const connection of this.#connections)
+      for (const connection of [...this.#connections.keys()])
         connection.abort("connection failed to drain within the timeout");
     });
     await promise;
@@ -162,7 +187,7 @@ class Server implements HboneServer, HboneConnectionOwner {
   }
 
   abortPeers(matches: (peer: HbonePeer) => boolean): number {
-    const chosen = [...this.#connections].filter((connection) => matches(connection.peer));
+    const chosen = [...this.#connections.keys()].filter((connection) => matches(connection.peer));
     for (const connection of chosen) connection.abort(PEER_REVOKED);
     return chosen.length;
   }
@@ -183,9 +208,10 @@ class Server implements HboneServer, HboneConnectionOwner {
   onCapacity(): void {}
 
   onEnd(connection: HboneConnection, end: SessionEnd): void {
+    this.#connections.get(connection)?.();
     this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onEmpty?.();
     const { remoteAddress, remotePort } = connection.peer;
     this.#deps.onConnectionEnd?.(end, { remoteAddress, remotePort });
-    if (this.#connections.size === 0) this.#onEmpty?.();
   }
 }

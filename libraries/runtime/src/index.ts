@@ -1,6 +1,7 @@
 export { type BackoffOptions, backoffMs } from "./backoff.ts";
 export { type Clock, delay, systemClock, type Timer } from "./clock.ts";
 export { type Environment, EnvironmentReader, parseDurationMs } from "./config.ts";
+export { detach } from "./detach.ts";
 export { describeError, type ErrorCode, MeshError } from "./errors.ts";
 export {
   createLogger,

@@ -38,6 +38,8 @@ export interface ConnectionEvents {
   onCapacity(): void;
   /** The connection is over by a violation; GOAWAY is in the outbox. Streams have been told. */
   onFailed(error: ConnectionError): void;
+  /** The user of a stream threw, outside of any call into this connection. */
+  onInternalError(error: unknown): void;
 }
 
 /** Streams that we reset of late, for which frames may still be under way. */
@@ -214,8 +216,17 @@ export class Http2Connection implements StreamHost {
   disconnected(detail: string): void {
     if (this.closed) return;
     this.closed = true;
-    for (const stream of [...this.streams.values()]) stream.onFault({ kind: "broken", detail });
+    const errors: unknown[] = [];
+    for (const stream of [...this.streams.values()]) {
+      try {
+        stream.onFault({ kind: "broken", detail });
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     this.streams.clear();
+    // Thrown once all are told: the user of one stream must not keep the news from the others.
+    if (errors.length > 0) throw errors[0];
   }
 
   sendNow(stream: Http2Stream, chunk: Uint8Array): number {
@@ -263,6 +274,10 @@ export class Http2Connection implements StreamHost {
     const credit = this.window.consume(bytes);
     if (credit > 0) this.writer.windowUpdate(0, credit);
     if (streamCredit > 0 || credit > 0) this.events.onOutput();
+  }
+
+  onInternalError(error: unknown): void {
+    this.events.onInternalError(error);
   }
 
   release(stream: Http2Stream): void {

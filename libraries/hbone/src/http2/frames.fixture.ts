@@ -108,6 +108,9 @@ export class Endpoint implements ConnectionEvents {
   onFailed(error: ConnectionError): void {
     this.failure = error;
   }
+  onInternalError(error: unknown): void {
+    throw error;
+  }
 
   /** Everything written so far, as the socket would take it. */
   takeOutput(): Buffer {

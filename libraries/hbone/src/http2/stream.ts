@@ -1,5 +1,6 @@
 /** One HTTP/2 stream as a byte channel: what is buffered, what has ended, who is told. Frames are the connection's business. */
 import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "@meltemi/l4";
+import { detach } from "@meltemi/runtime";
 import type { HeaderFields } from "../headers.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { ErrorCode, errorCodeName } from "./constants.ts";
@@ -21,6 +22,8 @@ export interface StreamHost {
   consumed(stream: Http2Stream, bytes: number, streamCredit: number): void;
   /** Neither side will send on this stream again. */
   release(stream: Http2Stream): void;
+  /** The consumer threw where nobody else would notice. */
+  onInternalError(error: unknown): void;
 }
 
 /** Is told what happens before a consumer is there. */
@@ -196,7 +199,7 @@ export class Http2Stream implements ByteChannel, Sender {
   }
 
   #refuseSoon(): void {
-    queueMicrotask(() => this.onFault({ kind: "reset", http2Code: ErrorCode.noError }));
+    this.#soon(() => this.onFault({ kind: "reset", http2Code: ErrorCode.noError }));
   }
 
   /** The peer broke the rules on this stream alone. */
@@ -238,10 +241,14 @@ export class Http2Stream implements ByteChannel, Sender {
   #settleSoon(): void {
     if (this.#settling) return;
     this.#settling = true;
-    queueMicrotask(() => {
+    this.#soon(() => {
       this.#settling = false;
       this.#settle();
     });
+  }
+
+  #soon(task: () => void): void {
+    queueMicrotask(() => detach(task, (error) => this.#host.onInternalError(error)));
   }
 
   /** Delivers what can be delivered: bytes, then the end, then that all is over. */
