@@ -1,9 +1,9 @@
 /** The DNS proxy's listeners in a pod: UDP and TCP on loopback, IPv4 and IPv6 (reference: protocol §9). */
 
-import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from "node:dgram";
 import { createServer, type Server, type Socket } from "node:net";
 import { type Ip, ip, isIpv6 } from "@meltemi/model";
-import { describeError, type Logger, MeshError } from "@meltemi/runtime";
+import { describeError, detach, type Logger, MeshError } from "@meltemi/runtime";
 import { adoptListener, adoptUdp } from "../sockets/adopt.ts";
 import type { PodSockets } from "../sockets/pod-sockets.ts";
 import type { DnsHandler } from "./dns-handler.ts";
@@ -63,7 +63,7 @@ function listenUdp(address: Ip, port: number, deps: DnsServerDeps): { close(): v
   const fd = deps.sockets.bindUdp({ ip: address, port });
   const socket: UdpSocket = createSocket(isIpv6(address) ? "udp6" : "udp4");
   socket.on("error", (error) => log.warn("dns socket failed", { error: describeError(error) }));
-  socket.on("message", async (message, from) => {
+  const answer = async (message: Uint8Array, from: RemoteInfo): Promise<void> => {
     // Nobody can be answered at port 0, which any raw socket of the pod may write; Node throws when it is told to.
     if (from.port === 0) return;
     const answer = await deps.handler.handle(message, "udp");
@@ -71,7 +71,10 @@ function listenUdp(address: Ip, port: number, deps: DnsServerDeps): { close(): v
     socket.send(answer, from.port, from.address, (error) => {
       if (error !== null) log.debug("dns answer not sent", { error: describeError(error) });
     });
-  });
+  };
+  const onError = (error: unknown): void =>
+    log.warn("dns question not answered", { error: describeError(error) });
+  socket.on("message", (message, from) => detach(() => answer(message, from), onError));
   let closed = false;
   adoptUdp(socket, fd);
   return {
@@ -108,7 +111,7 @@ function serveTcp(socket: Socket, deps: DnsServerDeps): void {
   socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
   // A client that resets is gone; there is nobody to tell.
   socket.on("error", () => socket.destroy());
-  socket.on("data", async (chunk: Buffer) => {
+  const answer = async (chunk: Buffer): Promise<void> => {
     const frames = reader.push(chunk);
     if (frames.kind === "bad") {
       socket.destroy();
@@ -121,5 +124,10 @@ function serveTcp(socket: Socket, deps: DnsServerDeps): void {
       if (answer !== undefined) socket.write(frame(answer));
     }
     socket.resume();
-  });
+  };
+  const onError = (error: unknown): void => {
+    socket.destroy();
+    deps.logger.scope("dns").warn("dns connection cut", { error: describeError(error) });
+  };
+  socket.on("data", (chunk) => detach(() => answer(chunk), onError));
 }

@@ -6,7 +6,7 @@
 import { randomInt } from "node:crypto";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { isIpv6, type SocketAddress } from "@meltemi/model";
-import { describeError, MeshError } from "@meltemi/runtime";
+import { describeError, detach, MeshError } from "@meltemi/runtime";
 import { adoptUdp } from "../sockets/adopt.ts";
 import { anyAddress, type PodSockets } from "../sockets/pod-sockets.ts";
 import { type DnsQuery, isAnswerTo, withId } from "./message.ts";
@@ -90,7 +90,11 @@ export function createForwarder(
         if (from.port === server.port && isAnswerTo(answer, id, query)) resolve(answer);
       });
       // Connected, the kernel drops whatever does not come from the server that was asked.
-      socket.connect(server.port, server.ip, () => socket.send(message));
+      // Node calls back with the error when there is no way to the server, and what is thrown in there ends the process.
+      socket.connect(server.port, server.ip, (error?: Error) => {
+        if (error === undefined) detach(() => socket.send(message), reject);
+        else reject(error);
+      });
     }).finally(() => closeQuietly(socket));
   }
 
