@@ -32,3 +32,29 @@ test("descriptors bound the connections", () => {
   assert.deepEqual(limitsFor(1024), { process: 614, pod: 614 });
   assert.deepEqual(limitsFor(1_048_576), { process: 100_000, pod: 25_000 });
 });
+
+test("handshakes have places of their own, and strangers at most a quarter where there are few", () => {
+  const admission = createAdmission({ process: 8, pod: 8 });
+  const pod = admission.forPod();
+  const first = pod.takeHandshake();
+  assert.ok(first.kind === "admitted");
+  assert.equal(pod.takeHandshake().kind, "admitted");
+  const refused = pod.takeHandshake();
+  assert.deepEqual(refused, { kind: "refused", message: "too many handshakes: this proxy holds 2" });
+  assert.equal(admission.connections, 0);
+  first.release();
+  assert.equal(pod.takeHandshake().kind, "admitted");
+});
+
+test("one pod's handshakes leave room for those of others, and all of them are bounded", () => {
+  const admission = createAdmission(limitsFor(1_048_576));
+  let held = 0;
+  for (let index = 0; index < 100; index++) {
+    const pod = admission.forPod();
+    let own = 0;
+    while (pod.takeHandshake().kind === "admitted") own++;
+    assert.ok(own <= 256);
+    held += own;
+  }
+  assert.ok(held > 3000 && held <= 4096);
+});

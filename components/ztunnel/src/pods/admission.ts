@@ -44,6 +44,18 @@ export function limitsFor(maxOpenFiles: number): AdmissionLimits {
   return { process, pod: Math.min(DEFAULT_ADMISSION.pod, process) };
 }
 
+/**
+ * TLS handshakes under way, of callers that have proved nothing yet: 25 KB and a descriptor each for up to 10 s. The most
+ * of the process is 100 MB; a pod's share lets 25 new peers a second in, were each as slow as that, and thousands at the usual few ms.
+ */
+const MAX_HANDSHAKES: AdmissionLimits = { process: 4096, pod: 256 };
+
+/** Where descriptors are few, strangers may have a quarter of the places. */
+function handshakeLimits(connections: AdmissionLimits): AdmissionLimits {
+  const share = Math.max(1, Math.floor(connections.process / 4));
+  return { process: Math.min(MAX_HANDSHAKES.process, share), pod: Math.min(MAX_HANDSHAKES.pod, share) };
+}
+
 /** Counts of the whole process. */
 export interface Admission {
   /** The share of a new pod. */
@@ -51,50 +63,79 @@ export interface Admission {
   readonly connections: number;
 }
 
+type Place =
+  | { readonly kind: "admitted"; readonly release: () => void }
+  | { readonly kind: "refused"; readonly message: string };
+
 export interface PodAdmission extends Disposable {
-  /** Takes a place, or says why there is none. */
-  take():
-    | { readonly kind: "admitted"; readonly release: () => void }
-    | { readonly kind: "refused"; readonly message: string };
+  /** Takes a connection's place, or says why there is none. A tunnel and each stream in it have one of their own. */
+  take(): Place;
+  /** As above, for a TLS handshake that somebody began with us. */
+  takeHandshake(): Place;
 }
 
 export function createAdmission(limits: AdmissionLimits): Admission {
-  let total = 0;
-  let pods = 0;
+  const connections = createPlaces(limits, "connections");
+  const handshakes = createPlaces(handshakeLimits(limits), "handshakes");
   return {
     get connections() {
-      return total;
+      return connections.total;
     },
     forPod() {
-      let count = 0;
-      let counted = true;
-      pods++;
+      const [connectionShare, handshakeShare] = [connections.forPod(), handshakes.forPod()];
       return {
-        take() {
-          const decision = decideAdmission(limits, total, count, pods);
-          if (decision !== "admit") return { kind: "refused", message: refusal(decision, limits) };
-          count++;
-          total++;
-          let held = true;
-          const release = (): void => {
-            if (!held) return;
-            held = false;
-            count--;
-            total--;
-          };
-          return { kind: "admitted", release };
-        },
+        take: connectionShare.take,
+        takeHandshake: handshakeShare.take,
         [Symbol.dispose]() {
-          if (counted) pods--;
-          counted = false;
+          connectionShare.end();
+          handshakeShare.end();
         },
       };
     },
   };
 }
 
-function refusal(decision: "processFull" | "podFull", limits: AdmissionLimits): string {
+interface Places {
+  readonly total: number;
+  forPod(): { readonly take: () => Place; readonly end: () => void };
+}
+
+function createPlaces(limits: AdmissionLimits, what: string): Places {
+  let total = 0;
+  let pods = 0;
+  return {
+    get total() {
+      return total;
+    },
+    forPod() {
+      let count = 0;
+      let counted = true;
+      pods++;
+      const take = (): Place => {
+        const decision = decideAdmission(limits, total, count, pods);
+        if (decision !== "admit") return { kind: "refused", message: refusal(decision, limits, what) };
+        count++;
+        total++;
+        let held = true;
+        const release = (): void => {
+          if (!held) return;
+          held = false;
+          count--;
+          total--;
+        };
+        return { kind: "admitted", release };
+      };
+      const end = (): void => {
+        if (counted) pods--;
+        counted = false;
+      };
+      return { take, end };
+    },
+  };
+}
+
+function refusal(decision: "processFull" | "podFull", limits: AdmissionLimits, what: string): string {
   return decision === "processFull"
-    ? `too many connections: this proxy holds ${limits.process}`
-    : "too many connections: the pod has its share";
+    ? `too many ${what}: this proxy holds ${limits.process}`
+    : `too many ${what}: the pod has its share`;
 }

@@ -10,7 +10,7 @@ import {
   type HboneServerOptions,
 } from "@meltemi/hbone";
 import { formatSocketAddress, parseIp, type SocketAddress, workloadIdentity } from "@meltemi/model";
-import { describeError, MeshError } from "@meltemi/runtime";
+import { describeError, detach, MeshError } from "@meltemi/runtime";
 import type { DnsHandler } from "../dns/dns-handler.ts";
 import { startDnsServer } from "../dns/dns-server.ts";
 import { acceptHboneRequest } from "../inbound/accept-hbone.ts";
@@ -21,6 +21,7 @@ import { sourceFor } from "../sockets/pod-sockets.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { CONNECT_TIMEOUT_MS, localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "./pod-context.ts";
 import type { PodProxy } from "./pod-set.ts";
+import { createRefusalLog } from "./refusal-log.ts";
 
 export interface PodProxyOptions {
   readonly pool: HbonePoolOptions;
@@ -43,13 +44,12 @@ export function startPodProxy(options: PodProxyOptions, context: PodContext): Ru
       clock: context.clock,
       certificate: context.certificate,
       dial: (destination, _sourceIp, signal) => dialTunnel(context, destination, signal),
+      onInternalError: (error) => logInternalError(context, error),
     });
-    listeners.open(ports.outbound, false, (socket) => void acceptOutbound({ context, pool }, socket));
+    listeners.open(ports.outbound, false, (socket) => acceptOutbound({ context, pool }, socket));
     const plaintext = { context, transparent: false };
-    plaintext.transparent = listeners.open(
-      ports.inboundPlaintext,
-      originalSource !== "off",
-      (socket) => void acceptPlaintext(plaintext, socket),
+    plaintext.transparent = listeners.open(ports.inboundPlaintext, originalSource !== "off", (socket) =>
+      acceptPlaintext(plaintext, socket),
     );
     const server = openHboneListener(options.server, context, plaintext.transparent, listeners);
     if (options.dns !== undefined) {
@@ -123,6 +123,7 @@ function openHboneListener(
   listeners: Listeners,
 ): HboneServer {
   const { ports, originalSource } = context.options;
+  const refusals = createRefusalLog({ clock: context.clock });
   const server = createHboneServer(options, {
     clock: context.clock,
     certificate: async () => {
@@ -130,16 +131,35 @@ function openHboneListener(
       if (workload === undefined) throw new MeshError("NOT_FOUND", UNKNOWN_LOCAL_WORKLOAD);
       return context.certificate(workloadIdentity(workload));
     },
-    onRequest: (request) => void acceptHboneRequest({ context, transparent }, request),
+    admission: context.admission,
+    onRequest: (request) =>
+      detach(
+        () => acceptHboneRequest({ context, transparent }, request),
+        (error) => {
+          logInternalError(context, error);
+          request.refuse(503);
+        },
+      ),
+    onInternalError: (error) => logInternalError(context, error),
     onConnectionEnd: (end, from) => {
       if (end.kind !== "refused") return;
       const ip = parseIp(from.remoteAddress);
       const source = ip === undefined ? "unknown" : formatSocketAddress({ ip, port: from.remotePort });
-      context.telemetry.refused(source, undefined, "inbound", end.detail);
+      const line = refusals.admit();
+      if (line.kind === "suppress") return;
+      const more = line.suppressed > 0 ? ` (${line.suppressed} refusals suppressed before this one)` : "";
+      context.telemetry.refused(source, undefined, "inbound", `${end.detail}${more}`);
     },
   });
   listeners.open(ports.inboundHbone, originalSource !== "off", (socket) => server.accept(socket));
   return server;
+}
+
+function logInternalError({ logger, options }: PodContext, error: unknown): void {
+  logger.error("HBONE connection cut by an internal error", {
+    pod: options.pod.name,
+    error: describeError(error),
+  });
 }
 
 /** Listening sockets of one pod. */
@@ -152,17 +172,16 @@ class Listeners {
   }
 
   /** Returns whether the kernel granted a transparent socket. */
-  open(port: number, wantsTransparent: boolean, accept: (socket: Socket) => void): boolean {
+  open(port: number, wantsTransparent: boolean, accept: (socket: Socket) => unknown): boolean {
     const { sockets, options, logger } = this.#context;
     const { fd, transparent } = sockets.listenTcp({ ip: options.listenIp, port }, wantsTransparent);
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
-      try {
-        accept(socket);
-      } catch (error) {
-        // One connection that cannot be served must not end all others with the process.
-        logger.warn("connection not accepted", { port, error: describeError(error) });
+      // One connection that cannot be served must not end all others with the process.
+      const onError = (error: unknown): void => {
         socket.destroy();
-      }
+        logger.warn("connection not accepted", { port, error: describeError(error) });
+      };
+      detach(() => accept(socket), onError);
     });
     server.on("error", (error) => logger.error("listener failed", { port, error: describeError(error) }));
     adoptListener(server, fd);
