@@ -11,12 +11,14 @@ import {
   MeshError,
   systemClock,
 } from "@meltemi/runtime";
-import { type ClusterArguments, parseClusterArguments, USAGE } from "./cluster/arguments.ts";
+import { type ClusterArguments, parseClusterArguments } from "./cluster/arguments.ts";
 import { clusterDown } from "./cluster/down.ts";
 import { renderEnvironment } from "./cluster/environment.ts";
+import { LOCK_FOLDER, withClusterLock } from "./cluster/lock.ts";
 import { clusterFolder, readDescription, writeJsonFile } from "./cluster/state.ts";
 import { clusterStatus, renderStatus } from "./cluster/status.ts";
 import { clusterUp, prepareCluster, type UpDependencies } from "./cluster/up.ts";
+import { DEFAULT_NAME, renderUsage } from "./cluster/usage.ts";
 import { identifyProcess } from "./kubelet/container/process-identity.ts";
 
 const projectFolder = join(import.meta.dirname, "..", "..", "..");
@@ -27,7 +29,9 @@ async function main(words: readonly string[]): Promise<void> {
   const options = parseClusterArguments(words);
   switch (options.command) {
     case "up":
-      return options.foreground ? await runInForeground(options) : await clusterUp(options, upDeps);
+      return options.foreground
+        ? await runInForeground(options)
+        : await locked(options, "up", () => clusterUp(options, upDeps));
     case "run":
       return await run(options);
     case "status":
@@ -35,14 +39,23 @@ async function main(words: readonly string[]): Promise<void> {
     case "env":
       return await env(options);
     case "down":
-      return await clusterDown(options, { clock: systemClock, say });
+      return await locked(options, "down", () => clusterDown(options, { clock: systemClock, say }));
     default:
-      process.stdout.write(USAGE);
+      process.stdout.write(renderUsage(options.topic));
   }
 }
 
+/** Without root, what is to be done is refused, and in better words than those of a lock that cannot be written. */
+function locked(options: ClusterArguments, verb: "up" | "down", work: () => Promise<void>): Promise<void> {
+  return process.getuid?.() === 0 ? withClusterLock(LOCK_FOLDER, options.name, verb, work) : work();
+}
+
 async function runInForeground(options: ClusterArguments): Promise<void> {
-  await prepareCluster(options, upDeps);
+  await locked(options, "up", async () => {
+    await prepareCluster(options, upDeps);
+    // From here on, another `up` finds this process.
+    await writeJsonFile(clusterFolder(options.state).daemon, identifyProcess(process.pid));
+  });
   await run(options);
 }
 
@@ -109,7 +122,7 @@ async function env(options: ClusterArguments): Promise<void> {
   if ((await readDescription(folder)) === undefined)
     throw new MeshError(
       "NOT_FOUND",
-      `there is no cluster ${options.name}: make it with \`meltemi cluster up\``,
+      `there is no cluster ${options.name}: make it with \`meltemi cluster up${options.name === DEFAULT_NAME ? "" : ` --name ${options.name}`}\``,
     );
   process.stdout.write(renderEnvironment(folder));
 }

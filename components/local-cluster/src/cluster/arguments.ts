@@ -1,13 +1,16 @@
 /** The words after `meltemi cluster`. Pure. */
 
 import { isAbsolute, join, normalize } from "node:path";
-import { parseArgs } from "node:util";
 import { MeshError } from "@meltemi/runtime";
 import { MAX_NODES, parseClusterName } from "../network/addresses.ts";
+import { readOptions, type Values } from "./options.ts";
 import { STATE_ROOT } from "./state.ts";
+import { type Command, DEFAULT_NAME } from "./usage.ts";
 
 export interface ClusterArguments {
-  readonly command: "up" | "run" | "status" | "env" | "down" | "help";
+  readonly command: Command;
+  /** The command that help is wanted for. */
+  readonly topic?: Command;
   readonly name: string;
   readonly state: string;
   /** Undefined: as many as the cluster has, two for a new one. */
@@ -23,48 +26,26 @@ export interface ClusterArguments {
   readonly restartBaseMs: number;
 }
 
-const COMMANDS = ["up", "run", "status", "env", "down", "help"] as const;
-const DEFAULT_NAME = "meltemi";
-export const DEFAULT_API_PORT = 6443;
 /** The kubelet's first restart delay. */
 const DEFAULT_RESTART_BASE_MS = 10_000;
 
-export const USAGE: string = `usage: meltemi cluster <command> [options]
-
-  up       make the cluster, or bring it up again; waits until its nodes are ready
-  status   what runs
-  env      shell lines that set KUBECONFIG and PATH:  eval "$(meltemi cluster env)"
-  down     remove it, without a trace
-
-options
-  --name NAME         name of the cluster (${DEFAULT_NAME})
-  --state DIR         folder for its state (${STATE_ROOT}/NAME)
-  --nodes N           number of nodes, for up (2)
-  --api-port PORT     port of the API server on 127.0.0.1, for up (${DEFAULT_API_PORT})
-  --zones A,B         zones of the nodes in turn, for up (none)
-  --foreground        up: stay in this terminal instead of going to the background
-  --keep-state        down: keep the state folder, so that up finds every object again
-  -o json             status: for programs
-`;
-
 /** Throws INPUT_INVALID saying what was expected. */
 export function parseClusterArguments(words: readonly string[]): ClusterArguments {
-  const { values, positionals } = parse(words);
-  const [word = "help", ...rest] = positionals;
-  const command = values.help === true ? "help" : COMMANDS.find((candidate) => candidate === word);
-  if (command === undefined || rest.length > 0)
-    throw new MeshError("INPUT_INVALID", `${positionals.join(" ")}: expected one of ${COMMANDS.join(", ")}`);
+  const { command, topic, values } = readOptions(words);
+  return { command, ...(topic === undefined ? {} : { topic }), ...parseValues(values) };
+}
+
+function parseValues(values: Values): Omit<ClusterArguments, "command" | "topic"> {
   const name = parseClusterName(values.name ?? DEFAULT_NAME);
   return {
-    command,
     name,
     state: parseStateFolder(values.state ?? join(STATE_ROOT, name)),
     nodes: values.nodes === undefined ? undefined : parseNumber("--nodes", values.nodes, 1, MAX_NODES),
     apiPort:
       values["api-port"] === undefined ? undefined : parseNumber("--api-port", values["api-port"], 1, 65_535),
     zones: parseZones(values.zones),
-    foreground: values.foreground === true,
-    keepState: values["keep-state"] === true,
+    foreground: values.foreground !== undefined,
+    keepState: values["keep-state"] !== undefined,
     output: parseOutput(values.output),
     restartBaseMs: parseNumber(
       "--restart-base-ms",
@@ -73,29 +54,6 @@ export function parseClusterArguments(words: readonly string[]): ClusterArgument
       300_000,
     ),
   };
-}
-
-function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        name: { type: "string" },
-        state: { type: "string" },
-        nodes: { type: "string" },
-        "api-port": { type: "string" },
-        "restart-base-ms": { type: "string" },
-        zones: { type: "string" },
-        foreground: { type: "boolean" },
-        "keep-state": { type: "boolean" },
-        output: { type: "string", short: "o" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (cause) {
-    throw new MeshError("INPUT_INVALID", cause instanceof Error ? cause.message : String(cause));
-  }
 }
 
 /** The path stands in mount options, where some characters mean something else. */

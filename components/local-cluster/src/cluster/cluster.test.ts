@@ -6,6 +6,7 @@ import { renderEnvironment, renderLauncher } from "./environment.ts";
 import { judgeMachine, type Machine } from "./preflight.ts";
 import { clusterFolder } from "./state.ts";
 import { renderStatus } from "./status.ts";
+import { renderUsage } from "./usage.ts";
 
 test("parseClusterArguments: defaults and everything given", () => {
   assert.deepEqual(parseClusterArguments(["up"]), {
@@ -28,7 +29,14 @@ test("parseClusterArguments: defaults and everything given", () => {
   assert.equal(parseClusterArguments(["down", "--keep-state"]).keepState, true);
   assert.equal(parseClusterArguments(["status", "-o", "json"]).output, "json");
   assert.equal(parseClusterArguments([]).command, "help");
-  assert.equal(parseClusterArguments(["up", "--help"]).command, "help");
+  for (const words of [
+    ["up", "--help"],
+    ["help", "up"],
+    ["-h", "up"],
+  ]) {
+    const { command, topic } = parseClusterArguments(words);
+    assert.deepEqual([command, topic], ["help", "up"]);
+  }
 });
 
 const refusals: readonly (readonly [string, RegExp])[] = [
@@ -46,11 +54,33 @@ const refusals: readonly (readonly [string, RegExp])[] = [
   ["up --zones a,", /label values, got ""/],
   ["up --zones a/b", /label values, got "a\/b"/],
   ["status -o yaml", /-o yaml: expected json/],
-  ["up --colour", /--colour/],
+  [
+    "up --colour",
+    /^cluster up --colour: no such option; expected --name NAME, --state DIR, .*--foreground, --help$/,
+  ],
+  [
+    "status --nodes 3",
+    /^cluster status --nodes: no such option; expected --name NAME, --state DIR, -o json, --help$/,
+  ],
+  ["nosuch", /^cluster nosuch: expected one of up, status, env, down, help$/],
+  ["help nosuch", /^cluster nosuch: expected one of up/],
+  ["up --name", /^--name: expected a value, as in --name NAME$/],
+  ["up --foreground=yes", /^--foreground=yes: expected no value$/],
+  ["up --__proto__=x", /expected/],
 ];
 for (const [words, want] of refusals)
   test(`parseClusterArguments refuses: ${words}`, () =>
     assert.throws(() => parseClusterArguments(words.split(" ")), { code: "INPUT_INVALID", message: want }));
+
+test("renderUsage: of all commands, and of one with its own options alone", () => {
+  const all = renderUsage(undefined);
+  assert.match(all, /--keep-state {8}down: keep the state folder/);
+  assert.doesNotMatch(all, /\brun\b|restart-base/);
+  const down = renderUsage("down");
+  assert.match(down, /^usage: meltemi cluster down \[options\]\n/);
+  assert.match(down, /--keep-state {8}keep the state folder/);
+  assert.doesNotMatch(down, /--nodes|--foreground/);
+});
 
 const good: Machine = {
   isRoot: true,

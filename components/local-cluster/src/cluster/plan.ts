@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { MeshError } from "@meltemi/runtime";
 import { isRunning } from "../kubelet/container/process-identity.ts";
 import { listNamespaces } from "../network/build.ts";
-import { type ClusterArguments, DEFAULT_API_PORT } from "./arguments.ts";
+import type { ClusterArguments } from "./arguments.ts";
 import { ensureBpf } from "./bpf.ts";
 import { inspectMachine, isPortFree, judgeMachine } from "./preflight.ts";
 import { spaceFault } from "./space.ts";
@@ -15,6 +15,7 @@ import {
   readDaemon,
   readDescription,
 } from "./state.ts";
+import { DEFAULT_API_PORT } from "./usage.ts";
 
 const DEFAULT_NODES = 2;
 
@@ -43,7 +44,7 @@ export async function planCluster(options: ClusterArguments): Promise<ClusterPla
   if (existing === undefined) await refuseForeignFolder(folder);
   const running = await isUp(folder);
   const nodes = options.nodes ?? existing?.nodes ?? DEFAULT_NODES;
-  if (existing !== undefined) refuseOtherSize(existing, nodes, running);
+  if (existing !== undefined) refuseChanges(existing, nodes, options.apiPort, running);
   const apiPort = (running ? existing?.apiPort : undefined) ?? options.apiPort ?? existing?.apiPort;
   const description = {
     name: options.name,
@@ -64,11 +65,29 @@ export async function planCluster(options: ClusterArguments): Promise<ClusterPla
   return { description: { ...description, mountedBpf }, isNew: existing === undefined };
 }
 
+function refuseChanges(
+  existing: ClusterDescription,
+  nodes: number,
+  apiPort: number | undefined,
+  running: boolean,
+): void {
+  refuseOtherSize(existing, nodes, running);
+  if (running) refuseOtherPort(existing, apiPort);
+}
+
 function refuseOtherSize({ name, nodes }: ClusterDescription, wanted: number, running: boolean): void {
   if (wanted < nodes)
     throw new MeshError("CONFLICT", `cluster ${name} has ${nodes} nodes and cannot shrink: down first`);
   if (running && wanted > nodes)
     throw new MeshError("CONFLICT", `cluster ${name} is up with ${nodes} nodes: down --keep-state first`);
+}
+
+function refuseOtherPort({ name, apiPort }: ClusterDescription, wanted: number | undefined): void {
+  if (wanted !== undefined && wanted !== apiPort)
+    throw new MeshError(
+      "CONFLICT",
+      `--api-port ${wanted}: cluster ${name} is up, and its API server listens on port ${apiPort}: \`meltemi cluster down --keep-state --name ${name}\` first`,
+    );
 }
 
 /** `down` removes the folder with all that is in it. */
