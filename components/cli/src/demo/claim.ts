@@ -5,13 +5,13 @@ export interface Claim {
   readonly ok: boolean;
   /** What was seen, in words and numbers. */
   readonly seen: string;
+  /** Shown to people instead of a long `seen`, one a line. */
+  readonly fields?: Readonly<Record<string, string>>;
   readonly figures?: Readonly<Record<string, number | string>>;
 }
 
-/** Median and 99th percentile of samples; zeros when there are none. */
-export function summarise(samples: readonly number[]): { readonly median: number; readonly p99: number } {
+/** Half of the samples are below it; 0 when there are none. */
+export function medianOf(samples: readonly number[]): number {
   const sorted = [...samples].sort((a, b) => a - b);
-  const at = (fraction: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(fraction * sorted.length))] ?? 0;
-  return { median: at(0.5), p99: at(0.99) };
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

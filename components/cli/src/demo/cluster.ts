@@ -1,5 +1,6 @@
 /** The cluster that the demo makes for itself: up, and down without a trace. */
 
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { MeshError } from "@meltemi/runtime";
 import { type CommandResult, runCommand } from "./command.ts";
@@ -59,7 +60,7 @@ export class DemoCluster {
     return runCommand([process.execPath, program, ...words, "--name", name], options);
   }
 
-  /** What still carries the cluster's name on this machine. */
+  /** What still carries the cluster's name on this machine, its processes included. */
   async leftBehind(): Promise<readonly string[]> {
     const { name } = this.#options;
     const looks: readonly { readonly argv: readonly string[]; readonly sign: string }[] = [
@@ -67,13 +68,37 @@ export class DemoCluster {
       { argv: ["cat", "/proc/self/mountinfo"], sign: `/meltemi/${name}/` },
       { argv: ["find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", `meltemi-${name}`], sign: name },
       { argv: ["find", "/sys/fs/bpf", "-maxdepth", "1", "-name", `meltemi-${name}`], sign: name },
+      { argv: ["find", "/var/lib/meltemi", "-maxdepth", "1", "-name", name], sign: name },
     ];
     const found: string[] = [];
     for (const look of looks) {
       const { stdout } = await runCommand(look.argv);
       found.push(...stdout.split("\n").filter((line) => line.includes(look.sign)));
     }
-    return found;
+    return [...found, ...processesOf(name)];
+  }
+}
+
+/**
+ * Living processes in a control group of the cluster, or that were started for a file in its folder. One that has
+ * ended and is not yet collected by its parent (a zombie, whose command line is empty) holds nothing any more.
+ */
+function processesOf(name: string): readonly string[] {
+  const cgroup = new RegExp(`/meltemi-${name}(/|$)`, "m");
+  const folder = new RegExp(`/meltemi/${name}(/|\0|$)`);
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid))
+    .filter((pid) => readProc(pid, "cmdline") !== "")
+    .filter((pid) => cgroup.test(readProc(pid, "cgroup")) || folder.test(readProc(pid, "cmdline")))
+    .map((pid) => `process ${pid}`);
+}
+
+/** Empty when the process is gone by now. */
+function readProc(pid: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
   }
 }
 

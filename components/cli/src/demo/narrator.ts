@@ -45,7 +45,7 @@ function textNarrator(terminal: Terminal, clock: Clock): Narrator {
     note: (text) => terminal.line(`   ${terminal.faint(text)}`),
     claim(claim) {
       terminal.line(`   ${claim.ok ? terminal.green("✔") : terminal.red("✘")} ${claim.claim}`);
-      terminal.line(`     ${terminal.faint(claim.seen)}`);
+      for (const line of linesOf(claim)) terminal.line(`     ${terminal.faint(line)}`);
     },
     end(claims, elapsedMs) {
       const held = claims.filter((claim) => claim.ok).length;
@@ -56,4 +56,26 @@ function textNarrator(terminal: Terminal, clock: Clock): Narrator {
         terminal.line(`  ${terminal.red("✘")} ${claim.claim}: ${claim.seen}`);
     },
   };
+}
+
+/** Fits a terminal of 100 columns beside the indentation. */
+const LINE_CHARACTERS = 92;
+
+/** What was seen, for people: aligned fields when the claim has them, else wrapped between words. */
+export function linesOf(claim: Claim): readonly string[] {
+  if (claim.fields === undefined) return wrap(claim.seen);
+  const fields = Object.entries(claim.fields);
+  const width = Math.max(...fields.map(([name]) => name.length));
+  return fields.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+}
+
+function wrap(text: string): readonly string[] {
+  const lines: string[] = [""];
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1) ?? "";
+    if (line === "") lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= LINE_CHARACTERS) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

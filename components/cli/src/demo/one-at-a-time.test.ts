@@ -9,8 +9,9 @@ test("a name is held by one demo at a time, and free again when it ends", async 
   await using folder = await createTemporaryFolder("demo");
   const path = folder.file("meltemi-demo-a.pid");
   {
-    using _ = holdName("a", folder.path);
+    using held = holdName("a", folder.path);
     assert.ok(existsSync(path));
+    assert.ok(!held.orphaned);
   }
   assert.ok(!existsSync(path));
 });
@@ -25,7 +26,8 @@ test("a demo that runs is not disturbed, one that was killed is", async () => {
   const ended = new Promise((resolve) => other.once("close", resolve));
   other.kill("SIGKILL");
   await ended;
-  using _ = holdName("a", folder.path);
+  using held = holdName("a", folder.path);
+  assert.ok(held.orphaned);
 });
 
 test("a process that is no demo, or no number at all, holds nothing", async () => {

@@ -3,14 +3,19 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { MeshError } from "@meltemi/runtime";
 
+export interface HeldName extends Disposable {
+  /** A demo of this name was killed: what it left is nobody's. */
+  readonly orphaned: boolean;
+}
+
 /** Holds the name until disposed; throws CONFLICT when a living process does. What a killed one left is taken over. */
-export function holdName(name: string, folder = "/run"): Disposable {
+export function holdName(name: string, folder = "/run"): HeldName {
   const path = `${folder}/meltemi-demo-${name}.pid`;
   // Once more after a stale file was removed; a third time somebody else is quicker, and has the name.
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       writeFileSync(path, `${process.pid}\n`, { flag: "wx" });
-      return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+      return { orphaned: attempt > 0, [Symbol.dispose]: () => rmSync(path, { force: true }) };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }

@@ -1,12 +1,12 @@
 /** `npm run demo`: makes a cluster of two nodes on this machine, puts the mesh on it, drives real traffic, shows what happened. */
 
-import { type Clock, describeError } from "@meltemi/runtime";
+import { type Clock, describeError, MeshError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
 import { type ClusterStatus, DemoCluster } from "./cluster.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { holdName } from "./one-at-a-time.ts";
 import { Stage, type StageOptions } from "./stage.ts";
-import { deployPrograms, installMesh } from "./steps/deploy.ts";
+import { deployPrograms, installMesh, restoreCertificateLifetime } from "./steps/deploy.ts";
 import { enrolNamespace, showEncrypted, showPlaintext } from "./steps/enrol.ts";
 import { showIdentities, showMetrics } from "./steps/identities.ts";
 import { showAllowByIdentity, showDenyByAddress, showDenyByPort, showStrict } from "./steps/policy.ts";
@@ -60,13 +60,13 @@ export async function runDemo(options: DemoOptions, deps: DemoDependencies): Pro
     terminal.aside(NOT_ROOT);
     return 1;
   }
-  using _ = holdName(options.clusterName);
+  using held = holdName(options.clusterName);
   const narrator = createNarrator(options.format, deps);
   const startMs = clock.monotonicMs();
   const cluster = new DemoCluster({ ...options, name: options.clusterName });
+  await removeEarlier(cluster, held.orphaned, narrator);
   let stage: Stage | undefined;
   try {
-    await removeEarlier(cluster, narrator);
     stage = await makeStage(cluster, options, narrator, deps);
     await playChapters(stage);
   } catch (error) {
@@ -78,17 +78,24 @@ export async function runDemo(options: DemoOptions, deps: DemoDependencies): Pro
   }
   if (signal.aborted) return await interrupted(cluster, options, narrator, terminal);
   const claims = stage?.claims ?? [];
-  if (options.keep) explainKept(options.clusterName, narrator);
+  if (options.keep) await keepCluster(options.clusterName, stage, narrator);
   else if (stage !== undefined) await takeDown(cluster, stage);
   narrator.end(claims, clock.monotonicMs() - startMs);
   return claims.every((claim) => claim.ok) ? 0 : 1;
 }
 
-/** A demo that was killed, or one with --keep, left its cluster: this one begins with its own. */
-async function removeEarlier(cluster: DemoCluster, narrator: Narrator): Promise<void> {
-  const { state } = await cluster.status();
+/** What a killed demo left is taken down. A cluster that somebody keeps is not ours to touch: throws CONFLICT. */
+async function removeEarlier(cluster: DemoCluster, orphaned: boolean, narrator: Narrator): Promise<void> {
+  const { state, name } = await cluster.status();
   if (state === "absent" && (await cluster.leftBehind()).length === 0) return;
-  narrator.note("The cluster of an earlier demo is still there; it is taken down first.");
+  if (state === "up" && !orphaned) {
+    throw new MeshError(
+      "CONFLICT",
+      `a cluster ${name} is up, perhaps of a demo with --keep: take it down with ` +
+        `\`npm run --silent meltemi -- cluster down --name ${name}\`, or choose another --name`,
+    );
+  }
+  narrator.note("What an earlier demo left is still there; it is taken down first.");
   await cluster.down();
 }
 
@@ -167,10 +174,16 @@ async function takeDown(cluster: DemoCluster, stage: Stage): Promise<void> {
   const problem = await cluster.down().then(() => undefined, describeError);
   const left = await cluster.leftBehind();
   stage.claim({
-    claim: "the cluster is gone, with its namespaces, mounts, cgroups and kernel programs",
+    claim: "the cluster is gone, with its processes, namespaces, mounts, cgroups, kernel programs and files",
     ok: problem === undefined && left.length === 0,
     seen: problem ?? (left.length === 0 ? "nothing left" : `left: ${left.join(", ")}`),
   });
+}
+
+/** The short-lived certificates were for the show: whoever keeps the cluster gets the usual ones. */
+async function keepCluster(name: string, stage: Stage | undefined, narrator: Narrator): Promise<void> {
+  if (stage !== undefined) await restoreCertificateLifetime(stage);
+  explainKept(name, narrator);
 }
 
 function explainKept(name: string, narrator: Narrator): void {

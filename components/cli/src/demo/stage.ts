@@ -45,9 +45,17 @@ export class Stage {
     this.signal = deps.signal;
   }
 
+  /** Throws after an interruption: what it cut short has shown nothing. */
   claim(claim: Claim): void {
+    this.signal.throwIfAborted();
     this.claims.push(claim);
     this.narrator.claim(claim);
+  }
+
+  /** A figure of an earlier claim; undefined when that was not measured. */
+  figure(name: string): number | undefined {
+    const values = this.claims.map((claim) => claim.figures?.[name]);
+    return values.filter((value) => typeof value === "number").at(-1);
   }
 
   run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
@@ -78,6 +86,12 @@ export class Stage {
       ["kubectl", "exec", "-n", target.namespace, `deploy/${target.deployment}`, "--", ...argv],
       options,
     );
+  }
+
+  /** The only pod of a deployment of `shop` that has been deployed once. */
+  async podAddress(app: string): Promise<string> {
+    const path = "jsonpath={.items[0].status.podIP}";
+    return (await this.kubectl(["get", "pods", "-n", "shop", "-l", `app=${app}`, "-o", path])).trim();
   }
 
   example(name: string): string {

@@ -1,6 +1,6 @@
 /** The calls that the demo repeats before and after: the same programs, the same commands. */
 
-import { summarise } from "../claim.ts";
+import { medianOf } from "../claim.ts";
 import { CLIENT, type Stage } from "../stage.ts";
 
 /** What nginx answers: the text a wiretap would look for. */
@@ -67,15 +67,11 @@ export function describeCalls(results: readonly CallResult[]): string {
 export async function timeRequests(
   stage: Stage,
   count: number,
-): Promise<{ readonly median: number; readonly p99: number; readonly failed: number }> {
+): Promise<{ readonly medianMs: number; readonly failed: number }> {
   const script = `i=0; while [ $i -lt ${count} ]; do curl -sS -o /dev/null -m 5 -w '%{http_code} %{time_total}\\n' http://web/ || echo failed; i=$((i+1)); done`;
   const result = await stage.inPod(CLIENT, ["sh", "-c", script], { timeoutMs: 60_000 });
   const lines = result.stdout.trim().split("\n");
   const good = lines.filter((line) => line.startsWith("200 "));
-  const { median, p99 } = summarise(good.map((line) => Number(line.slice(4)) * 1000));
-  return { median: round(median), p99: round(p99), failed: count - good.length };
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 100) / 100;
+  const medianMs = medianOf(good.map((line) => Number(line.slice(4)) * 1000));
+  return { medianMs: Math.round(medianMs * 100) / 100, failed: count - good.length };
 }

@@ -25,6 +25,9 @@ export async function installMesh(stage: Stage): Promise<void> {
     "-y",
   ];
   stage.narrator.command(argv.join(" "));
+  stage.narrator.note(
+    "(certificates usually live 24 h; here 3 minutes, so that you can watch one being renewed)",
+  );
   const startMs = stage.clock.monotonicMs();
   const result = await stage.run(argv, { timeoutMs: 180_000 });
   const elapsedMs = Math.round(stage.clock.monotonicMs() - startMs);
@@ -34,6 +37,15 @@ export async function installMesh(stage: Stage): Promise<void> {
     seen: result.code === 0 ? `ready after ${elapsedMs} ms` : result.stderr.trim(),
     figures: { installMs: elapsedMs },
   });
+}
+
+/** Installs again without the short lifetime. */
+export async function restoreCertificateLifetime(stage: Stage): Promise<void> {
+  const argv = ["istioctl", "install", "--set", "profile=ambient", "-y"];
+  stage.narrator.note("Certificates get their usual lifetime of 24 h back:");
+  stage.narrator.command(argv.join(" "));
+  const { code, stderr } = await stage.run(argv, { timeoutMs: 180_000 });
+  if (code !== 0) stage.narrator.note(`That failed; they still live ${CERTIFICATE_TTL}: ${stderr.trim()}`);
 }
 
 export async function deployPrograms(stage: Stage): Promise<void> {

@@ -1,11 +1,16 @@
 /** Before and after: the link between the nodes carries plaintext, one label later it carries TLS, and nothing restarted. */
 
-import { type Crossing, watchLink } from "../link-capture.ts";
-import type { Stage } from "../stage.ts";
+import type { Crossing } from "../crossing.ts";
+import { HeldConnection } from "../held-connection.ts";
+import { watchLink } from "../link-capture.ts";
+import { captureSpelling } from "../packet.ts";
+import { CLIENT, STRANGER, type Stage } from "../stage.ts";
 import { callPrograms, describeCalls, PAYLOAD, PROGRAM_PORTS, timeRequests } from "./calls.ts";
 
 const TIMED_REQUESTS = 40;
 const ENROL_DEADLINE_MS = 60_000;
+const LABEL = "istio.io/dataplane-mode";
+const REDIRECTION = "ambient.istio.io/redirection";
 
 interface Pod {
   readonly metadata: {
@@ -13,7 +18,10 @@ interface Pod {
     readonly uid: string;
     readonly annotations?: Readonly<Record<string, string>>;
   };
-  readonly status: { readonly containerStatuses?: readonly { readonly restartCount: number }[] };
+  readonly status: {
+    readonly podIPs?: readonly { readonly ip: string }[];
+    readonly containerStatuses?: readonly { readonly restartCount: number }[];
+  };
 }
 
 export async function showPlaintext(stage: Stage): Promise<void> {
@@ -21,35 +29,30 @@ export async function showPlaintext(stage: Stage): Promise<void> {
     "Before: plaintext on the wire",
     "What anyone on the network between the nodes can read today.",
   );
-  const { calls, crossing } = await callUnderWatch(stage);
-  const times = await timeRequests(stage, TIMED_REQUESTS);
+  const { calls, times, crossing } = await callUnderWatch(stage);
   stage.claim({
     claim: "the programs talk",
     ok: calls.every((call) => call.ok) && times.failed === 0,
-    seen: `${describeCalls(calls)}; curl median ${times.median} ms, p99 ${times.p99} ms`,
-    figures: { plaintextMedianMs: times.median, plaintextP99Ms: times.p99 },
+    seen: `${describeCalls(calls)}; ${TIMED_REQUESTS} × curl: median ${times.medianMs} ms, ${times.failed} failed`,
+    figures: { plaintextMedianMs: times.medianMs },
   });
+  const ports = PROGRAM_PORTS.filter((port) => crossing.packets.has(`tcp/${port}`));
   stage.claim({
     claim: "without the mesh a wiretap between the nodes reads the payload",
-    ok: crossing.contains(PAYLOAD),
-    seen: `"${PAYLOAD}" ${crossing.contains(PAYLOAD) ? "found" : "not found"} in ${crossing.bytes} captured bytes; packets by port: ${describePorts(crossing)}`,
+    ok: crossing.contains(PAYLOAD) && !crossing.packets.has("tcp/15008"),
+    seen: `"${PAYLOAD}" ${crossing.contains(PAYLOAD) ? "found" : "not found"} in ${crossing.bytes} captured bytes; packets by port: ${ports.map((port) => `${port}: ${crossing.packets.get(`tcp/${port}`)}`).join(", ")}`,
   });
 }
 
 export async function enrolNamespace(stage: Stage): Promise<void> {
   stage.narrator.chapter(
     "One label puts the namespace into the mesh",
-    "No pod is restarted, changed or given a sidecar.",
+    "No pod is restarted, changed or given a sidecar, and no open connection breaks.",
   );
   const before = await podsOf(stage);
-  const startMs = stage.clock.monotonicMs();
-  await stage.shown(["label", "namespace", "shop", "istio.io/dataplane-mode=ambient"]);
-  await stage.until("every pod of shop to be enrolled", ENROL_DEADLINE_MS, async () =>
-    (await podsOf(stage)).every(
-      (pod) => pod.metadata.annotations?.["ambient.istio.io/redirection"] === "enabled",
-    ),
-  );
-  const enrolMs = Math.round(stage.clock.monotonicMs() - startMs);
+  using early = new HeldConnection(stage, CLIENT);
+  const answers = [`before the label: ${await early.ping()}`];
+  const enrolMs = await label(stage, "ambient");
   const after = await podsOf(stage);
   const restarts = after.reduce(
     (sum, pod) =>
@@ -64,6 +67,32 @@ export async function enrolNamespace(stage: Stage): Promise<void> {
     seen: `${after.length} pods enrolled in ${enrolMs} ms; same pods: ${same}, restarts: ${restarts}`,
     figures: { enrolMs, pods: after.length },
   });
+  answers.push(`enrolled: ${await early.ping()}`);
+  using late = new HeldConnection(stage, STRANGER);
+  const lateAnswers = [`opened in the mesh: ${await late.ping()}`];
+  for (const mode of ["none", "ambient"] as const) {
+    await label(stage, mode);
+    const when = mode === "none" ? "taken out" : "enrolled again";
+    answers.push(`${when}: ${await early.ping()}`);
+    lateAnswers.push(`${when}: ${await late.ping()}`);
+  }
+  stage.claim({
+    claim: "enrolling and un-enrolling break no open connection",
+    ok: [...answers, ...lateAnswers].every((each) => each.endsWith(": answers")),
+    seen: `one Redis connection: ${answers.join(", ")}; another: ${lateAnswers.join(", ")}`,
+  });
+}
+
+/** Labels the namespace and waits until every pod is as it says; in milliseconds. */
+async function label(stage: Stage, mode: "ambient" | "none"): Promise<number> {
+  const startMs = stage.clock.monotonicMs();
+  await stage.shown(["label", "namespace", "shop", "--overwrite", `${LABEL}=${mode}`]);
+  await stage.until(`every pod of shop to follow the label ${mode}`, ENROL_DEADLINE_MS, async () =>
+    (await podsOf(stage)).every(
+      (pod) => (pod.metadata.annotations?.[REDIRECTION] === "enabled") === (mode === "ambient"),
+    ),
+  );
+  return Math.round(stage.clock.monotonicMs() - startMs);
 }
 
 export async function showEncrypted(stage: Stage): Promise<void> {
@@ -74,20 +103,26 @@ export async function showEncrypted(stage: Stage): Promise<void> {
   await stage.until("the first call through the mesh", ENROL_DEADLINE_MS, async () =>
     (await callPrograms(stage)).every((call) => call.ok),
   );
-  const { calls, crossing } = await callUnderWatch(stage);
-  const times = await timeRequests(stage, TIMED_REQUESTS);
+  const { calls, times, crossing } = await callUnderWatch(stage);
+  const beforeMs = stage.figure("plaintextMedianMs") ?? Number.NaN;
   stage.claim({
     claim: "the same programs talk through the mesh, unchanged",
     ok: calls.every((call) => call.ok) && times.failed === 0,
-    seen: `${describeCalls(calls)}; curl median ${times.median} ms, p99 ${times.p99} ms`,
-    figures: { meshMedianMs: times.median, meshP99Ms: times.p99 },
+    seen: `${describeCalls(calls)}; ${TIMED_REQUESTS} × curl: median ${beforeMs} ms before, ${times.medianMs} ms now, ${times.failed} failed: the mesh adds ${(times.medianMs - beforeMs).toFixed(2)} ms to a new connection; these calls opened ${crossing.tunnelsOpened} new TLS connections between the pods, the others shared those of the pool`,
+    figures: {
+      meshMedianMs: times.medianMs,
+      plaintextMedianMs: beforeMs,
+      tunnelsOpened: crossing.tunnelsOpened,
+    },
   });
-  const leaked = PROGRAM_PORTS.filter((port) => (crossing.packetsByPort.get(port) ?? 0) > 0);
-  const tunnelled = crossing.packetsByPort.get(15008) ?? 0;
+  const tunnelled = crossing.packets.get("tcp/15008") ?? 0;
+  const others = [...crossing.packets].filter(([key]) => key !== "tcp/15008");
+  const strays = [...others.map(([key, count]) => `${key}: ${count}`), ...new Set(crossing.elsewhere)];
+  const payloadFound = crossing.contains(PAYLOAD);
   stage.claim({
     claim: "only TLS on port 15008 crosses between the pods, and the payload is not to be found",
-    ok: !crossing.contains(PAYLOAD) && leaked.length === 0 && tunnelled > 0,
-    seen: `payload found: ${crossing.contains(PAYLOAD)}; packets on 15008: ${tunnelled}, on the programs' own ports: ${leaked.length === 0 ? "none" : leaked.join(", ")}`,
+    ok: !payloadFound && strays.length === 0 && tunnelled > 0 && crossing.tls,
+    seen: `packets between the pods on 15008: ${tunnelled}, any other (TCP, UDP, DNS aside): ${strays.length === 0 ? "none" : strays.slice(0, 5).join(", ")}; every byte on 15008 in a TLS record: ${crossing.tls}; payload found: ${payloadFound}`,
     figures: { hbonePackets: tunnelled },
   });
 }
@@ -98,22 +133,26 @@ async function podsOf(stage: Stage): Promise<readonly Pod[]> {
   return [...pods].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
 }
 
-async function callUnderWatch(
-  stage: Stage,
-): Promise<{ readonly calls: Awaited<ReturnType<typeof callPrograms>>; readonly crossing: Crossing }> {
+interface Watched {
+  readonly calls: Awaited<ReturnType<typeof callPrograms>>;
+  readonly times: Awaited<ReturnType<typeof timeRequests>>;
+  readonly crossing: Crossing;
+}
+
+async function callUnderWatch(stage: Stage): Promise<Watched> {
+  const addresses = (await podsOf(stage)).flatMap((pod) => pod.status.podIPs ?? []).map(({ ip }) => ip);
+  const pods = new Set(addresses.map(captureSpelling));
   const capture = await watchLink(stage.options.link, stage.options.captureFile);
+  const talk = async () => ({
+    calls: await callPrograms(stage),
+    times: await timeRequests(stage, TIMED_REQUESTS),
+  });
   // Whatever happens, tcpdump ends and its file goes.
-  const [calls, crossing] = await callPrograms(stage).then(
-    async (results) => [results, await capture.stop()] as const,
+  return talk().then(
+    async (results) => ({ ...results, crossing: await capture.stop(pods) }),
     async (error) => {
-      await capture.stop();
+      await capture.stop(pods);
       throw error;
     },
   );
-  return { calls, crossing };
-}
-
-function describePorts(crossing: Crossing): string {
-  const known = PROGRAM_PORTS.filter((port) => crossing.packetsByPort.has(port));
-  return known.map((port) => `${port}: ${crossing.packetsByPort.get(port)}`).join(", ");
 }

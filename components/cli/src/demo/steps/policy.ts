@@ -1,31 +1,23 @@
 /** Policy by identity, port and address, also on connections that are already open. */
 
-import type { CommandResult } from "../command.ts";
+import { HeldConnection } from "../held-connection.ts";
+import { callWeb, describeOutcome, type Refusal, untilRefused } from "../refusal.ts";
 import { CLIENT, STRANGER, type Stage, type Target, UNMESHED } from "../stage.ts";
-import { PAYLOAD } from "./calls.ts";
 
 const POLICY_DEADLINE_MS = 15_000;
+const WEB_PORT = 8080;
+const ADMIN_PORT = 8081;
 
-function fetchWeb(stage: Stage, from: Target, url = "http://web.shop/"): Promise<CommandResult> {
-  return stage.inPod(from, ["curl", "-sS", "-m", "3", url], { timeoutMs: 10_000 });
-}
-
-async function reaches(stage: Stage, from: Target, url?: string): Promise<boolean> {
-  const result = await fetchWeb(stage, from, url);
-  return result.code === 0 && result.stdout.includes(PAYLOAD);
-}
-
-/** Waits until `from` is refused; the milliseconds it took since the policy was applied. */
-function untilRefused(stage: Stage, from: Target, url?: string): Promise<number> {
+function untilReached(stage: Stage, from: Target, url?: string): Promise<number> {
   return stage.until(
-    "the policy to refuse",
+    "the policy to be gone",
     POLICY_DEADLINE_MS,
-    async () => !(await reaches(stage, from, url)),
+    async () => (await callWeb(stage, from, url)).kind === "reached",
   );
 }
 
-function untilReached(stage: Stage, from: Target, url?: string): Promise<number> {
-  return stage.until("the policy to be gone", POLICY_DEADLINE_MS, () => reaches(stage, from, url));
+function describeRefusal({ afterMs, exitCode, reason }: Refusal): string {
+  return `cut after ${afterMs} ms (curl exit ${exitCode}; access log: "${reason}")`;
 }
 
 export async function showAllowByIdentity(stage: Stage): Promise<void> {
@@ -33,15 +25,16 @@ export async function showAllowByIdentity(stage: Stage): Promise<void> {
     "ALLOW by identity",
     "A policy names who may call; everyone else is refused, at once.",
   );
-  const before = await reaches(stage, STRANGER);
+  const before = await callWeb(stage, STRANGER);
   await stage.shown(["apply", "-f", stage.example("allow-client.yaml")]);
-  const refusedMs = await untilRefused(stage, STRANGER);
-  const client = await reaches(stage, CLIENT);
+  const reason = "allow policies exist, but none allowed";
+  const refusal = await untilRefused(stage, { from: STRANGER, reason, port: WEB_PORT });
+  const client = await callWeb(stage, CLIENT);
   stage.claim({
     claim: "only the allowed service account reaches the server",
-    ok: before && client,
-    seen: `stranger before: reached; with the policy: refused after ${Math.round(refusedMs)} ms; client: ${client ? "reached" : "REFUSED"}`,
-    figures: { enforcedMs: Math.round(refusedMs) },
+    ok: before.kind === "reached" && client.kind === "reached",
+    seen: `stranger before: ${describeOutcome(before)}; with the policy: ${describeRefusal(refusal)}; client: ${describeOutcome(client)}`,
+    figures: { enforcedMs: refusal.afterMs },
   });
   await stage.kubectl(["delete", "-f", stage.example("allow-client.yaml")]);
   await untilReached(stage, STRANGER);
@@ -49,56 +42,43 @@ export async function showAllowByIdentity(stage: Stage): Promise<void> {
 
 export async function showDenyByPort(stage: Stage): Promise<void> {
   stage.narrator.chapter("DENY by port", "A policy closes one port and leaves its neighbour open.");
-  const admin = "http://web.shop:81/";
-  const before = await reaches(stage, CLIENT, admin);
+  const url = "http://web.shop:81/";
+  const before = await callWeb(stage, CLIENT, url);
   await stage.shown(["apply", "-f", stage.example("deny-admin-port.yaml")]);
-  const refusedMs = await untilRefused(stage, CLIENT, admin);
-  const other = await reaches(stage, CLIENT);
+  const reason = "explicitly denied by: shop/web-deny-admin-port";
+  const refusal = await untilRefused(stage, { from: CLIENT, url, reason, port: ADMIN_PORT });
+  const other = await callWeb(stage, CLIENT);
   stage.claim({
-    claim: "a denied port is closed for everyone, the others stay open",
-    ok: before && other,
-    seen: `port 81 before: reached; with the policy: refused after ${Math.round(refusedMs)} ms; port 80: ${other ? "reached" : "REFUSED"}`,
+    claim: "a denied port is closed, its neighbour stays open",
+    ok: before.kind === "reached" && other.kind === "reached",
+    seen: `port 81 before: ${describeOutcome(before)}; with the policy: ${describeRefusal(refusal)}; port 80: ${describeOutcome(other)}`,
   });
   await stage.kubectl(["delete", "-f", stage.example("deny-admin-port.yaml")]);
-  await untilReached(stage, CLIENT, admin);
+  await untilReached(stage, CLIENT, url);
 }
 
 export async function showDenyByAddress(stage: Stage): Promise<void> {
   stage.narrator.chapter(
     "DENY by address, on a connection that is already open",
-    "A policy also ends what it forbids, not only what comes next.",
+    "A policy also ends what it forbids, not only what comes next, and nothing else.",
   );
-  const podIp = (
-    await stage.kubectl([
-      "get",
-      "pods",
-      "-n",
-      "shop",
-      "-l",
-      "app=client",
-      "-o",
-      "jsonpath={.items[0].status.podIP}",
-    ])
-  ).trim();
-  const script =
-    "exec 3<>/dev/tcp/redis/6379; echo PING >&3; read -t 5 -u 3 one; echo first $one; read -t 20 -u 3 two; echo closed $?";
-  const open = stage.inPod(CLIENT, ["bash", "-c", script], { timeoutMs: 40_000 });
-  const opened = await stage.until("the Redis connection to be open", POLICY_DEADLINE_MS, async () => {
-    const clients = await stage.inPod(STRANGER, ["redis-cli", "-h", "redis", "client", "list"]);
-    return clients.stdout.includes("cmd=ping");
-  });
-  stage.narrator.note(`a connection to Redis is open (seen after ${Math.round(opened)} ms)`);
+  const podIp = await stage.podAddress("client");
+  using denied = new HeldConnection(stage, CLIENT);
+  using other = new HeldConnection(stage, STRANGER);
+  const before = [await denied.ping(), await other.ping()];
+  stage.narrator.note(`two connections to Redis are open; the one of ${podIp} is about to be denied`);
+  const closing = denied.untilClosed();
   const startMs = stage.clock.monotonicMs();
   await stage.kubectl(["apply", "-f", "-"], { input: denyAddress(podIp) });
-  const result = await open;
+  const end = await closing;
   const closedMs = Math.round(stage.clock.monotonicMs() - startMs);
+  const kept = await other.ping();
   const fresh = await stage.inPod(CLIENT, ["redis-cli", "-h", "redis", "ping"], { timeoutMs: 10_000 });
-  const other = await stage.inPod(STRANGER, ["redis-cli", "-h", "redis", "ping"]);
-  const closed = /first \+PONG[\s\S]*closed 1\b/.test(result.stdout);
+  const freshRefused = /reset by peer|closed the connection/i.test(fresh.stdout + fresh.stderr);
   stage.claim({
-    claim: "a new DENY closes open connections too, and only those it names",
-    ok: closed && !fresh.stdout.includes("PONG") && other.stdout.includes("PONG"),
-    seen: `open connection of ${podIp}: ${closed ? `closed after ${closedMs} ms` : result.stdout.trim()}; new one: ${fresh.stdout.includes("PONG") ? "REACHED" : "refused"}; another pod: ${other.stdout.trim()}`,
+    claim: "a new DENY closes the open connections that it names, and only those",
+    ok: before.every((each) => each === "answers") && end === "closed" && kept === "answers" && freshRefused,
+    seen: `before: both open connections: ${before.join(", ")}; with the policy: that of ${podIp}: ${end} after ${closedMs} ms, that of the other pod: ${kept}; a new one of ${podIp}: ${freshRefused ? "reset" : `NOT RESET (${(fresh.stdout + fresh.stderr).trim().slice(0, 160)})`}`,
     figures: { closedMs },
   });
   await stage.kubectl(["delete", "authorizationpolicy", "redis-deny-address", "-n", "shop"]);
@@ -122,23 +102,19 @@ export async function showStrict(stage: Stage): Promise<void> {
     "STRICT: no plaintext from outside the mesh",
     "Who is not in the mesh stays out, while the node's health probes pass.",
   );
-  const before = await reaches(stage, UNMESHED);
+  const before = await callWeb(stage, UNMESHED);
   await stage.shown(["apply", "-f", stage.example("strict.yaml")]);
-  const refusedMs = await untilRefused(stage, UNMESHED);
-  const meshed = await reaches(stage, CLIENT);
-  const ready = await stage.kubectl([
-    "get",
-    "deployment",
-    "web",
-    "-n",
-    "shop",
-    "-o",
-    "jsonpath={.status.readyReplicas}",
-  ]);
+  // The name that Istio gives to what it makes of a PeerAuthentication.
+  const reason = "explicitly denied by: istio-system/istio_converted_static_strict";
+  const refusal = await untilRefused(stage, { from: UNMESHED, reason, port: WEB_PORT });
+  const meshed = await callWeb(stage, CLIENT);
+  const path = "jsonpath={.status.readyReplicas}";
+  const ready = await stage.kubectl(["get", "deployment", "web", "-n", "shop", "-o", path]);
   stage.claim({
     claim: "STRICT refuses the unmeshed client, while meshed clients and health probes pass",
-    ok: before && meshed && ready.trim() === "1",
-    seen: `unmeshed before: reached; with STRICT: refused after ${Math.round(refusedMs)} ms; meshed: ${meshed ? "reached" : "REFUSED"}; probes: ${ready.trim() === "1" ? "pass" : "FAIL"}`,
+    ok: before.kind === "reached" && meshed.kind === "reached" && ready.trim() === "1",
+    seen: `unmeshed before: ${describeOutcome(before)}; with STRICT: ${describeRefusal(refusal)}; meshed: ${describeOutcome(meshed)}; ready replicas of web: ${ready.trim() || "0"}`,
   });
   await stage.kubectl(["delete", "-f", stage.example("strict.yaml")]);
+  await untilReached(stage, UNMESHED);
 }
