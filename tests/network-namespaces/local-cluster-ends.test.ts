@@ -1,17 +1,28 @@
 /** How containers end in a local cluster: exit codes, signals, programs that are not there. Real processes, real kubectl. */
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import {
   apply,
   cluster,
   containerProcesses,
+  daemonPid,
   holds,
   kubectl,
+  NAME,
+  PROGRAM,
   pod,
+  refusal,
   skip,
+  state,
   up,
 } from "./local-cluster.fixture.ts";
+
+const run = promisify(execFile);
 
 before(async () => {
   if (skip !== false) return;
@@ -78,6 +89,39 @@ for (const [name, program, want] of programs)
       assert.doesNotMatch(events, /Started/);
     });
   });
+
+test("while the cluster is up: another port is refused, and so is a second up while one is at it", {
+  skip,
+}, async () => {
+  const where = ["--name", NAME, "--state", state];
+  assert.match(
+    await refusal("up", "--api-port", "1", ...where),
+    /--api-port 1: cluster lctest is up, .* listens on port/,
+  );
+  const lock = join("/run/meltemi", `${NAME}.lock`);
+  const startTicks = Number(readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)?.split(" ")[19]);
+  writeFileSync(lock, JSON.stringify({ pid: process.pid, startTicks, verb: "up" }));
+  const holder = new RegExp(`^Error: cluster ${NAME} is being brought up by process ${process.pid}: `);
+  try {
+    assert.match(await refusal("down", ...where), holder);
+    assert.match(await refusal("up", ...where), holder);
+  } finally {
+    rmSync(lock);
+  }
+});
+
+test("a daemon that died: status says so, and up brings it back", { skip }, async () => {
+  const pid = daemonPid();
+  process.kill(pid, "SIGKILL");
+  await holds(async () => assert.equal(existsSync(`/proc/${pid}`), false));
+  const told = await run(process.execPath, [PROGRAM, "status", "--name", NAME, "--state", state]).then(
+    () => "up",
+    (error: { readonly stdout: string }) => error.stdout,
+  );
+  assert.match(told, new RegExp(`its process ${pid} ended unexpectedly`));
+  await up();
+  assert.match(await cluster("status"), /^cluster lctest: up/);
+});
 
 test("it is tried again, more and more slowly, and the last failure is there to read", { skip }, async () => {
   await apply(pod("again", { container: { command: ["/bin/nosuchprogram"] } }));
