@@ -1,17 +1,8 @@
 export { type HeaderField, type HeaderFields, headerValues } from "./headers.ts";
 export { HBONE_CLIENT_DEFAULTS, HBONE_SERVER_DEFAULTS, type HboneOptions } from "./options.ts";
 export type { HbonePeer } from "./peer.ts";
-export {
-  createHbonePool,
-  HBONE_POOL_DEFAULTS,
-  type HbonePool,
-  type HbonePoolDeps,
-  type HbonePoolOptions,
-  type PoolKey,
-  type TunnelFailure,
-  type TunnelOutcome,
-  type TunnelRequest,
-} from "./pool.ts";
+export { createHbonePool, type HbonePool } from "./pool.ts";
+export { HBONE_POOL_DEFAULTS, type HbonePoolDeps, type HbonePoolOptions } from "./pool-options.ts";
 export {
   type ConnectionEnd,
   createHboneServer,
@@ -21,3 +12,4 @@ export {
   type HboneServerOptions,
 } from "./server.ts";
 export type { HboneRequest } from "./server-request.ts";
+export type { PoolKey, TunnelFailure, TunnelOutcome, TunnelRequest } from "./tunnel.ts";

@@ -7,14 +7,8 @@ import { connectTls } from "./handshake.ts";
 import type { BatchBuffers } from "./http2/outbox.ts";
 import type { OnInternalError } from "./internal-error.ts";
 import type { HbonePeer } from "./peer.ts";
-import type {
-  HbonePoolDeps,
-  HbonePoolOptions,
-  PoolKey,
-  TunnelFailure,
-  TunnelOutcome,
-  TunnelRequest,
-} from "./pool.ts";
+import type { HbonePoolDeps, HbonePoolOptions } from "./pool-options.ts";
+import type { PoolKey, TunnelFailure, TunnelOutcome, TunnelRequest } from "./tunnel.ts";
 import { requestTunnel } from "./tunnel-request.ts";
 
 export interface PoolEntryDeps extends HbonePoolDeps {

@@ -1,93 +1,11 @@
 /** Tunnels to other nodes over shared connections (reference: protocol §1.7). */
-import type { Socket } from "node:net";
-import type { TlsContexts } from "@meltemi/identity";
-import type { ByteChannel } from "@meltemi/l4";
-import {
-  formatIdentity,
-  formatSocketAddress,
-  type Identity,
-  type Ip,
-  type SocketAddress,
-} from "@meltemi/model";
-import type { Clock } from "@meltemi/runtime";
-import type { HeaderFields } from "./headers.ts";
+import { formatIdentity, formatSocketAddress } from "@meltemi/model";
 import { BatchBuffers } from "./http2/outbox.ts";
-import { endProcess, type OnInternalError } from "./internal-error.ts";
-import { HBONE_CLIENT_DEFAULTS, type HboneOptions } from "./options.ts";
+import { endProcess } from "./internal-error.ts";
 import type { HbonePeer } from "./peer.ts";
 import { PoolEntry } from "./pool-entry.ts";
-
-/** What makes two tunnels share a connection. */
-export interface PoolKey {
-  /** Whose certificate is presented. */
-  readonly source: Identity;
-  /** Any of these is accepted from the server; the order is part of the key. */
-  readonly expected: readonly Identity[];
-  readonly destination: SocketAddress;
-  readonly sourceIp: Ip;
-}
-
-export interface TunnelRequest {
-  /** `ip:port`, `[ip6]:port` or `host:port` (reference: protocol §1.4). */
-  readonly authority: string;
-  readonly headers: HeaderFields;
-}
-
-export type TunnelFailure = {
-  readonly kind: "failed";
-  /** `connect-timeout` is what a NetworkPolicy that drops port 15008 looks like. */
-  readonly stage:
-    | "connect"
-    | "connect-timeout"
-    | "certificate"
-    | "tls"
-    | "identity"
-    | "revoked"
-    | "stream"
-    | "closed";
-  readonly detail: string;
-};
-
-export type TunnelOutcome =
-  | {
-      readonly kind: "open";
-      readonly channel: ByteChannel;
-      readonly headers: HeaderFields;
-      readonly peer: HbonePeer;
-    }
-  /** The far side answered, and not with 200. */
-  | {
-      readonly kind: "refused";
-      readonly status: number;
-      readonly headers: HeaderFields;
-      readonly peer: HbonePeer;
-    }
-  | TunnelFailure;
-
-export interface HbonePoolOptions extends HboneOptions {
-  /** An unused connection is released after this long. */
-  readonly unusedReleaseMs: number;
-  readonly connectTimeoutMs: number;
-}
-
-export const HBONE_POOL_DEFAULTS: HbonePoolOptions = {
-  ...HBONE_CLIENT_DEFAULTS,
-  unusedReleaseMs: 5 * 60_000,
-  connectTimeoutMs: 10_000,
-};
-
-export interface HbonePoolDeps {
-  readonly clock: Clock;
-  /**
-   * Connects TCP, for example from inside a pod's network namespace. Rejects on failure; obeys the signal. The socket is
-   * half-open capable and not yet read from.
-   */
-  readonly dial: (destination: SocketAddress, sourceIp: Ip, signal: AbortSignal) => Promise<Socket>;
-  /** The source's certificate, asked once per connection. */
-  readonly certificate: (source: Identity) => TlsContexts | Promise<TlsContexts>;
-  /** As {@link HboneServerDeps.onInternalError}. */
-  readonly onInternalError?: OnInternalError;
-}
+import type { HbonePoolDeps, HbonePoolOptions } from "./pool-options.ts";
+import type { PoolKey, TunnelOutcome, TunnelRequest } from "./tunnel.ts";
 
 export interface HbonePool extends AsyncDisposable {
   /** Opens a tunnel on a pooled connection, making one when needed. Never rejects. */

@@ -3,7 +3,7 @@ import type { HboneConnection } from "./connection.ts";
 import type { HeaderFields } from "./headers.ts";
 import { ErrorCode, errorCodeName } from "./http2/constants.ts";
 import type { Http2Stream, StreamWatcher } from "./http2/stream.ts";
-import type { TunnelFailure, TunnelOutcome, TunnelRequest } from "./pool.ts";
+import type { TunnelFailure, TunnelOutcome, TunnelRequest } from "./tunnel.ts";
 
 /**
  * Sends CONNECT on a connection and waits for the answer. "unseen": the peer refused the stream before looking at it, so trying

@@ -21,26 +21,10 @@ import { FrameWriter } from "./frame-writer.ts";
 import type { Outbox } from "./outbox.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
+import type { ConnectionEvents, Http2Role, ReceiverHost } from "./receiver-host.ts";
 import { CONNECTION_SEND_BYTES, SendScheduler } from "./send-scheduler.ts";
 import { INITIAL_PEER_SETTINGS, type PeerSettings } from "./settings.ts";
 import { Http2Stream, type StreamHost, type StreamWatcher } from "./stream.ts";
-
-export type Http2Role = "client" | "server";
-
-export interface ConnectionEvents {
-  /** A well-formed CONNECT (server). Call `stream.respond`; set `stream.watcher` to hear of a reset before that. */
-  onRequest(stream: Http2Stream, authority: string, headers: HeaderFields): void;
-  /** Bytes wait in the outbox. */
-  onOutput(): void;
-  /** The answer to {@link Http2Connection.ping} came. */
-  onPong(): void;
-  /** The number of streams, or of those that the peer permits, changed, or the peer said GOAWAY. */
-  onCapacity(): void;
-  /** The connection is over by a violation; GOAWAY is in the outbox. Streams have been told. */
-  onFailed(error: ConnectionError): void;
-  /** The user of a stream threw, outside of any call into this connection. */
-  onInternalError(error: unknown): void;
-}
 
 /** Streams that we reset of late, for which frames may still be under way. */
 const REMEMBERED_RESETS = 1024;
@@ -49,7 +33,7 @@ const CONTROL_BACKLOG_BYTES = 256 * 1024;
 const KEEPALIVE_OPAQUE: Uint8Array = Buffer.from("keepaliv");
 const DRAIN_OPAQUE: Uint8Array = Buffer.from("draining");
 
-export class Http2Connection implements StreamHost {
+export class Http2Connection implements StreamHost, ReceiverHost {
   readonly role: Http2Role;
   readonly outbox: Outbox;
   readonly streams: Map<number, Http2Stream> = new Map();

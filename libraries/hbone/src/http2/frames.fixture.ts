@@ -3,7 +3,7 @@
 import type { HeaderFields } from "../headers.ts";
 import { HpackEncoder } from "../hpack/encoder.ts";
 import { HBONE_CLIENT_DEFAULTS, HBONE_SERVER_DEFAULTS, type HboneOptions } from "../options.ts";
-import { type ConnectionEvents, Http2Connection, type Http2Role } from "./connection.ts";
+import { Http2Connection } from "./connection.ts";
 import {
   CLIENT_PREFACE,
   type ConnectionError,
@@ -13,6 +13,7 @@ import {
   FrameType,
 } from "./constants.ts";
 import { BatchBuffers, Outbox } from "./outbox.ts";
+import type { ConnectionEvents, Http2Role } from "./receiver-host.ts";
 import type { Http2Stream } from "./stream.ts";
 
 export function frame(

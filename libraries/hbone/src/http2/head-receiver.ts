@@ -3,21 +3,21 @@
 import type { HeaderFields } from "../headers.ts";
 import { HpackDecoder } from "../hpack/decoder.ts";
 import { DEFAULT_TABLE_BYTES } from "../hpack/static-table.ts";
-import type { Http2Connection } from "./connection.ts";
 import { type ConnectionError, connectionError, ErrorCode } from "./constants.ts";
 import type { FloodKind } from "./flood-guard.ts";
 import type { Assembled } from "./header-assembly.ts";
 import { readRequestHead, readResponseHead, trailerFault } from "./header-rules.ts";
+import type { ReceiverHost } from "./receiver-host.ts";
 import type { Http2Stream } from "./stream.ts";
 
 type Fault = ConnectionError | undefined;
 
 export class HeadReceiver {
-  readonly #connection: Http2Connection;
+  readonly #connection: ReceiverHost;
   readonly #count: (kind: FloodKind) => Fault;
   readonly #decoder = new HpackDecoder(DEFAULT_TABLE_BYTES);
 
-  constructor(connection: Http2Connection, count: (kind: FloodKind) => Fault) {
+  constructor(connection: ReceiverHost, count: (kind: FloodKind) => Fault) {
     this.#connection = connection;
     this.#count = count;
   }
@@ -105,7 +105,7 @@ export class HeadReceiver {
 }
 
 /** Frames on a stream that is not open: late ones are thrown away (undefined), others are a violation (RFC 9113 §5.1). */
-export function closedStreamFault(connection: Http2Connection, what: string, streamId: number): Fault {
+export function closedStreamFault(connection: ReceiverHost, what: string, streamId: number): Fault {
   if (connection.wasReset(streamId)) return undefined;
   return connection.isIdle(streamId)
     ? connectionError(ErrorCode.protocolError, `${what} on idle stream ${streamId}`)

@@ -3,7 +3,6 @@
  * connection's (RFC 9113 §5.1, §5.4, §6).
  */
 
-import type { Http2Connection } from "./connection.ts";
 import {
   CLIENT_PREFACE,
   type ConnectionError,
@@ -17,6 +16,7 @@ import { FloodGuard, type FloodKind, RAPID_RESET_MS } from "./flood-guard.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { closedStreamFault, HeadReceiver } from "./head-receiver.ts";
 import { HeaderAssembly } from "./header-assembly.ts";
+import type { ReceiverHost } from "./receiver-host.ts";
 import { applySettings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 
@@ -26,7 +26,7 @@ type Fault = ConnectionError | undefined;
 const HEADER_FRAME_EXTRA_BYTES = 1 + 255 + 5;
 
 export class Receiver implements FrameSink {
-  readonly #connection: Http2Connection;
+  readonly #connection: ReceiverHost;
   readonly #reader: FrameReader;
   readonly #headers: HeaderAssembly;
   readonly #heads: HeadReceiver;
@@ -39,7 +39,7 @@ export class Receiver implements FrameSink {
   #dataStream: Http2Stream | undefined;
   #dataEmpty = false;
 
-  constructor(connection: Http2Connection) {
+  constructor(connection: ReceiverHost) {
     this.#connection = connection;
     const { maxFrameBytes, maxHeaderListBytes } = connection.options;
     const maxHeaderFrameBytes = Math.min(maxFrameBytes, maxHeaderListBytes + HEADER_FRAME_EXTRA_BYTES);
