@@ -208,3 +208,17 @@ test("the peer's reset is a fault, also when it came before open", async () => {
   await eventually(() => sink.log.length === 1);
   assert.deepEqual([sink.log, sink.fault], [["fault"], { kind: "reset" }]);
 });
+
+for (const event of ["onData", "onEnd"] as const)
+  test(`a consumer whose ${event} throws costs its own connection, and is told why`, async () => {
+    await using pair = await Pair.make();
+    const sink = new Sink();
+    sink[event] = () => {
+      throw new Error("broken consumer");
+    };
+    tcpChannel(pair.accepted).open(sink);
+    pair.peer.end("bytes");
+    await eventually(() => sink.fault);
+    assert.deepEqual(sink.fault, { kind: "broken", detail: "internal error: broken consumer" });
+    assert.equal(pair.accepted.destroyed, true);
+  });

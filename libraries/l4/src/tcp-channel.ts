@@ -1,5 +1,6 @@
 /** A TCP connection as a byte channel. */
 import type { Socket } from "node:net";
+import { describeError } from "@meltemi/runtime";
 import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "./byte-channel.ts";
 import { createReadBuffer, lendReads } from "./lent-reads.ts";
 import { WriteBatch } from "./write-batch.ts";
@@ -118,15 +119,34 @@ class TcpChannel implements ByteChannel {
   }
 
   onData(chunk: Uint8Array, lent: boolean): void {
-    this.#consumer?.onData(chunk, lent);
+    // Spelled out, here and below: what escapes an event handler ends the process, and a read should not make a closure.
+    try {
+      this.#consumer?.onData(chunk, lent);
+    } catch (error) {
+      this.#onInternalError(error);
+    }
   }
 
   onEnd(): void {
-    this.#consumer?.onEnd();
+    try {
+      this.#consumer?.onEnd();
+    } catch (error) {
+      this.#onInternalError(error);
+    }
   }
 
   onDrain(): void {
-    this.#consumer?.onDrain();
+    try {
+      this.#consumer?.onDrain();
+    } catch (error) {
+      this.#onInternalError(error);
+    }
+  }
+
+  /** The consumer failed on this connection: it is cut, and told why as of any other fault. */
+  #onInternalError(error: unknown): void {
+    this.#fault = { kind: "broken", detail: `internal error: ${describeError(error)}` };
+    this.#socket.destroy();
   }
 
   onError(error: NodeJS.ErrnoException): void {
