@@ -61,7 +61,7 @@ test("what stands in the way is refused in a sentence", { skip }, async () => {
     await refusal("up", "--name", "other", "--state", `${state}-2`, "--api-port", String(await apiPort())),
     /port \d+ of 127.0.0.1 is taken/,
   );
-  assert.match(await refusal("sideways"), /expected one of up, run, status/);
+  assert.match(await refusal("sideways"), /expected one of up, status/);
 });
 
 test("a Deployment runs on both nodes, and every pod reaches it by name, address and family", {
