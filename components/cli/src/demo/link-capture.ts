@@ -12,6 +12,8 @@ export interface LinkCapture {
 
 /** The pods of a demo send far less; a runaway is cut here, and the capture counts for nothing. */
 const MAX_PACKETS = 200_000;
+/** The largest packet of IP and its frame, and KiB for a thousand of them: the usual ring has place for eight, and drops under load. */
+const RING: readonly string[] = ["-s", "66000", "-B", "65536"];
 const START_DEADLINE_MS = 10_000;
 
 /** Starts watching all of IP; returns when tcpdump is listening. `file` is made and removed here. */
@@ -19,7 +21,7 @@ export function watchLink(
   link: { readonly namespace: string; readonly interface: string },
   file: string,
 ): Promise<LinkCapture> {
-  const tcpdump = ["tcpdump", "-i", link.interface, "--immediate-mode", "-U", "-w", file];
+  const tcpdump = ["tcpdump", "-i", link.interface, ...RING, "--immediate-mode", "-U", "-w", file];
   const args = ["netns", "exec", link.namespace, ...tcpdump, "-c", String(MAX_PACKETS), "ip or ip6"];
   const child = spawn("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";

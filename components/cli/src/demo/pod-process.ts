@@ -45,8 +45,9 @@ export class PodProcess implements Disposable {
     return this.lines[this.#taken++] ?? "";
   }
 
-  /** Closes its standard input and waits for its end. */
+  /** Closes its standard input and waits for its end; throws when it had ended by itself. */
   async finish(deadlineMs: number): Promise<void> {
+    if (this.#ended) throw new MeshError("UNAVAILABLE", "a program in a pod ended before it was told to");
     this.#child.stdin?.end();
     await this.#until(deadlineMs, () => this.#ended, true);
   }

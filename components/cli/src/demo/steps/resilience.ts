@@ -5,6 +5,8 @@ import { CLIENT, type Stage, UNMESHED } from "../stage.ts";
 import { Traffic } from "./traffic.ts";
 
 const ROTATION_DEADLINE_MS = 60_000;
+/** The old certificate's last request proves nothing about the new one. */
+const REQUESTS_AFTER_ROTATION = 20;
 const AWAY_DEADLINE_MS = 60_000;
 /** So many requests must be served while there is no control plane at all. */
 const REQUESTS_WHILE_AWAY = 60;
@@ -22,10 +24,16 @@ export async function showRotation(stage: Stage): Promise<void> {
     after = await servedSerial(stage, podIp);
     return after !== "" && after !== before;
   });
+  const renewedAtMs = stage.clock.nowMs();
+  await stage.until(
+    "requests with the new certificate",
+    ROTATION_DEADLINE_MS,
+    async () => traffic.count(renewedAtMs).sent >= REQUESTS_AFTER_ROTATION,
+  );
   const { sent, failed } = await traffic.stop();
   stage.claim({
     claim: "certificates rotate without a failed request",
-    ok: before !== "" && failed === 0 && sent > 0,
+    ok: before !== "" && failed === 0 && sent > REQUESTS_AFTER_ROTATION,
     seen: `serial ${before} became ${after} within ${Math.round(rotatedMs / 1000)} s; ${sent} requests meanwhile, ${failed} failed`,
     fields: {
       "serial before": before,
