@@ -1,6 +1,6 @@
 /**
  * The two doors: 15012 with TLS for discovery and certificates, 15010 without TLS for discovery alone. Both ask for the same
- * tokens (docs/decisions/0012-plaintext-door.md).
+ * tokens (docs/decisions/0007-plaintext-door.md).
  */
 
 import {

@@ -1,5 +1,5 @@
 /**
- * What is enforced for a policy that cannot be read as it is (docs/decisions/0013-unreadable-policies.md): the form that it had
+ * What is enforced for a policy that cannot be read as it is (docs/decisions/0008-unreadable-policies.md): the form that it had
  * before, or else something that allows no more than any reading of it would. Pure.
  */
 
