@@ -189,8 +189,7 @@ test(`${CONNECTIONS} connections at once: as many as fit are right, the rest are
     // Each is two places for this process, out of one pod and into another, and its part of a tunnel, which callers at once share unevenly;
     // above four fifths every pod has its share only.
     assert.ok(
-      CONNECTIONS - refused >=
-        Math.min(CONNECTIONS, (limitsFor(ztunnel.maxOpenFiles()).process * 0.8) / 2.1),
+      CONNECTIONS - refused >= Math.min(CONNECTIONS, (limitsFor(ztunnel.maxOpenFiles()).process * 0.8) / 2.1),
       `${refused} refused`,
     );
     peaks.push(ztunnel.residentBytes());
