@@ -117,6 +117,15 @@ export function readSubjectKeyIdentifier(extension: Extension | undefined): Uint
   return content;
 }
 
+/** The identifier of the issuer's key (RFC 5280 §4.2.1.1); undefined when the extension has none, or is not there. */
+export function readAuthorityKeyIdentifier(extension: Extension | undefined): Uint8Array | undefined {
+  if (extension === undefined) return undefined;
+  const outer = new DerReader(extension.value);
+  const fields = outer.enter(TAG.sequence, "authority key identifier");
+  outer.end("authority key identifier");
+  return fields.optional(contextPrimitiveTag(0), "authority key identifier")?.content;
+}
+
 export interface NamesToWrite {
   readonly uris?: readonly string[];
   readonly dnsNames?: readonly string[];

@@ -64,7 +64,9 @@ export {
   MAX_REVOCATION_FILE_BYTES,
   type RevocationList,
   readRevocationFile,
+  revocationListsPem,
 } from "./revocation-list.ts";
+export { revocationListFault } from "./revocation-proof.ts";
 export {
   type CompliancePolicy,
   createTlsContextCache,

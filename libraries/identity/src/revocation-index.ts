@@ -1,9 +1,8 @@
 /** Which certificates are revoked, by the lists that are in force. Pure; replaced as a whole when the lists change. */
 
-import { type Certificate, decodeCertificate } from "./certificate.ts";
-import { KEY_USAGE } from "./extensions.ts";
-import { importPublicKey, signatureHolds } from "./public-key.ts";
+import { type Certificate, decodeCertificate, isIssuedBy } from "./certificate.ts";
 import type { RevocationList } from "./revocation-list.ts";
+import { isListOf } from "./revocation-proof.ts";
 
 /** What a peer presented in its handshake, and what it was trusted by. */
 export interface PeerChain {
@@ -59,11 +58,7 @@ export function createRevocationIndex(lists: readonly RevocationList[]): Revocat
 }
 
 function signedBoth(issuer: Certificate, list: RevocationList, certificate: Certificate): boolean {
-  if (Buffer.compare(issuer.subject, list.issuer) !== 0) return false;
-  // RFC 5280 §6.3.3 (f): a CA whose key usage says so must not sign lists.
-  if (issuer.keyUsage !== undefined && (issuer.keyUsage & KEY_USAGE.crlSign) === 0) return false;
-  const key = importPublicKey(issuer.publicKeySpki);
-  return key !== undefined && signatureHolds(key, certificate.signed) && signatureHolds(key, list.signed);
+  return isIssuedBy(certificate, issuer) && isListOf(list, issuer);
 }
 
 /** The presented certificates, and those CA certificates among `roots` whose names they lead to, each once. */

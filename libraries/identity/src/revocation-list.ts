@@ -13,9 +13,9 @@ import {
   TAG,
 } from "./der-reader.ts";
 import { readBitStringBytes, readSerialNumber, readSmallInteger, readTime } from "./der-values.ts";
-import { type Extension, readExtensions } from "./extensions.ts";
+import { type Extension, readAuthorityKeyIdentifier, readExtensions } from "./extensions.ts";
 import { OID } from "./object-identifiers.ts";
-import { readPem } from "./pem.ts";
+import { readPem, writePem } from "./pem.ts";
 import { readSignatureAlgorithm, type SignedBytes } from "./public-key.ts";
 
 /** Above any file that fits into a ConfigMap (1 MiB), and enough for {@link MAX_ENTRIES}; below what stalls a proxy for long. */
@@ -26,8 +26,11 @@ const MAX_ENTRIES = 400_000;
 const MAX_LISTS = 64;
 
 export interface RevocationList {
+  readonly der: Uint8Array;
   /** Name in DER: equal bytes, equal name. */
   readonly issuer: Uint8Array;
+  /** Which of the keys of that name signed it, as {@link Certificate.subjectKeyIdentifier}; undefined when it does not say. */
+  readonly authorityKeyIdentifier: Uint8Array | undefined;
   readonly thisUpdateMs: number;
   /** When the issuer promised the next one; undefined when it did not. */
   readonly nextUpdateMs: number | undefined;
@@ -72,11 +75,21 @@ export function decodeRevocationList(
     const algorithm = readSignatureAlgorithm(outer, "signature algorithm");
     const signature = readBitStringBytes(outer, "signature");
     outer.end("revocation list");
-    return readBody(outer.within(body), { body: body.whole, algorithm, signature }, maxEntries);
+    const signed = { body: body.whole, algorithm, signature };
+    return { ...readBody(outer.within(body), signed, maxEntries), der, signed };
   });
 }
 
-function readBody(body: DerReader, signed: SignedBytes, maxEntries: number): RevocationList {
+/** PEM blocks of the lists alone, in order: what else a file had in it stays behind. */
+export function revocationListsPem(lists: readonly RevocationList[]): string {
+  return lists.map(({ der }) => writePem(der, "X509 CRL")).join("");
+}
+
+function readBody(
+  body: DerReader,
+  signed: SignedBytes,
+  maxEntries: number,
+): Omit<RevocationList, "der" | "signed"> {
   // Version 1 has neither field nor extensions.
   const version = body.optional(TAG.integer, "version");
   if (version !== undefined && readSmallInteger(new DerReader(version.whole), "version") !== 1)
@@ -91,13 +104,17 @@ function readBody(body: DerReader, signed: SignedBytes, maxEntries: number): Rev
     revoked === undefined ? new Set<string>() : readEntries(body.within(revoked), maxEntries);
   const wrapped = body.optional(contextTag(0), "list extensions");
   body.end("list body");
-  if (wrapped !== undefined) {
-    if (version === undefined) throw new DerFault("list extensions: not in version 1");
-    const around = body.within(wrapped);
-    checkListExtensions(readExtensions(around.enter(TAG.sequence, "list extensions")));
-    around.end("list extensions");
-  }
-  return { issuer, thisUpdateMs, nextUpdateMs, serialNumbers, signed };
+  if (wrapped !== undefined && version === undefined) throw new DerFault("list extensions: not in version 1");
+  const authorityKeyIdentifier = wrapped && readListExtensions(body.within(wrapped));
+  return { issuer, authorityKeyIdentifier, thisUpdateMs, nextUpdateMs, serialNumbers };
+}
+
+/** Gives the identifier of the key that signed. */
+function readListExtensions(around: DerReader): Uint8Array | undefined {
+  const extensions = readExtensions(around.enter(TAG.sequence, "list extensions"));
+  around.end("list extensions");
+  checkListExtensions(extensions);
+  return readAuthorityKeyIdentifier(extensions.get(OID.authorityKeyIdentifier));
 }
 
 function readNextUpdate(body: DerReader): number | undefined {
