@@ -8,9 +8,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ["runtime", "wire"],
   ["model", "linux", "telemetry", "resources"],
   ["authorization", "identity", "xds", "ebpf", "zds", "kubernetes", "l4"],
-  ["hbone"],
+  ["http"],
+  ["hbone", "l7"],
   ["testkit"],
-  ["control-plane", "ztunnel", "cni", "cli", "local-cluster"],
+  ["control-plane", "ztunnel", "waypoint", "cni", "cli", "local-cluster"],
   ["tests", "benchmarks"],
 ];
 

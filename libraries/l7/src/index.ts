@@ -1,0 +1,8 @@
+export type {
+  Caller,
+  FilterVerdict,
+  LocalReply,
+  RequestContext,
+  RequestFilter,
+  VerifiedToken,
+} from "./request-context.ts";

@@ -1,0 +1,64 @@
+/** What is known of one request on its way through the filters, and the answers that are made here instead of by a service. */
+
+import type { RequestHead } from "@meltemi/http";
+import type { Identity, Ip, Workload } from "@meltemi/model";
+
+/** Who opened the connection. */
+export interface Caller {
+  /** Of the workload itself, as its node's proxy told; not that of the last hop. */
+  readonly ip: Ip;
+  readonly port: number;
+  /** Verified by the handshake of the tunnel. Undefined: not known to be anyone. */
+  readonly identity: Identity | undefined;
+  readonly workload: Workload | undefined;
+  /** Kubernetes labels of the workload. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A token that was verified. */
+export interface VerifiedToken {
+  readonly issuer: string;
+  readonly subject: string | undefined;
+  readonly audiences: readonly string[];
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** Claims that are lists of words in one text: `scope`, `permission` and those that the rule names. */
+  readonly spaceDelimitedClaims: readonly string[];
+}
+
+export interface RequestContext {
+  /** As it came, normalized; filters may change it before routing. */
+  readonly request: RequestHead;
+  readonly caller: Caller;
+  /** What the client dialled: a service VIP and its port, or a pod. */
+  readonly destination: { readonly ip: Ip; readonly port: number };
+  readonly serverName: string | undefined;
+  /** Path without query; changes with `request.path`. */
+  path: string;
+  /** Set by authentication. */
+  token: VerifiedToken | undefined;
+  /** What filters put there for CEL, logs and descriptors: `filter` → key → value. */
+  readonly metadata: Map<string, Readonly<Record<string, unknown>>>;
+}
+
+/** An answer of the waypoint's own. For gRPC requests the engine turns it into trailers-only with the mapped status. */
+export interface LocalReply {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Envoy's short flag such as `RL` or `UAEX`; empty for none. */
+  readonly flag: string;
+  /** Envoy's response code details, such as `rbac_access_denied_matched_policy[none]`. */
+  readonly details: string;
+}
+
+export type FilterVerdict =
+  | { readonly kind: "continue" }
+  | { readonly kind: "reply"; readonly reply: LocalReply };
+
+/** Judges or changes a request before it is routed. Synchronous wherever it can be: a promise costs every request. */
+export interface RequestFilter {
+  readonly name: string;
+  onRequest(context: RequestContext, signal: AbortSignal): FilterVerdict | Promise<FilterVerdict>;
+}
+
+export const CONTINUE: FilterVerdict = { kind: "continue" };
