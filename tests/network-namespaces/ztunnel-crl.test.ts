@@ -138,7 +138,7 @@ check("an unreadable file changes nothing, and the last good one stays in force"
   await publishRevoked();
   publish("not a list");
   const complaint = (node: MeshNode): boolean =>
-    node.proxy.lines.some((line) => /revocation lists not read.*the last good ones/.test(line));
+    node.proxy.lines.some((line) => /revocation lists refused.*the last good ones/.test(line));
   await eventually(() => [a, b].every(complaint), { deadlineMs: 10_000 });
   const watch = b.proxy.watch();
   assert.doesNotMatch(await client.call(server.ipv4, PORT), /hello/);

@@ -101,6 +101,7 @@ function makeDeps(
   registry: Registry,
 ): ZtunnelDeps {
   const { mode, sockets } = config;
+  const caRoots = rootsOf(config.ca);
   const socketsOf = (namespace: NetworkNamespace | undefined) =>
     createPodSockets(
       {
@@ -127,6 +128,7 @@ function makeDeps(
         log: logger.scope("identity"),
       },
     ),
+    caRoots: config.ca.address && caRoots ? () => readText(caRoots) : undefined,
     admission: limitsFor(maxOpenFiles()),
     nameservers: parseNameservers(readFileSync("/etc/resolv.conf", "utf8")),
     lookup: (hostname) => lookup(hostname, { all: true }),

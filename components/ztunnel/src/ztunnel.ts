@@ -24,6 +24,7 @@ import type { RunningPodProxy } from "./pods/pod-proxy.ts";
 import { createAuthorizer } from "./policy/authorize.ts";
 import { createLiveConnections, type LiveConnections } from "./policy/live-connections.ts";
 import { type CrlFile, followCrlFile } from "./revocation/crl-file.ts";
+import { followAuthorities } from "./revocation/known-authorities.ts";
 import { createPeerRevocation, type PeerRevocation } from "./revocation/peer-revocation.ts";
 import type { PodSockets } from "./sockets/pod-sockets.ts";
 import { type StaticConfig, staticChanges } from "./static-config.ts";
@@ -39,6 +40,8 @@ export interface ZtunnelDeps {
   readonly filter: LogFilter;
   readonly registry: Registry;
   readonly certificates: CertificateManager;
+  /** PEM of the CA's roots, by which revocation lists are proven; absent when only the machine's own roots are trusted. */
+  readonly caRoots?: (() => Promise<string>) | undefined;
   readonly admission: AdmissionLimits;
   readonly nameservers: readonly SocketAddress[];
   readonly lookup: (hostname: string) => Promise<readonly LookupAddress[]>;
@@ -206,11 +209,23 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
 function startRevocation(config: ZtunnelConfig, deps: ZtunnelDeps, parts: Parts): CrlFile | undefined {
   const { crlPath } = config.hbone;
   if (crlPath === undefined) return undefined;
-  return followCrlFile(crlPath, {
+  const task = parts.readiness.task("revocation lists");
+  const authorities = followAuthorities({ certificates: deps.certificates, readRoots: deps.caRoots });
+  const file = followCrlFile(crlPath, {
     clock: deps.clock,
     logger: deps.logger.scope("crl"),
+    registry: deps.registry,
+    authorities: () => authorities.list(),
     onLists: (lists) => parts.revocation.replace(lists),
   });
+  const ready = file.ready.then(() => task.done());
+  return {
+    ready,
+    [Symbol.dispose]() {
+      file[Symbol.dispose]();
+      authorities[Symbol.dispose]();
+    },
+  };
 }
 
 /** Static configuration first, then the control plane's, if there is one. */

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { test } from "node:test";
-import type { RevocationList } from "@meltemi/identity";
+import {
+  type Certificate,
+  decodeCertificates,
+  issueRevocationList,
+  type RevocationList,
+  writePem,
+} from "@meltemi/identity";
 import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createRegistry } from "@meltemi/telemetry";
 import { createFakeClock, createTemporaryFolder, createTestAuthority, eventually } from "@meltemi/testkit";
 import { followCrlFile } from "./crl-file.ts";
 
@@ -15,9 +23,12 @@ async function putVersion(folder: string, version: string, text: string | undefi
   await rename(`${folder}/..data_tmp`, `${folder}/..data`);
 }
 
-async function scene(first: string | undefined) {
+async function scene(
+  first: string | undefined,
+  known: () => Promise<readonly Certificate[]> = async () => [],
+) {
   const folder = await createTemporaryFolder("crl-file");
-  const authority = createTestAuthority();
+  const registry = createRegistry();
   const clock = createFakeClock(Date.now());
   const seen: (readonly RevocationList[])[] = [];
   const lines: string[] = [];
@@ -32,19 +43,27 @@ async function scene(first: string | undefined) {
   );
   await symlink("..data/ca-crl.pem", folder.file("ca-crl.pem"));
   if (first !== undefined) await putVersion(folder.path, "v1", first);
+  const rest = { clock, registry, authorities: known };
   const file = followCrlFile(folder.file("ca-crl.pem"), {
-    clock,
+    ...rest,
     logger,
     onLists: (lists) => void seen.push(lists),
   });
-  await file.ready;
+  let isReady = false;
+  void file.ready.then(() => {
+    isReady = true;
+  });
+  await eventually(() => lines.length > 0);
   return {
     folder,
-    authority,
+    rest,
     clock,
     seen,
     lines,
     file,
+    isReady: () => isReady,
+    count: (outcome: string) =>
+      registry.exposition(undefined).body.match(`readings_total{outcome="${outcome}"} (\\d+)`)?.[1],
     /** A change was noticed and waits for its two seconds. */
     noticed: () => eventually(() => clock.pending > 0),
     entries: () => seen.map((lists) => lists.reduce((sum, { serialNumbers }) => sum + serialNumbers.size, 0)),
@@ -55,7 +74,7 @@ async function scene(first: string | undefined) {
   };
 }
 
-const { crlPem, revoke, issue } = createTestAuthority();
+const { crlPem, revoke, issue, root, rootPem } = createTestAuthority();
 
 test("crl file: a swapped symbolic link is seen, two seconds after the first change and no earlier", async () => {
   await using it = await scene(crlPem());
@@ -84,17 +103,23 @@ test("crl file: an unreadable version keeps the last good one in force, and says
   await putVersion(it.folder.path, "v2", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
   await it.noticed();
   it.clock.advance(2000);
-  await eventually(() => it.lines.some((line) => /not read.*list 1 of 1.*the last good ones/.test(line)));
+  await eventually(() => it.lines.some((line) => /refused.*list 1 of 1.*the last good ones/.test(line)));
   await putVersion(it.folder.path, "v3", undefined);
   await it.noticed();
   it.clock.advance(2000);
-  await eventually(() => it.lines.some((line) => /not read.*ENOENT.*the last good ones/.test(line)));
+  await eventually(() => it.lines.some((line) => /gone, the last good ones/.test(line)));
+  await putVersion(it.folder.path, "v4", "\n");
+  await it.noticed();
+  it.clock.advance(2000);
+  await eventually(() => it.count("absent") === "2");
   assert.equal(it.seen.length, 1);
+  assert.equal(it.count("refused"), "1");
 });
 
 test("crl file: one that comes later is found", async () => {
   await using it = await scene(undefined);
-  assert.match(it.lines.join(""), /not read.*ENOENT.*none/);
+  await eventually(it.isReady);
+  assert.match(it.lines.join(""), /no revocation lists, no certificate counts as revoked/);
   await putVersion(it.folder.path, "v1", crlPem());
   await it.noticed();
   it.clock.advance(2000);
@@ -106,7 +131,8 @@ test("crl file: a directory that comes later is found, and one that is replaced 
   const folder = it.folder.file("later");
   const seen: unknown[] = [];
   using file = followCrlFile(`${folder}/crl.pem`, {
-    clock: it.clock,
+    ...it.rest,
+    registry: createRegistry(),
     logger: createLogger(
       { filter: new LogFilter("info"), format: "plain", nowMs: () => 0, write: () => undefined },
       "crl",
@@ -132,13 +158,13 @@ test("crl file: a named pipe is refused at once", async () => {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
   const sink = { filter: new LogFilter("info"), format: "plain", nowMs: () => 0, write } as const;
-  using file = followCrlFile(pipe, {
-    clock: it.clock,
+  using _file = followCrlFile(pipe, {
+    ...it.rest,
+    registry: createRegistry(),
     logger: createLogger(sink, "crl"),
     onLists: () => assert.fail(),
   });
-  await file.ready;
-  assert.match(lines.join(""), /expected a regular file/);
+  await eventually(() => /expected a regular file/.test(lines.join("")));
 });
 
 test("crl file: nothing happens after it was disposed of", async () => {
@@ -148,3 +174,64 @@ test("crl file: nothing happens after it was disposed of", async () => {
   it.file[Symbol.dispose]();
   assert.equal(it.clock.pending, 0);
 });
+
+const rootsOf = (pem: string): (() => Promise<readonly Certificate[]>) => {
+  const roots = decodeCertificates(pem);
+  assert.ok(roots.kind === "ok");
+  return async () => roots.value;
+};
+const stranger = createTestAuthority();
+const cut = crlPem().split("\n").with(2, "AAAA").join("\n");
+const first: readonly {
+  readonly name: string;
+  readonly text: string | undefined;
+  readonly known?: () => Promise<readonly Certificate[]>;
+  readonly want: RegExp | "ready";
+}[] = [
+  { name: "a list", text: crlPem(), known: rootsOf(rootPem), want: "ready" },
+  {
+    name: "a list of a CA that is not known",
+    text: crlPem(),
+    known: rootsOf(stranger.rootPem),
+    want: "ready",
+  },
+  { name: "no file", text: undefined, want: "ready" },
+  { name: "an empty file", text: "", want: "ready" },
+  { name: "a malformed file", text: "not a list", want: /refused.*no PEM block.*no traffic is served/ },
+  { name: "a damaged list", text: cut, want: /refused.*list 1 of 1.*no traffic is served/ },
+  { name: "a badly signed list", text: forgedPem(), known: rootsOf(rootPem), want: /not signed by the CA/ },
+  {
+    name: "roots that cannot be read",
+    text: crlPem(),
+    known: () => Promise.reject(new Error("EACCES")),
+    want: /refused.*EACCES/,
+  },
+];
+for (const { name, text, known, want } of first)
+  test(`crl file: ${name} at start ${want === "ready" ? "lets it begin" : "holds it back until there is a good one"}`, async () => {
+    await using it = await scene(text, known);
+    if (want === "ready") {
+      await eventually(it.isReady);
+      return;
+    }
+    await eventually(() => it.lines.some((line) => want.test(line)));
+    assert.equal(it.isReady(), false);
+    assert.deepEqual(it.seen, []);
+    if (name.startsWith("roots")) return;
+    await putVersion(it.folder.path, "v2", crlPem());
+    await eventually(async () => {
+      await it.clock.settle(10_000);
+      return it.isReady();
+    });
+    assert.equal(it.seen.length, 1);
+  });
+
+/** A list in the name of our root, by a key that is not its own. */
+function forgedPem(): string {
+  const { privateKey: key } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const life = { thisUpdateMs: Date.now() - 1000, nextUpdateMs: Date.now() + 3_600_000 };
+  return writePem(
+    issueRevocationList({ ...root, key }, { serialNumbers: [], number: 1, ...life }),
+    "X509 CRL",
+  );
+}

@@ -3,26 +3,33 @@
  * a ConfigMap is replaced by swapping a symbolic link beside it, after which the old file never changes again.
  */
 
-import { constants, type FSWatcher, watch } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
-import { MAX_REVOCATION_FILE_BYTES, type RevocationList, readRevocationFile } from "@meltemi/identity";
-import { type Clock, describeError, type Logger, MeshError, type Timer } from "@meltemi/runtime";
+import type { Certificate, RevocationList } from "@meltemi/identity";
+import { type Clock, type Logger, type Timer, unreachable } from "@meltemi/runtime";
+import type { Registry } from "@meltemi/telemetry";
+import { type CrlReading, readCrlFile } from "./read-crl-file.ts";
 
 /** As Istio: a file is written in several steps, each of them an event. Counted from the first, or events could delay it forever. */
 const DEBOUNCE_MS = 2000;
-/** A directory that is not there (yet) is looked for this often. */
-const WATCH_RETRY_MS = 10_000;
+/** A directory that is not there (yet), or a file that we cannot start with, is looked at this often. */
+const RETRY_MS = 10_000;
 
 export interface CrlFile extends Disposable {
-  /** Resolves when the file was read the first time, whatever that gave. */
+  /**
+   * Resolves when it is known who is revoked: lists were read and hold, or there is no file. Pends while the first file is unreadable,
+   * malformed or not signed by whom it names: serving without it would let in whom it forbids.
+   */
   readonly ready: Promise<void>;
 }
 
 export interface CrlFileDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called with every readable version of the file. A missing or unreadable one changes nothing: the last good one stays. */
+  readonly registry: Registry;
+  /** CA certificates to prove lists by. A rejection is a reason to refuse the file. */
+  readonly authorities: () => Promise<readonly Certificate[]>;
+  /** Called with every good version of the file. One that is refused or missing later changes nothing: the last good one stays. */
   readonly onLists: (lists: readonly RevocationList[]) => void;
 }
 
@@ -30,22 +37,35 @@ export function followCrlFile(path: string, deps: CrlFileDeps): CrlFile {
   return new Follower(path, deps);
 }
 
+type Outcome = "in_force" | "absent" | "refused";
+
 class Follower implements CrlFile {
-  readonly ready: Promise<void>;
   readonly #path: string;
   readonly #deps: CrlFileDeps;
+  readonly #known = Promise.withResolvers<void>();
+  readonly #count: (outcome: Outcome) => void;
   #watcher: FSWatcher | undefined;
   #timer: Timer | undefined;
   #reading = false;
   /** Something happened while the file was being read. */
   #changed = false;
-  #inForce = false;
+  #standing: "unknown" | "none" | "lists" = "unknown";
   #disposed = false;
 
   constructor(path: string, deps: CrlFileDeps) {
     this.#path = path;
     this.#deps = deps;
-    this.ready = this.#load();
+    const readings = deps.registry.counter({
+      name: "meltemi_crl_file_readings",
+      help: "Times that the file of revocation lists was read, by what came of it: in_force, absent, refused.",
+      labels: ["outcome"],
+    });
+    this.#count = (outcome) => readings.labels({ outcome }).inc();
+    void this.#load();
+  }
+
+  get ready(): Promise<void> {
+    return this.#known.promise;
   }
 
   [Symbol.dispose](): void {
@@ -59,22 +79,46 @@ class Follower implements CrlFile {
     this.#changed = false;
     // Before the reading, so that no change falls between; anew each time, since the directory itself may have been replaced.
     const watched = this.#watch();
-    const result = await readLists(this.#path);
+    const reading = await readCrlFile(this.#path, this.#deps.authorities);
     this.#reading = false;
     if (this.#disposed) return;
-    if (result.kind === "ok") this.#apply(result.value);
-    else
-      this.#deps.logger.error("revocation lists not read", {
-        path: this.#path,
-        error: result.why,
-        in_force: this.#inForce ? "the last good ones" : "none",
-      });
+    this.#take(reading);
+    if (this.#standing !== "unknown") this.#known.resolve();
     if (this.#changed) this.#loadAfter(DEBOUNCE_MS);
-    else if (!watched) this.#loadAfter(WATCH_RETRY_MS);
+    else if (!watched || this.#standing === "unknown") this.#loadAfter(RETRY_MS);
+  }
+
+  #take(reading: CrlReading): void {
+    const { logger } = this.#deps;
+    const path = this.#path;
+    switch (reading.kind) {
+      case "lists":
+        this.#count("in_force");
+        this.#apply(reading.lists);
+        return;
+      case "absent":
+        this.#count("absent");
+        if (this.#standing === "lists")
+          logger.warn("revocation lists are gone, the last good ones stay in force", { path });
+        else logger.info("no revocation lists, no certificate counts as revoked", { path });
+        if (this.#standing === "unknown") this.#standing = "none";
+        return;
+      case "refused":
+        this.#count("refused");
+        logger.error("revocation lists refused", { path, error: reading.why, in_force: this.#inForce() });
+        return;
+      default:
+        unreachable(reading);
+    }
+  }
+
+  #inForce(): string {
+    if (this.#standing === "unknown") return "none: no traffic is served without knowing who is revoked";
+    return this.#standing === "none" ? "none" : "the last good ones";
   }
 
   #apply(lists: readonly RevocationList[]): void {
-    this.#inForce = true;
+    this.#standing = "lists";
     const entries = lists.reduce((sum, { serialNumbers }) => sum + serialNumbers.size, 0);
     const facts = { path: this.#path, lists: lists.length, entries };
     this.#deps.logger.info("revocation lists in force", facts);
@@ -113,29 +157,4 @@ class Follower implements CrlFile {
       void this.#load();
     });
   }
-}
-
-type Read =
-  | { readonly kind: "ok"; readonly value: readonly RevocationList[] }
-  | { readonly kind: "bad"; readonly why: string };
-
-async function readLists(path: string): Promise<Read> {
-  try {
-    return readRevocationFile(await readBounded(path));
-  } catch (error) {
-    return { kind: "bad", why: describeError(error) };
-  }
-}
-
-async function readBounded(path: string): Promise<Uint8Array> {
-  // Without it a named pipe would hold a thread of the pool until somebody writes.
-  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const found = await file.stat();
-  if (!found.isFile()) throw new MeshError("INPUT_INVALID", "expected a regular file");
-  if (found.size > MAX_REVOCATION_FILE_BYTES)
-    throw new MeshError(
-      "INPUT_INVALID",
-      `${found.size} bytes, at most ${MAX_REVOCATION_FILE_BYTES} expected`,
-    );
-  return await file.readFile();
 }
