@@ -122,7 +122,7 @@ async function startProxy(
     destination: { ip: address, port: hbonePort },
     sourceIp: address,
   };
-  const entry = createServer({ pauseOnConnect: true, allowHalfOpen: true }, async (socket) => {
+  const entry = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, async (socket) => {
     const outcome = await pool.openTunnel(key, { authority: "10.0.0.1:80", headers: [["baggage", ""]] });
     if (outcome.kind === "open") relays.start(tcpChannel(socket), outcome.channel);
     else socket.destroy();

@@ -15,8 +15,8 @@ const READ_BUFFER = createReadBuffer();
 const FULL_PIECE_BYTES = 8 * 1024;
 
 /**
- * Takes over a connected socket that was made with `allowHalfOpen` and of which nothing has been read. Nagle's algorithm is
- * switched off: what the far side sent in one piece arrives without delay.
+ * Takes over a connected socket that was made with `allowHalfOpen` and TCP_NODELAY, and of which nothing has been read. That option
+ * is the caller's to set: sockets may have it from their listener, and Node does not know.
  */
 export function tcpChannel(socket: Socket): ByteChannel {
   return new TcpChannel(socket);
@@ -34,7 +34,6 @@ class TcpChannel implements ByteChannel {
   constructor(socket: ChannelSocket) {
     this.#socket = socket;
     socket[CHANNEL] = this;
-    socket.setNoDelay(true);
     socket.pause();
     socket.on("error", onError);
     socket.on("close", onClose);
@@ -103,7 +102,10 @@ class TcpChannel implements ByteChannel {
 
   endWrite(): void {
     this.#flush();
-    this.#socket.end();
+    const socket = this.#socket;
+    // With nothing left to write or to read, closing sends the same FIN without a shutdown(2) and the turn of the event loop after it.
+    if (socket.readableEnded && socket.writableLength === 0) socket.destroy();
+    else socket.end();
   }
 
   abort(_reason: AbortReason): void {

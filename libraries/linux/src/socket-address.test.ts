@@ -15,7 +15,17 @@ const TEXTS = [
 for (const { name, given, want } of TEXTS)
   test(`ipText: ${name}`, () => assert.equal(ipText(ipBytes(given)), want));
 
-for (const refused of ["", "10.0.0", "10.0.0.256", "fe80::1%eth0", "host", "10.0.0.1\0x", ":::"])
+for (const refused of [
+  "",
+  "10.0.0",
+  "10.0.0.256",
+  "010.0.0.1",
+  "10.0.0.1\n",
+  "fe80::1%eth0",
+  "host",
+  "10.0.0.1\0x",
+  ":::",
+])
   test(`ipBytes refuses ${JSON.stringify(refused)}`, () => {
     assert.throws(() => ipBytes(refused), { code: "INPUT_INVALID" });
   });

@@ -1,7 +1,8 @@
 /** Socket addresses: canonical text and port outside, `struct sockaddr_in` and `sockaddr_in6` inside (ip(7), ipv6(7)). */
 
+import { isIPv4 } from "node:net";
 import { MeshError } from "@meltemi/runtime";
-import { libc } from "./libc.ts";
+import { fixedMemory, libc } from "./libc.ts";
 
 /** IP address as canonical text (RFC 5952; an IPv4-mapped one is written as IPv4) and a port. */
 export interface SocketAddress {
@@ -20,13 +21,20 @@ type Family = typeof AF_INET | typeof AF_INET6;
 
 /** 4 or 16 bytes of an address in network order; INPUT_INVALID for what is not an address. */
 export function ipBytes(ip: string): Uint8Array {
-  const v6 = ip.includes(":");
-  const bytes = Buffer.alloc(v6 ? 16 : 4);
-  // A NUL would end the C string early and let the rest through unread.
-  if (ip.includes("\0") || libc.inetPton(v6 ? AF_INET6 : AF_INET, ip, bytes) !== 1) {
-    throw new MeshError("INPUT_INVALID", `read IP address ${JSON.stringify(ip)}: expected IPv4 or IPv6`);
-  }
+  const bytes = Buffer.alloc(ip.includes(":") ? 16 : 4);
+  writeIp(ip, bytes);
   return bytes;
+}
+
+function writeIp(ip: string, into: Uint8Array): void {
+  if (into.length === 4 && isIPv4(ip)) {
+    let at = 0;
+    for (const octet of ip.split(".")) into[at++] = Number(octet);
+    return;
+  }
+  // A NUL would end the C string early and let the rest through unread.
+  if (into.length === 4 || ip.includes("\0") || libc.inetPton(AF_INET6, ip, into) !== 1)
+    throw new MeshError("INPUT_INVALID", `read IP address ${JSON.stringify(ip)}: expected IPv4 or IPv6`);
 }
 
 /** Canonical text of 4 or 16 bytes. */
@@ -54,19 +62,25 @@ export function familyOf(address: SocketAddress): Family {
   return address.ip.includes(":") ? AF_INET6 : AF_INET;
 }
 
-/** `struct sockaddr_in` or `sockaddr_in6` of an address. */
+/**
+ * Filled anew for every call: the kernel copies an address before the system call returns. Memory of its own for each address was
+ * the price of a `malloc` and of an entry in V8's table of backing stores.
+ */
+const SCRATCH_IN = fixedMemory(SOCKADDR_IN_BYTES);
+const SCRATCH_IN6 = fixedMemory(SOCKADDR_BYTES);
+const IP_IN = SCRATCH_IN.subarray(4, 8);
+const IP_IN6 = SCRATCH_IN6.subarray(8, 24);
+
+/** `struct sockaddr_in` or `sockaddr_in6` of an address, in memory that the next call overwrites. */
 export function encodeSocketAddress(address: SocketAddress): Buffer {
-  if (!Number.isInteger(address.port) || address.port < 0 || address.port > 65535) {
-    throw new MeshError(
-      "INPUT_INVALID",
-      `read port ${address.port}: expected a whole number from 0 to 65535`,
-    );
-  }
-  const family = familyOf(address);
-  const raw = Buffer.alloc(family === AF_INET ? SOCKADDR_IN_BYTES : SOCKADDR_BYTES);
-  writeNative16(raw, family);
-  raw.writeUInt16BE(address.port, 2);
-  raw.set(ipBytes(address.ip), family === AF_INET ? 4 : 8);
+  const { ip, port } = address;
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new MeshError("INPUT_INVALID", `read port ${port}: expected a whole number from 0 to 65535`);
+  const v4 = familyOf(address) === AF_INET;
+  writeIp(ip, v4 ? IP_IN : IP_IN6);
+  const raw = v4 ? SCRATCH_IN : SCRATCH_IN6;
+  writeNative16(raw, v4 ? AF_INET : AF_INET6);
+  raw.writeUInt16BE(port, 2);
   return raw;
 }
 

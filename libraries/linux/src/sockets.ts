@@ -18,7 +18,6 @@ import {
   SOL_IPV6,
   SOL_SOCKET,
   type SocketOptions,
-  setFreebind,
   setIntegerOption,
   setSocketOptions,
   trySetTransparent,
@@ -76,7 +75,6 @@ export interface TcpConnectOptions extends SocketOptions {
   readonly destination: SocketAddress;
   /** Sets IP_TRANSPARENT, so that `source` may be a stranger's address; refused by the kernel is an error here. */
   readonly transparent?: boolean;
-  readonly freebind?: boolean;
 }
 
 /**
@@ -91,7 +89,6 @@ export function startTcpConnect(options: TcpConnectOptions): number {
       setSocketOptions(fd, options);
       if (options.transparent === true && !trySetTransparent(fd, family))
         throw kernelError("set IP_TRANSPARENT", ERRNO.EPERM);
-      if (options.freebind === true) setFreebind(fd, family);
       if (options.source !== undefined) bindSource(fd, family, options.source);
       const destination = encodeSocketAddress(options.destination);
       if (libc.connect(fd, destination, destination.length) !== 0) {

@@ -175,7 +175,7 @@ class Listeners {
   open(port: number, wantsTransparent: boolean, accept: (socket: Socket) => unknown): boolean {
     const { sockets, options, logger } = this.#context;
     const { fd, transparent } = sockets.listenTcp({ ip: options.listenIp, port }, wantsTransparent);
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       // One connection that cannot be served must not end all others with the process.
       const onError = (error: unknown): void => {
         socket.destroy();

@@ -84,7 +84,7 @@ export function createPodSockets(options: PodSocketOptions, deps: { readonly clo
       if (signal?.aborted) giveUp();
       signal?.addEventListener("abort", giveUp, { once: true });
       try {
-        const wanted = { ...common, ...live, destination, source, transparent, freebind: transparent };
+        const wanted = { ...common, ...live, destination, source, transparent };
         return await connectTcp(wanted, either.signal);
       } finally {
         timer.cancel();
