@@ -28,8 +28,11 @@ import {
   type CertificateAuthority,
   createCertificateAuthority,
 } from "../../components/control-plane/src/certificate-authority/certificate-authority.ts";
+import {
+  ROOT_CERTIFICATES,
+  startNamespacePublisher,
+} from "../../components/control-plane/src/certificate-authority/namespace-publisher.ts";
 import { CERTIFICATE_POD_INDEXES } from "../../components/control-plane/src/certificate-authority/pod-view.ts";
-import { startRootCertificateDistributor } from "../../components/control-plane/src/certificate-authority/root-certificate-distributor.ts";
 import {
   createToken,
   ensureNamespace,
@@ -201,11 +204,8 @@ test("the certificate manager and the CA together: warm-up, dump, and an identit
 
 test("roots reach every namespace, and are put back", async () => {
   const { client } = cluster;
-  await using _ = startRootCertificateDistributor({
-    ...deps,
-    client,
-    onRootBundle: first.authority.onRootBundle,
-  });
+  const roots = { ...ROOT_CERTIFICATES, onText: first.authority.onRootBundle };
+  await using _ = startNamespacePublisher([roots], { ...deps, client });
   const inPlace = async (namespace: string): Promise<boolean> => {
     const map = await client.get(CONFIG_MAPS, { namespace, name: "istio-ca-root-cert" });
     return (

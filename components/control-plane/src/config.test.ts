@@ -14,6 +14,7 @@ test("everything has istiod's default", () => {
     http: ":8080",
   });
   assert.equal(result.config.requireToken, true);
+  assert.equal(result.config.revocationLists, true);
   assert.equal(result.config.debounce.quietMs, 100);
 });
 
@@ -25,6 +26,7 @@ test("flags and variables are istiod's", () => {
     PILOT_DEBOUNCE_AFTER: "50ms",
     POD_NAMESPACE: "mesh",
     MAX_WORKLOAD_CERT_TTL: "1h",
+    PILOT_ENABLE_CA_CRL: "false",
   });
   assert.ok(result.kind === "ok");
   const { config } = result;
@@ -36,6 +38,7 @@ test("flags and variables are istiod's", () => {
   assert.equal(config.debounce.quietMs, 50);
   assert.equal(config.namespace, "mesh");
   assert.equal(config.maxCertificateTtlMs, 3_600_000);
+  assert.equal(config.revocationLists, false);
 });
 
 test("all faults are told together, each with its name", () => {

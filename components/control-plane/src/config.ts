@@ -20,6 +20,8 @@ export interface ControlPlaneConfig {
   /** Undefined: the authority's defaults. */
   readonly defaultCertificateTtlMs: number | undefined;
   readonly maxCertificateTtlMs: number | undefined;
+  /** Revocation lists of a plugged-in CA go out to every namespace. */
+  readonly revocationLists: boolean;
   readonly requireToken: boolean;
   readonly dryRunPolicies: boolean;
   readonly writeStatus: boolean;
@@ -72,6 +74,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
     trustedNodeAccounts: parseTrustedNodeAccounts(env.text("CA_TRUSTED_NODE_ACCOUNTS", ""), env.problems),
     defaultCertificateTtlMs: optionalDurationMs(env, "DEFAULT_WORKLOAD_CERT_TTL"),
     maxCertificateTtlMs: optionalDurationMs(env, "MAX_WORKLOAD_CERT_TTL"),
+    revocationLists: env.flag("PILOT_ENABLE_CA_CRL", true),
     requireToken: env.flag("XDS_AUTH", true),
     dryRunPolicies: env.flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false),
     writeStatus: env.flag("AMBIENT_ENABLE_STATUS", true),

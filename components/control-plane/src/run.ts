@@ -8,7 +8,11 @@ import {
   type CertificateAuthority,
   createCertificateAuthority,
 } from "./certificate-authority/certificate-authority.ts";
-import { startRootCertificateDistributor } from "./certificate-authority/root-certificate-distributor.ts";
+import {
+  REVOCATION_LISTS,
+  ROOT_CERTIFICATES,
+  startNamespacePublisher,
+} from "./certificate-authority/namespace-publisher.ts";
 import type { ControlPlaneConfig, MeshConfig } from "./config.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
 import { watchMeshConfig } from "./mesh-config-watch.ts";
@@ -81,10 +85,11 @@ async function runMesh(
   const parts = assemble(config, mesh, registry, deps);
   await using controlPlane = parts.controlPlane;
   await using authority = parts.authority;
-  await using _roots = startRootCertificateDistributor({
+  const roots = { ...ROOT_CERTIFICATES, onText: authority.onRootBundle };
+  const lists = { ...REVOCATION_LISTS, onText: authority.onRevocationLists };
+  await using _publisher = startNamespacePublisher(config.revocationLists ? [roots, lists] : [roots], {
     ...deps,
-    log: logger.scope("root-certificates"),
-    onRootBundle: (listener) => authority.onRootBundle(listener),
+    log: logger.scope("namespaces"),
   });
   const { secureGrpc, plainGrpc, monitoring, http } = config.addresses;
   // Probes are answered from the start; the gRPC doors open when there is something to say.
@@ -132,6 +137,7 @@ function assemble(
     {
       namespace,
       trustDomain,
+      revocationLists: config.revocationLists,
       clusterId,
       trustedNodeAccounts: config.trustedNodeAccounts,
       tokenAudiences: config.tokenAudiences,

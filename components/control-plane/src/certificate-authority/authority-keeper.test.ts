@@ -6,6 +6,8 @@ import {
   createIntermediateAuthority,
   createRootAuthority,
   type Issuer,
+  issueRevocationList,
+  writePem,
 } from "@meltemi/identity";
 import { SECRETS, type Secret } from "@meltemi/kubernetes";
 import { createLogger, LogFilter, type Logger, MeshError } from "@meltemi/runtime";
@@ -17,7 +19,7 @@ import { createMemoryApi, type MemoryApi } from "./memory-api.testing.ts";
 const YEAR_MS = 365 * 24 * 3_600_000;
 const START_MS = Date.UTC(2026, 0, 1);
 const SELF = "istio-system/istio-ca-secret";
-const options = { namespace: "istio-system", organization: "cluster.local" };
+const options = { namespace: "istio-system", organization: "cluster.local", revocationLists: true };
 const life = { organization: "corp", notBeforeMs: START_MS - YEAR_MS, notAfterMs: START_MS + 5 * YEAR_MS };
 const pem = (...issuers: readonly Issuer[]): string =>
   issuers.map((one) => certificatePem(one.certificate)).join("");
@@ -27,7 +29,7 @@ interface World {
   readonly api: MemoryApi;
   readonly clock: FakeClock;
   readonly lines: string[];
-  start(): AuthorityKeeper;
+  start(overrides?: Partial<typeof options>): AuthorityKeeper;
 }
 
 function world(): World {
@@ -45,7 +47,11 @@ function world(): World {
     api,
     clock,
     lines,
-    start: () => startAuthorityKeeper(options, { client: api, clock, random: Math.random, randomBytes, log }),
+    start: (overrides = {}) =>
+      startAuthorityKeeper(
+        { ...options, ...overrides },
+        { client: api, clock, random: Math.random, randomBytes, log },
+      ),
   };
 }
 
@@ -182,4 +188,49 @@ test("a self-signed CA is renewed in its last fifth with the same key, by one of
     await keeper[Symbol.asyncDispose]();
   }
   assert.deepEqual(api.writes, [`create secrets ${SELF}`, `replace secrets ${SELF}`]);
+});
+
+const listPem = (issuer: Issuer, ...serialNumbers: readonly string[]): string => {
+  const validity = { thisUpdateMs: START_MS, nextUpdateMs: START_MS + YEAR_MS };
+  return writePem(issueRevocationList(issuer, { serialNumbers, number: 1, ...validity }), "X509 CRL");
+};
+
+test("revocation lists: followed; a bad or a missing one leaves the last good one in use, and is told", async () => {
+  const { api, clock, start } = world();
+  const root = createRootAuthority(life, randomBytes);
+  const plugged = (lists: string | undefined): Secret => {
+    const { metadata, data } = pluggedIn(root, root);
+    const added = lists === undefined ? {} : { "ca-crl.pem": Buffer.from(lists).toString("base64") };
+    return { ...(metadata && { metadata }), data: { ...data, ...added } };
+  };
+  const [one, two] = [listPem(root, "0A"), listPem(root, "0A", "0B")];
+  await api.create(SECRETS, plugged(one));
+  await using keeper = start();
+  const seen: string[] = [];
+  keeper.onChange(({ revocationListsPem }) => seen.push(revocationListsPem));
+  await clock.settle(1000);
+  const put = async (lists: string | undefined): Promise<string> => {
+    await api.replace(SECRETS, plugged(lists));
+    await clock.settle(1000);
+    return keeper.problems.join();
+  };
+  assert.match(await put("nonsense"), /cacerts, ca-crl\.pem: no PEM block X509 CRL/);
+  assert.equal(await put(two), "");
+  assert.match(await put(undefined), /ca-crl\.pem: gone; the lists in use stay/);
+  assert.equal(await put(one), "");
+  assert.deepEqual(seen, [one, two, one]);
+});
+
+test("revocation lists: a bad one at start holds the CA back; switched off, nobody looks at it", async () => {
+  const { api, clock, start } = world();
+  const root = createRootAuthority(life, randomBytes);
+  const { metadata, data } = pluggedIn(root, root);
+  const bad = Buffer.from("nonsense").toString("base64");
+  await api.create(SECRETS, { ...(metadata && { metadata }), data: { ...data, "ca-crl.pem": bad } });
+  await using keeper = start();
+  await using indifferent = start({ revocationLists: false });
+  await clock.settle(1000);
+  assert.equal(keeper.current, undefined);
+  assert.match(keeper.problems.join(), /ca-crl\.pem/);
+  assert.equal(indifferent.current?.revocationListsPem, "");
 });

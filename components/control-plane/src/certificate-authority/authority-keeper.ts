@@ -16,6 +16,7 @@ import type { Clock, Logger } from "@meltemi/runtime";
 import {
   type AuthoritySource,
   decideReload,
+  keepRevocations,
   needsRenewal,
   newSelfSigned,
   readAuthority,
@@ -25,12 +26,15 @@ import {
   type SigningAuthority,
   textsOf,
 } from "./authority-material.ts";
+import { REVOCATION_KEY } from "./revocation-material.ts";
 
 export interface AuthorityKeeperOptions {
   /** Of the control plane: `istio-system`. */
   readonly namespace: string;
   /** Organization in the root of a self-signed CA: the trust domain, as Istio writes it. */
   readonly organization: string;
+  /** Whether `ca-crl.pem` of a plugged-in CA is read at all. */
+  readonly revocationLists: boolean;
 }
 
 export interface AuthorityKeeperDeps {
@@ -121,7 +125,9 @@ class Keeper implements AuthorityKeeper {
     const secret = plugged ?? own;
     if (secret === undefined) return await this.#restoreOrMake();
     const source = plugged === undefined ? "self-signed" : "plugged-in";
-    this.#take(source, textsFrom(secret));
+    const { [REVOCATION_KEY]: lists, ...rest } = textsFrom(secret);
+    const read = this.#options.revocationLists && lists !== undefined;
+    this.#take(source, read ? { ...rest, [REVOCATION_KEY]: lists } : rest);
     if (this.current?.source === "self-signed" && own !== undefined) await this.#renew(this.current, own);
   }
 
@@ -152,24 +158,28 @@ class Keeper implements AuthorityKeeper {
       this.#refuse(reading.problems);
       return;
     }
+    const { authority, kept } = keepRevocations(this.current, reading.authority);
     const decision =
-      this.current === undefined
-        ? ({ kind: "accept" } as const)
-        : decideReload(this.current, reading.authority);
+      this.current === undefined ? ({ kind: "accept" } as const) : decideReload(this.current, authority);
     if (decision.kind === "refuse") {
       this.#refuse([`Secret ${SECRET_NAMES[source]}: ${decision.why}`]);
       return;
     }
     this.problems = [];
+    if (kept)
+      this.#refuse([
+        `Secret ${SECRET_NAMES[source]}, ${REVOCATION_KEY}: gone; the lists in use stay until a restart, or until other lists come`,
+      ]);
     if (decision.kind === "unchanged") return;
-    this.current = reading.authority;
+    this.current = authority;
     this.#deps.log.info("certificate authority in use", {
       source,
-      roots: reading.authority.roots.length,
-      serial: reading.authority.issuer.certificate.serialNumber,
+      roots: authority.roots.length,
+      serial: authority.issuer.certificate.serialNumber,
+      revocation_bytes: authority.revocationListsPem.length,
     });
-    this.#first.resolve(reading.authority);
-    for (const listener of [...this.#listeners]) listener(reading.authority);
+    this.#first.resolve(authority);
+    for (const listener of [...this.#listeners]) listener(authority);
   }
 
   #refuse(problems: readonly string[]): void {

@@ -16,6 +16,7 @@ import {
   verifyChain,
 } from "@meltemi/identity";
 import { describeError } from "@meltemi/runtime";
+import { REVOCATION_KEY, readRevocationMaterial } from "./revocation-material.ts";
 
 export type AuthoritySource = "plugged-in" | "self-signed";
 
@@ -36,6 +37,8 @@ export interface SigningAuthority {
   /** What workloads trust. Several while a root is being replaced. */
   readonly roots: readonly Certificate[];
   readonly rootBundlePem: string;
+  /** What goes out as `istio-ca-crl`; "" when the CA has no revocation lists. */
+  readonly revocationListsPem: string;
 }
 
 export type AuthorityReading =
@@ -76,12 +79,18 @@ export function readAuthority(source: AuthoritySource, texts: SecretTexts, nowMs
   const fault = issuingFault(issuer.certificate, 0);
   if (fault !== undefined) return { kind: "refused", problems: [`${name("ca-cert.pem")}: ${fault}`] };
   const intermediates = pathBelowRoots(issuer.certificate, chain, roots);
-  const authority = {
+  // As Istio: a self-signed CA has none.
+  const listsText = source === "plugged-in" ? texts[REVOCATION_KEY] : undefined;
+  const lists = readRevocationMaterial(listsText, [issuer.certificate, ...chain, ...roots]);
+  if (lists.kind === "refused")
+    return { kind: "refused", problems: [`${name(REVOCATION_KEY)}: ${lists.why}`] };
+  const authority: SigningAuthority = {
     source,
     issuer,
     intermediates,
     roots,
     rootBundlePem: roots.map(certificatePem).join(""),
+    revocationListsPem: lists.pem,
   };
   const chainFault = proveAuthority(authority, nowMs);
   if (chainFault === undefined) return { kind: "ok", authority };
@@ -138,7 +147,8 @@ export type ReloadDecision =
 export function decideReload(current: SigningAuthority, next: SigningAuthority): ReloadDecision {
   const same =
     Buffer.compare(current.issuer.certificate.der, next.issuer.certificate.der) === 0 &&
-    current.rootBundlePem === next.rootBundlePem;
+    current.rootBundlePem === next.rootBundlePem &&
+    current.revocationListsPem === next.revocationListsPem;
   if (same) return { kind: "unchanged" };
   const keepsOld = rootOf(current).some((root) => next.roots.some((one) => sameAuthority(one, root)));
   if (!keepsOld)
@@ -153,6 +163,16 @@ export function decideReload(current: SigningAuthority, next: SigningAuthority):
       why: "the new CA's root was not in root-cert.pem before: add it there first, let workloads renew, then change the CA",
     };
   return { kind: "accept" };
+}
+
+/** What was revoked stays so until a list says otherwise: lists that are gone from the Secret stay in use. */
+export function keepRevocations(
+  current: SigningAuthority | undefined,
+  next: SigningAuthority,
+): { readonly authority: SigningAuthority; readonly kept: boolean } {
+  const lists = current?.revocationListsPem ?? "";
+  if (lists === "" || next.revocationListsPem !== "") return { authority: next, kept: false };
+  return { authority: { ...next, revocationListsPem: lists }, kept: true };
 }
 
 /** Roots that the signing path ends in; two when a renewed root shares its key with the old one. */

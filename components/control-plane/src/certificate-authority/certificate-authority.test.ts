@@ -20,8 +20,8 @@ import { eventually } from "@meltemi/testkit";
 import { ca } from "@meltemi/wire";
 import { type CertificateAuthority, createCertificateAuthority } from "./certificate-authority.ts";
 import { createMemoryApi } from "./memory-api.testing.ts";
+import { ROOT_CERTIFICATES, startNamespacePublisher } from "./namespace-publisher.ts";
 import { CERTIFICATE_POD_INDEXES } from "./pod-view.ts";
-import { startRootCertificateDistributor } from "./root-certificate-distributor.ts";
 
 /** The whole CA behind a real gRPC server with real TLS; only the API server is in memory. */
 const api = createMemoryApi();
@@ -225,12 +225,11 @@ test("metrics count what happened under Istio's names", () => {
 test("the roots reach every namespace, and edits and deletions are mended", async () => {
   for (const name of ["default", "istio-system"]) await api.create(NAMESPACES, { metadata: { name } });
   await api.create(NAMESPACES, { metadata: { name: "leaving", deletionTimestamp: "2026-01-01T00:00:00Z" } });
-  await using _ = startRootCertificateDistributor({
+  await using _ = startNamespacePublisher([{ ...ROOT_CERTIFICATES, onText: authority.onRootBundle }], {
     client: api,
     clock: systemClock,
     random,
     log,
-    onRootBundle: authority.onRootBundle,
   });
   const type = {
     group: "",

@@ -19,6 +19,8 @@ export interface CertificateAuthorityOptions {
   /** Of the control plane; its Secrets hold the CA. */
   readonly namespace: string;
   readonly trustDomain: string;
+  /** `PILOT_ENABLE_CA_CRL`: whether revocation lists of a plugged-in CA are read and go out; default true. */
+  readonly revocationLists?: boolean;
   readonly clusterId: string;
   /** `CA_TRUSTED_NODE_ACCOUNTS`, see `parseTrustedNodeAccounts`. */
   readonly trustedNodeAccounts: readonly ServiceAccountName[];
@@ -58,6 +60,8 @@ export interface CertificateAuthority extends AsyncDisposable {
   readonly serverCredentials: ServerCredentials;
   /** Calls back with the bundle of the moment and with every later one. */
   onRootBundle(listener: (pem: string) => void): () => void;
+  /** The same for the CA's revocation lists; "" when it has none. */
+  onRevocationLists(listener: (pem: string) => void): () => void;
 }
 
 const DAY_MS = 24 * 3_600_000;
@@ -70,7 +74,10 @@ export function createCertificateAuthority(
   const defaultTtlMs = options.defaultTtlMs ?? DAY_MS;
   const maxTtlMs = options.maxTtlMs ?? 90 * DAY_MS;
   const metrics = createAuthorityMetrics(deps.registry);
-  const keeper = startAuthorityKeeper({ namespace, organization: trustDomain }, deps);
+  const keeper = startAuthorityKeeper(
+    { namespace, organization: trustDomain, revocationLists: options.revocationLists ?? true },
+    deps,
+  );
   const authenticator = createTokenAuthenticator({ audiences: options.tokenAudiences ?? ["istio-ca"] }, deps);
   const service = createCertificateService(
     { clusterId, policy: { trustDomain, trustedNodeAccounts, defaultTtlMs, maxTtlMs } },
@@ -102,6 +109,7 @@ export function createCertificateAuthority(
     authenticator,
     serverCredentials: createRotatingCredentials(serverCertificate),
     onRootBundle: (listener) => keeper.onChange((authority) => listener(authority.rootBundlePem)),
+    onRevocationLists: (listener) => keeper.onChange((authority) => listener(authority.revocationListsPem)),
     async [Symbol.asyncDispose]() {
       serverCertificate[Symbol.dispose]();
       await keeper[Symbol.asyncDispose]();
