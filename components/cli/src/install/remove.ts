@@ -29,6 +29,9 @@ const DERIVED: readonly { readonly type: ResourceType; readonly name: string }[]
   { type: LEASES, name: "istio-status-leader" },
 ];
 
+/** What the control plane publishes in every namespace. */
+const PUBLISHED = ["istio-ca-root-cert", "istio-ca-crl"] as const;
+
 export interface RemoveOptions {
   /** Only the control plane of this revision; absent means everything (`--purge`). */
   readonly revision: string | undefined;
@@ -121,15 +124,12 @@ async function whatIsLeft(
   return pods.length === 0 ? undefined : `${pods.length} of its pods`;
 }
 
-/** What the control plane itself made: root certificates in every namespace, and its own. */
+/** What the control plane itself made: roots and revocation lists in every namespace, and its own. */
 async function removeDerived(options: RemoveOptions, deps: RemoveDependencies): Promise<void> {
   const { client, signal } = deps;
   for (const namespace of (await client.list(NAMESPACES, { signal })).items)
-    await client.delete(
-      CONFIG_MAPS,
-      { namespace: nameOf(namespace), name: "istio-ca-root-cert" },
-      { signal },
-    );
+    for (const name of PUBLISHED)
+      await client.delete(CONFIG_MAPS, { namespace: nameOf(namespace), name }, { signal });
   for (const { type, name } of DERIVED)
     await client.delete(type, { namespace: options.istioNamespace, name }, { signal });
 }

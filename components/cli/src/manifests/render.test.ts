@@ -47,3 +47,19 @@ test("every object but the namespace carries the owner label by which uninstall 
 });
 
 test("the empty profile renders nothing", () => assert.deepEqual(names(render({ profile: "empty" })), []));
+
+test("ztunnel mounts the revocation lists where Istio does, and not where they are switched off", () => {
+  const ztunnel = (tree: Tree): string =>
+    JSON.stringify(
+      render(tree).find(({ kind, metadata }) => kind === "DaemonSet" && metadata.name === "ztunnel"),
+    );
+  const on = ztunnel({ profile: "ambient" });
+  for (const part of [
+    '{"name":"CRL_PATH","value":"/var/run/secrets/istio/crl/ca-crl.pem"}',
+    '{"mountPath":"/var/run/secrets/istio/crl","name":"crl-volume","readOnly":true}',
+    '{"name":"crl-volume","configMap":{"name":"istio-ca-crl","optional":true}}',
+  ])
+    assert.ok(on.includes(part), part);
+  const off = ztunnel({ profile: "ambient", values: { ztunnel: { peerCaCrl: { enabled: false } } } });
+  assert.doesNotMatch(off, /crl/i);
+});

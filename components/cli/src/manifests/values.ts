@@ -44,6 +44,8 @@ export interface InstallValues {
     readonly variant: string;
     readonly terminationGracePeriodSeconds: number;
     readonly logLevel: string;
+    /** Whether peers are looked up in the revocation lists of a plugged-in CA. */
+    readonly peerCaCrl: boolean;
     readonly requests: ResourceRequests;
   };
   readonly logAsJson: boolean;
@@ -97,6 +99,8 @@ const DEFAULTS: Tree = {
       env: {},
       variant: "",
       logLevel: "info",
+      // Istio's default is false. Without a list it costs nothing, and a list that nobody looks at is worse than none.
+      peerCaCrl: { enabled: true },
       terminationGracePeriodSeconds: 30,
       resources: { requests: { cpu: "100m", memory: "256Mi" } },
     },
@@ -183,6 +187,7 @@ function readTree(read: TreeReader): InstallValues {
       variant: read.text("values.ztunnel.variant"),
       terminationGracePeriodSeconds: read.count("values.ztunnel.terminationGracePeriodSeconds", 1, 86_400),
       logLevel: read.text("values.ztunnel.logLevel"),
+      peerCaCrl: read.flag("values.ztunnel.peerCaCrl.enabled"),
       requests: requests("values.ztunnel"),
     },
   };

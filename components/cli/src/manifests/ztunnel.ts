@@ -12,6 +12,8 @@ import {
 import type { InstallValues } from "./values.ts";
 
 const NAME = "ztunnel";
+const CRL_FOLDER = "/var/run/secrets/istio/crl";
+const CRL_VOLUME = "crl-volume";
 
 export function renderZtunnel(values: InstallValues): readonly Manifest[] {
   const namespace = values.istioNamespace;
@@ -39,6 +41,7 @@ export function renderZtunnel(values: InstallValues): readonly Manifest[] {
 }
 
 function renderPodSpec(values: InstallValues): object {
+  const crl = values.ztunnel.peerCaCrl;
   return {
     serviceAccountName: NAME,
     priorityClassName: "system-node-critical",
@@ -76,6 +79,7 @@ function renderPodSpec(values: InstallValues): object {
           { mountPath: "/var/run/secrets/tokens", name: "istio-token" },
           { mountPath: "/var/run/ztunnel", name: "cni-ztunnel-sock-dir" },
           { mountPath: "/tmp", name: "tmp" },
+          ...(crl ? [{ mountPath: CRL_FOLDER, name: CRL_VOLUME, readOnly: true }] : []),
         ],
       },
     ],
@@ -87,6 +91,8 @@ function renderPodSpec(values: InstallValues): object {
         hostPath: { path: "/var/run/ztunnel", type: "DirectoryOrCreate" },
       },
       { name: "tmp", emptyDir: {} },
+      // Only a mesh whose CA has revocation lists has the ConfigMap; it may come later.
+      ...(crl ? [{ name: CRL_VOLUME, configMap: { name: "istio-ca-crl", optional: true } }] : []),
     ],
   };
 }
@@ -128,5 +134,6 @@ function renderEnv(values: InstallValues): object[] {
     fieldEnv("INSTANCE_IP", "status.podIP"),
     fieldEnv("SERVICE_ACCOUNT", "spec.serviceAccountName"),
     ...plainEnv(values.ztunnel.env),
+    ...(values.ztunnel.peerCaCrl ? [{ name: "CRL_PATH", value: `${CRL_FOLDER}/ca-crl.pem` }] : []),
   ];
 }
