@@ -1,0 +1,245 @@
+/**
+ * The connections to one endpoint. A request takes a connection with room at once, or waits for one: dialled for it, or freed by
+ * another request. Bounds are the cluster's; this file only keeps them.
+ */
+
+import type { ClientConnection, ClientConnectionOwner } from "@meltemi/http";
+import { type Clock, describeError, detach, type Timer } from "@meltemi/runtime";
+import type { ConnectionLimits } from "./connection-limits.ts";
+
+export type DialFailure = { readonly kind: "failed"; readonly timedOut: boolean; readonly detail: string };
+
+/** Opens one connection; `owner` hears of its life. Rejections are errors of this program. */
+export type Dial = (
+  owner: ClientConnectionOwner,
+  signal: AbortSignal,
+) => Promise<{ readonly kind: "open"; readonly connection: ClientConnection } | DialFailure>;
+
+/** A request that has no connection yet. Exactly one of the two is called, once, unless it was cancelled; never inside `acquire`. */
+export interface ConnectionWaiter {
+  onConnection(connection: ClientConnection): void;
+  onConnectFailed(failure: DialFailure): void;
+}
+
+export interface EndpointPoolOptions {
+  readonly connectTimeoutMs: number;
+  /** Zero: never. */
+  readonly idleTimeoutMs: number;
+  /** Zero: unlimited. */
+  readonly maxRequestsPerConnection: number;
+  /** Absent: until it breaks. */
+  readonly maxConnectionDurationMs?: number;
+}
+
+export interface EndpointPoolDeps {
+  readonly clock: Clock;
+  readonly dial: Dial;
+  /** Shared with the other endpoints of the cluster. */
+  readonly limits: ConnectionLimits;
+  readonly onInternalError: (error: unknown) => void;
+}
+
+/** What is known of one connection beside itself. */
+interface Held {
+  requests: number;
+  idleSinceMs: number;
+  draining: boolean;
+  readonly lifetime: Timer | undefined;
+}
+
+export class EndpointPool implements ClientConnectionOwner {
+  readonly #options: EndpointPoolOptions;
+  readonly #deps: EndpointPoolDeps;
+  readonly #held = new Map<ClientConnection, Held>();
+  /** With room, the last used at the end: it is the one whose caches are warm and whose keep-alive is youngest. */
+  readonly #ready: ClientConnection[] = [];
+  readonly #waiters = new Set<ConnectionWaiter>();
+  readonly #dials = new Set<AbortController>();
+  #sweep: Timer | undefined;
+  #closed = false;
+
+  constructor(options: EndpointPoolOptions, deps: EndpointPoolDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  get connections(): number {
+    return this.#held.size;
+  }
+
+  /** Nothing is open, dialled or waited for. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0 && this.#dials.size === 0 && this.#waiters.size === 0;
+  }
+
+  /** A connection that takes a request now; the caller sends it within the same turn. */
+  take(): ClientConnection | undefined {
+    const connection = this.#ready.at(-1);
+    if (connection === undefined) return undefined;
+    const held = this.#held.get(connection);
+    if (held === undefined) return undefined;
+    held.requests++;
+    const { maxRequestsPerConnection } = this.#options;
+    const isLast = maxRequestsPerConnection > 0 && held.requests >= maxRequestsPerConnection;
+    if (isLast || connection.capacity <= 1) this.#ready.pop();
+    // Only after the request was sent does draining wait for it.
+    if (isLast) held.draining = true;
+    return connection;
+  }
+
+  /** Called by the sender once the request is on a connection that {@link take} gave. */
+  sent(connection: ClientConnection): void {
+    if (this.#held.get(connection)?.draining === true) connection.drain();
+  }
+
+  /** Waits for a connection. False: the cluster's bound on waiting requests is reached, and nothing was queued. */
+  wait(waiter: ConnectionWaiter): boolean {
+    const { limits } = this.#deps;
+    if (this.#closed || !limits.takePending()) return false;
+    this.#waiters.add(waiter);
+    this.#dialForWaiters();
+    return true;
+  }
+
+  cancel(waiter: ConnectionWaiter): void {
+    if (this.#waiters.delete(waiter)) this.#deps.limits.releasePending();
+  }
+
+  /** No new requests; running ones end as they do. */
+  drain(): void {
+    this.#closed = true;
+    this.#sweep?.cancel();
+    this.#ready.length = 0;
+    for (const dial of this.#dials) dial.abort();
+    for (const connection of [...this.#held.keys()]) connection.drain();
+    this.#failWaiters({ kind: "failed", timedOut: false, detail: "the endpoint was removed" });
+  }
+
+  onCapacity(connection: ClientConnection): void {
+    const held = this.#held.get(connection);
+    if (held === undefined || held.draining || this.#closed) return;
+    if (!this.#ready.includes(connection)) this.#ready.push(connection);
+    this.#serveWaiters();
+    if (connection.active > 0) return;
+    held.idleSinceMs = this.#deps.clock.monotonicMs();
+    this.#scheduleSweep();
+  }
+
+  onDraining(connection: ClientConnection): void {
+    const held = this.#held.get(connection);
+    if (held !== undefined) held.draining = true;
+    this.#unready(connection);
+    this.#dialForWaiters();
+  }
+
+  onClosed(connection: ClientConnection): void {
+    const held = this.#held.get(connection);
+    if (held === undefined) return;
+    held.lifetime?.cancel();
+    this.#held.delete(connection);
+    this.#unready(connection);
+    this.#deps.limits.releaseConnection();
+    this.#dialForWaiters();
+  }
+
+  #unready(connection: ClientConnection): void {
+    const at = this.#ready.indexOf(connection);
+    if (at >= 0) this.#ready.splice(at, 1);
+  }
+
+  #serveWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const connection = this.take();
+      if (connection === undefined) return;
+      this.cancel(waiter);
+      waiter.onConnection(connection);
+    }
+  }
+
+  /** Who waits for a connection that will not come free dials one, as far as the cluster permits. */
+  #dialForWaiters(): void {
+    if (this.#closed) return;
+    while (this.#dials.size < this.#waiters.size) {
+      // Without any connection of its own this endpoint's requests would wait for what other endpoints may never give back.
+      const isOnly = this.#held.size + this.#dials.size === 0;
+      if (!this.#deps.limits.takeConnection(isOnly)) return;
+      this.#startDial();
+    }
+  }
+
+  #startDial(): void {
+    detach(() => this.#dial(), this.#deps.onInternalError);
+  }
+
+  /** Holds a place among the cluster's connections, given back here when there will be none. */
+  async #dial(): Promise<void> {
+    const { clock, dial, limits } = this.#deps;
+    const { connectTimeoutMs } = this.#options;
+    const controller = new AbortController();
+    this.#dials.add(controller);
+    let timedOut = false;
+    const deadline = clock.after(connectTimeoutMs, () => {
+      timedOut = true;
+      controller.abort();
+    });
+    let failure: DialFailure;
+    try {
+      const outcome = await dial(this, controller.signal);
+      if (outcome.kind === "open") {
+        if (this.#closed || timedOut) outcome.connection.close();
+        if (!this.#closed && !timedOut) return this.#hold(outcome.connection, controller);
+        failure = {
+          kind: "failed",
+          timedOut,
+          detail: timedOut ? `no connection within ${connectTimeoutMs} ms` : "the endpoint was removed",
+        };
+      } else failure = { ...outcome, timedOut: timedOut || outcome.timedOut };
+    } catch (error) {
+      this.#deps.onInternalError(error);
+      failure = { kind: "failed", timedOut, detail: describeError(error) };
+    } finally {
+      deadline.cancel();
+      this.#dials.delete(controller);
+    }
+    limits.releaseConnection();
+    this.#failWaiters(failure);
+  }
+
+  #hold(connection: ClientConnection, controller: AbortController): void {
+    this.#dials.delete(controller);
+    const { clock } = this.#deps;
+    const { maxConnectionDurationMs } = this.#options;
+    const lifetime =
+      maxConnectionDurationMs === undefined
+        ? undefined
+        : clock.after(maxConnectionDurationMs, () => {
+            this.onDraining(connection);
+            connection.drain();
+          });
+    this.#held.set(connection, { requests: 0, idleSinceMs: clock.monotonicMs(), draining: false, lifetime });
+    if (connection.capacity > 0) this.onCapacity(connection);
+  }
+
+  /** One failed dial fails all who wait, as in Envoy: each decides on its own whether to try elsewhere. */
+  #failWaiters(failure: DialFailure): void {
+    for (const waiter of [...this.#waiters]) {
+      this.cancel(waiter);
+      waiter.onConnectFailed(failure);
+    }
+  }
+
+  #scheduleSweep(): void {
+    const { idleTimeoutMs } = this.#options;
+    if (idleTimeoutMs === 0 || this.#sweep !== undefined || this.#closed) return;
+    this.#sweep = this.#deps.clock.after(idleTimeoutMs, () => {
+      this.#sweep = undefined;
+      const nowMs = this.#deps.clock.monotonicMs();
+      for (const [connection, held] of this.#held) {
+        if (connection.active > 0 || nowMs - held.idleSinceMs < idleTimeoutMs) continue;
+        this.#unready(connection);
+        connection.drain();
+      }
+      if (this.#held.size > 0) this.#scheduleSweep();
+    });
+  }
+}
