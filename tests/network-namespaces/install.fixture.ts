@@ -141,6 +141,11 @@ export class OpenConnection implements Disposable {
     if (this.#ended) throw new Error(`the connection ended after ${this.#heard} answers`);
   }
 
+  /** Waits for its end. */
+  async hasEnded(): Promise<void> {
+    await eventually(() => this.#ended, { deadlineMs: 20_000 });
+  }
+
   [Symbol.dispose](): void {
     this.#child.kill("SIGKILL");
   }
