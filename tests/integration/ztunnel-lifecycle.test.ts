@@ -1,9 +1,11 @@
 /** Start, drain and stop of real proxies (reference: protocol §10, §11.2). */
 
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { test } from "node:test";
-import { eventually } from "@meltemi/testkit";
+import { createTemporaryFolder, eventually } from "@meltemi/testkit";
 import type { XdsUpdate } from "@meltemi/xds";
 import type { ZtunnelDeps } from "../../components/ztunnel/src/ztunnel.ts";
 import { createTestMesh, ended, exchange, freePorts, sample } from "./ztunnel.fixture.ts";
@@ -49,6 +51,29 @@ test("a taken admin port fails the start", async () => {
   } finally {
     await new Promise((resolve) => taken.close(resolve));
   }
+});
+
+test("a revocation list that cannot be read holds everything back until there is a good one", async () => {
+  await using mesh = await createTestMesh();
+  await using folder = await createTemporaryFolder("ztunnel-crl");
+  const crlPath = folder.file("ca-crl.pem");
+  writeFileSync(crlPath, "not a list");
+  const [readinessPort = 0] = await freePorts(1);
+  const config = { admin: { adminPort: 0, statsPort: 0, readinessPort } };
+  const starting = mesh.pod("server", "127.0.0.3", { env: { CRL_PATH: crlPath }, config });
+  const readiness = async (): Promise<string> => {
+    const answer = await fetch(`http://127.0.0.1:${readinessPort}/healthz/ready`).catch(() => undefined);
+    return answer === undefined ? "" : `${answer.status} ${await answer.text()}`;
+  };
+  await eventually(async () => /^500 not ready, pending: .*revocation lists/.test(await readiness()));
+  const port = mesh.ports.inboundHbone;
+  await assert.rejects(once(connect(port, "127.0.0.3"), "connect"), /ECONNREFUSED/);
+  writeFileSync(crlPath, mesh.authority.crlPem());
+  await starting;
+  assert.equal(await readiness(), "200 ready\n");
+  const open = connect(port, "127.0.0.3");
+  await once(open, "connect");
+  open.destroy();
 });
 
 test("a shutdown waits for what is open, takes nothing new, and ends when the last connection does", async () => {

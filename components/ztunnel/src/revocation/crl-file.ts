@@ -45,7 +45,9 @@ class Follower implements CrlFile {
   readonly #known = Promise.withResolvers<void>();
   readonly #count: (outcome: Outcome) => void;
   #watcher: FSWatcher | undefined;
-  #timer: Timer | undefined;
+  /** Set from the first change on. */
+  #settling: Timer | undefined;
+  #retry: Timer | undefined;
   #reading = false;
   /** Something happened while the file was being read. */
   #changed = false;
@@ -70,7 +72,8 @@ class Follower implements CrlFile {
 
   [Symbol.dispose](): void {
     this.#disposed = true;
-    this.#timer?.cancel();
+    this.#settling?.cancel();
+    this.#retry?.cancel();
     this.#watcher?.close();
   }
 
@@ -84,8 +87,8 @@ class Follower implements CrlFile {
     if (this.#disposed) return;
     this.#take(reading);
     if (this.#standing !== "unknown") this.#known.resolve();
-    if (this.#changed) this.#loadAfter(DEBOUNCE_MS);
-    else if (!watched || this.#standing === "unknown") this.#loadAfter(RETRY_MS);
+    if (this.#changed) this.#onEvent();
+    else if (!watched || this.#standing === "unknown") this.#retry = this.#loadAfter(RETRY_MS);
   }
 
   #take(reading: CrlReading): void {
@@ -146,13 +149,14 @@ class Follower implements CrlFile {
 
   #onEvent(): void {
     if (this.#reading) this.#changed = true;
-    else this.#loadAfter(DEBOUNCE_MS);
+    else if (!this.#disposed) this.#settling ??= this.#loadAfter(DEBOUNCE_MS);
   }
 
-  #loadAfter(ms: number): void {
-    if (this.#disposed) return;
-    this.#timer ??= this.#deps.clock.after(ms, () => {
-      this.#timer = undefined;
+  #loadAfter(ms: number): Timer {
+    return this.#deps.clock.after(ms, () => {
+      this.#settling?.cancel();
+      this.#retry?.cancel();
+      this.#settling = this.#retry = undefined;
       // Never rejects: every failure in there is a result.
       void this.#load();
     });
