@@ -1,4 +1,4 @@
-export { createXdsClient } from "./client/client.ts";
+export { createWaypointXdsClient, createXdsClient } from "./client/client.ts";
 export type { TerminationReason } from "./client/connection.ts";
 export type {
   XdsClient,
@@ -9,6 +9,14 @@ export type {
 } from "./client/options.ts";
 export { DELTA_METHOD } from "./client/stream.ts";
 export { decodeAddress, decodePolicy, encodeAddress, encodePolicy } from "./convert/resource.ts";
+export {
+  decodeServedService,
+  decodeWaypointSettings,
+  decodeWorkloadLabels,
+  encodeServedService,
+  encodeWaypointSettings,
+  encodeWorkloadLabels,
+} from "./l7/resource.ts";
 export {
   type EncodedResource,
   encodeResource,
@@ -25,6 +33,11 @@ export {
   AUTHORIZATION_TYPE_URL,
   type Named,
   type RejectedResource,
+  SERVED_SERVICE_TYPE_URL,
+  WAYPOINT_SETTINGS_TYPE_URL,
+  type WaypointXdsUpdate,
+  WORKLOAD_LABELS_TYPE_URL,
+  type WorkloadLabels,
   type XdsTypeUrl,
   type XdsUpdate,
 } from "./types.ts";

@@ -1,26 +1,33 @@
 /** From the bytes of a response to one update for the reader: bad resources are set aside, good ones go on. */
 
 import type { Policy } from "@meltemi/model";
+import type { ServedService, WaypointSettings } from "@meltemi/model/l7";
 import { describeError } from "@meltemi/runtime";
 import type { discovery } from "@meltemi/wire";
 import { decodeAddress, decodePolicy } from "../convert/resource.ts";
+import { decodeServedService, decodeWaypointSettings, decodeWorkloadLabels } from "../l7/resource.ts";
 import {
   ADDRESS_TYPE_URL,
   type Address,
   AUTHORIZATION_TYPE_URL,
   type Named,
   type RejectedResource,
+  SERVED_SERVICE_TYPE_URL,
+  WAYPOINT_SETTINGS_TYPE_URL,
+  type WaypointXdsUpdate,
+  WORKLOAD_LABELS_TYPE_URL,
+  type WorkloadLabels,
   type XdsUpdate,
 } from "../types.ts";
 
-export interface ReadResponse {
+export interface ReadResponse<U> {
   /** Undefined for a type that nobody subscribed to. */
-  readonly update: XdsUpdate | undefined;
+  readonly update: U | undefined;
   readonly rejected: readonly RejectedResource[];
 }
 
-/** Never throws: whatever is wrong with a resource is in `rejected`. */
-export function readResponse(response: discovery.DeltaDiscoveryResponse): ReadResponse {
+/** What every client hears. Never throws: whatever is wrong with a resource is in `rejected`. */
+export function readResponse(response: discovery.DeltaDiscoveryResponse): ReadResponse<XdsUpdate> {
   const removedNames = response.removedResources;
   switch (response.typeUrl) {
     case ADDRESS_TYPE_URL: {
@@ -36,6 +43,29 @@ export function readResponse(response: discovery.DeltaDiscoveryResponse): ReadRe
         update: undefined,
         rejected: response.resources.map(({ name }) => ({ name, reason: "type was not subscribed to" })),
       };
+  }
+}
+
+/** As {@link readResponse}, with the types of waypoints. */
+export function readWaypointResponse(
+  response: discovery.DeltaDiscoveryResponse,
+): ReadResponse<WaypointXdsUpdate> {
+  const removedNames = response.removedResources;
+  switch (response.typeUrl) {
+    case SERVED_SERVICE_TYPE_URL: {
+      const { upserts, rejected } = decodeAll<ServedService>(response, decodeServedService);
+      return { update: { kind: "servedService", upserts, removedNames }, rejected };
+    }
+    case WAYPOINT_SETTINGS_TYPE_URL: {
+      const { upserts, rejected } = decodeAll<WaypointSettings>(response, decodeWaypointSettings);
+      return { update: { kind: "waypointSettings", upserts, removedNames }, rejected };
+    }
+    case WORKLOAD_LABELS_TYPE_URL: {
+      const { upserts, rejected } = decodeAll<WorkloadLabels>(response, decodeWorkloadLabels);
+      return { update: { kind: "workloadLabels", upserts, removedNames }, rejected };
+    }
+    default:
+      return readResponse(response);
   }
 }
 

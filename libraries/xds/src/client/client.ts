@@ -6,10 +6,13 @@ import {
   ADDRESS_TYPE_URL,
   AUTHORIZATION_TYPE_URL,
   type RejectedResource,
+  SERVED_SERVICE_TYPE_URL,
+  WAYPOINT_SETTINGS_TYPE_URL,
+  type WaypointXdsUpdate,
+  WORKLOAD_LABELS_TYPE_URL,
   type XdsTypeUrl,
-  type XdsUpdate,
 } from "../types.ts";
-import { readResponse } from "./apply.ts";
+import { type ReadResponse, readResponse, readWaypointResponse } from "./apply.ts";
 import {
   type ConnectionEffect,
   type ConnectionEvent,
@@ -23,12 +26,47 @@ import type { XdsClient, XdsClientDependencies, XdsClientOptions } from "./optio
 import { type DeltaStream, openDeltaStream } from "./stream.ts";
 import { createWaiters } from "./waiters.ts";
 
-/** Makes a client; nothing happens before {@link XdsClient.start}. */
+/** What a kind of client subscribes to, and how it reads the answers. */
+interface Subscription<U> {
+  readonly types: readonly XdsTypeUrl[];
+  readonly read: (response: discovery.DeltaDiscoveryResponse) => ReadResponse<U>;
+}
+
+const MESH_TYPES: readonly XdsTypeUrl[] = [ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL];
+const WAYPOINT_TYPES: readonly XdsTypeUrl[] = [
+  ...MESH_TYPES,
+  WORKLOAD_LABELS_TYPE_URL,
+  WAYPOINT_SETTINGS_TYPE_URL,
+  SERVED_SERVICE_TYPE_URL,
+];
+
+/** Makes a client of workloads, services and L4 policies; nothing happens before {@link XdsClient.start}. */
 export function createXdsClient(options: XdsClientOptions, deps: XdsClientDependencies): XdsClient {
-  const ledgers = new Map<XdsTypeUrl, Ledger>([
-    [ADDRESS_TYPE_URL, createLedger(ADDRESS_TYPE_URL, options.onDemand ?? false)],
-    [AUTHORIZATION_TYPE_URL, createLedger(AUTHORIZATION_TYPE_URL, false)],
-  ]);
+  return createClient({ types: MESH_TYPES, read: readResponse }, options, deps);
+}
+
+/**
+ * Makes a client that hears what a waypoint is told as well. Its pod's token must be of a pod with the label
+ * `gateway.networking.k8s.io/gateway-name`; the server refuses others.
+ */
+export function createWaypointXdsClient(
+  options: Omit<XdsClientOptions, "onDemand">,
+  deps: XdsClientDependencies<WaypointXdsUpdate>,
+): XdsClient {
+  return createClient({ types: WAYPOINT_TYPES, read: readWaypointResponse }, options, deps);
+}
+
+function createClient<U extends WaypointXdsUpdate>(
+  subscription: Subscription<U>,
+  options: XdsClientOptions,
+  deps: XdsClientDependencies<U>,
+): XdsClient {
+  const ledgers = new Map<string, Ledger>(
+    subscription.types.map((typeUrl) => [
+      typeUrl,
+      createLedger(typeUrl, typeUrl === ADDRESS_TYPE_URL && options.onDemand === true),
+    ]),
+  );
   const addresses = requireLedger(ledgers, ADDRESS_TYPE_URL);
   const waiters = createWaiters();
   const synced = Promise.withResolvers<void>();
@@ -96,14 +134,13 @@ export function createXdsClient(options: XdsClientOptions, deps: XdsClientDepend
     if ([...ledgers.values()].every((ledger) => ledger.answered)) synced.resolve();
   };
   const settle = (response: discovery.DeltaDiscoveryResponse): DeltaRequest | undefined => {
-    const { update, rejected: unreadable } = readResponse(response);
+    const { update, rejected: unreadable } = subscription.read(response);
     const rejected = [...unreadable, ...(update === undefined ? [] : applyUpdate(update))];
     for (const { name, reason } of rejected.slice(0, MAX_LOGGED_REJECTS))
       deps.logger.warn("resource refused", { type: response.typeUrl, name, reason });
     const refused = new Set(rejected.map(({ name }) => name));
     const accepted = response.resources.filter(({ name }) => !refused.has(name));
-    const ledger =
-      update && requireLedger(ledgers, update.kind === "address" ? ADDRESS_TYPE_URL : AUTHORIZATION_TYPE_URL);
+    const ledger = update && requireLedger(ledgers, response.typeUrl);
     const answer = ledger?.settle({
       nonce: response.nonce,
       accepted,
@@ -113,7 +150,7 @@ export function createXdsClient(options: XdsClientOptions, deps: XdsClientDepend
     if (ledger === addresses) waiters.wake((name) => addresses.knows(name) || refused.has(name));
     return answer;
   };
-  const applyUpdate = (update: XdsUpdate): readonly RejectedResource[] => {
+  const applyUpdate = (update: U): readonly RejectedResource[] => {
     try {
       return deps.onUpdate(update);
     } catch (error) {
@@ -156,7 +193,7 @@ export function createXdsClient(options: XdsClientOptions, deps: XdsClientDepend
 /** Refused resources logged per response; the rest is in the NACK's count. */
 const MAX_LOGGED_REJECTS = 10;
 
-function requireLedger(ledgers: ReadonlyMap<XdsTypeUrl, Ledger>, typeUrl: XdsTypeUrl): Ledger {
+function requireLedger(ledgers: ReadonlyMap<string, Ledger>, typeUrl: string): Ledger {
   const ledger = ledgers.get(typeUrl);
   if (ledger === undefined)
     throw new MeshError("NOT_FOUND", `ledger of ${typeUrl}: not a type of this client`);

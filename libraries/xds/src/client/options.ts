@@ -26,7 +26,8 @@ export interface XdsClientOptions {
   readonly onDemand?: boolean;
 }
 
-export interface XdsClientDependencies {
+/** `U`: {@link XdsUpdate}, or what a waypoint hears. */
+export interface XdsClientDependencies<U = XdsUpdate> {
   readonly clock: Clock;
   readonly logger: Logger;
   /** In [0, 1); spreads reconnects. */
@@ -39,7 +40,7 @@ export interface XdsClientDependencies {
    * Applies one response, at once and as a whole, and returns what it could not apply (usually nothing). Synchronous:
    * the acknowledgement leaves when it returns. An exception rejects all resources of the response.
    */
-  readonly onUpdate: (update: XdsUpdate) => readonly RejectedResource[];
+  readonly onUpdate: (update: U) => readonly RejectedResource[];
   /** Counters; see reference l7-and-cli §5.3. */
   readonly metrics?: XdsClientMetrics;
 }
