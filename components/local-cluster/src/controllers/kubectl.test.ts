@@ -5,7 +5,15 @@ import { execFile, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS } from "@meltemi/kubernetes";
+import {
+  AUTHORIZATION_POLICIES,
+  CUSTOM_RESOURCE_DEFINITIONS,
+  type CustomResourceDefinition,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  STATEFUL_SETS,
+} from "@meltemi/kubernetes";
+import { customResourceDefinitions } from "@meltemi/resources";
 import { createTemporaryFolder, eventually, type TemporaryFolder } from "@meltemi/testkit";
 import { startTestCluster, type TestCluster } from "./cluster.testing.ts";
 
@@ -125,3 +133,35 @@ test("kubectl rollout of a stateful set: status, undo", needsKubectl, async () =
   );
   assert.equal(images, "db:1 db:1");
 });
+
+test(
+  "kubectl get shows which proxies accepted a policy, and why not with -o wide",
+  needsKubectl,
+  async () => {
+    for (const definition of customResourceDefinitions())
+      await cluster.client.create(CUSTOM_RESOURCE_DEFINITIONS, definition as CustomResourceDefinition);
+    const policy = {
+      apiVersion: "security.istio.io/v1",
+      kind: "AuthorizationPolicy",
+      metadata: { name: "deny", namespace: "default" },
+      spec: { action: "DENY" },
+    };
+    await eventually(() => cluster.client.create(AUTHORIZATION_POLICIES, policy).then(Boolean, () => false));
+    const condition = {
+      type: "ZtunnelAccepted",
+      status: "False",
+      reason: "UnsupportedValue",
+      message: "no rule",
+      observedGeneration: "1",
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+    };
+    const body = JSON.stringify({ status: { conditions: [condition] } });
+    await kubectl("patch", "ap", "deny", "--subresource=status", "--type=merge", "-p", body);
+    const [header = "", row = ""] = (await kubectl("get", "ap", "-o", "wide")).split("\n");
+    assert.deepEqual(
+      header.split(/ {2,}/).map((name) => name.trim()),
+      ["NAME", "ACTION", "ZTUNNELACCEPTED", "WAYPOINTACCEPTED", "AGE", "MESSAGE"],
+    );
+    assert.match(row, /^deny +DENY +False +\S+ +no rule$/);
+  },
+);

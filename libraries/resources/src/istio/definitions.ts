@@ -17,6 +17,13 @@ function column(name: string, jsonPath: string): PrinterColumn {
   return { name, type: "string", jsonPath };
 }
 
+/** Whether who enforces a policy has accepted it, under the name of the condition. */
+function accepted(by: "Ztunnel" | "Waypoint"): PrinterColumn {
+  return column(`${by}Accepted`, `.status.conditions[?(@.type=="${by}Accepted")].status`);
+}
+
+const MESSAGE: PrinterColumn = { ...column("Message", ".status.conditions[0].message"), priority: 1 };
+
 type Row = Partial<Definition> & Pick<Definition, "kind" | "plural" | "versions">;
 
 function inGroup(
@@ -42,7 +49,7 @@ const SECURITY: readonly Row[] = [
     plural: "authorizationpolicies",
     shortNames: ["ap"],
     versions: ["v1", "v1beta1"],
-    columns: [column("Action", ".spec.action"), AGE],
+    columns: [column("Action", ".spec.action"), accepted("Ztunnel"), accepted("Waypoint"), AGE, MESSAGE],
     spec: AUTHORIZATION_POLICY_SPEC,
   },
   {
