@@ -1,10 +1,14 @@
 /** The application behind every path of the l4 benchmark. Says `ready` when it listens. */
 
+import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { APPLICATION_PORTS, type ApplicationPort, MESSAGE_BYTES } from "./messages.ts";
+import { APPLICATION_PORTS, type ApplicationPort } from "./messages.ts";
 import { matchesPattern } from "./pattern.ts";
 
-const SERVE: Readonly<Record<ApplicationPort, (socket: Socket) => void>> = {
+/** `once` has a process of its own, see once.worker.ts. */
+type ServedHere = Exclude<ApplicationPort, "once">;
+
+const SERVE: Readonly<Record<ServedHere, (socket: Socket) => void>> = {
   echo: (socket) => {
     socket.on("data", (chunk) => socket.write(chunk));
     socket.on("end", () => socket.end());
@@ -18,24 +22,15 @@ const SERVE: Readonly<Record<ApplicationPort, (socket: Socket) => void>> = {
     });
     socket.on("end", () => socket.end(JSON.stringify({ bytes, right })));
   },
-  once: (socket) => {
-    let bytes = 0;
-    socket.on("data", (chunk) => {
-      bytes += chunk.length;
-      socket.write(chunk);
-      if (bytes === MESSAGE_BYTES.small) socket.end();
-    });
-  },
 };
 
-let listening = 0;
-for (const [name, port] of Object.entries(APPLICATION_PORTS)) {
+const servers = Object.entries(SERVE).map(([name, serve]) => {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    SERVE[name as ApplicationPort](socket);
+    serve(socket);
   });
-  server.listen({ port, host: "::", backlog: 4096 }, () => {
-    if (++listening === Object.keys(APPLICATION_PORTS).length) process.send?.({ kind: "ready" });
-  });
-}
+  return server.listen({ port: APPLICATION_PORTS[name as ServedHere], host: "::", backlog: 4096 });
+});
+await Promise.all(servers.map((server) => once(server, "listening")));
+process.send?.({ kind: "ready" });
 process.on("disconnect", () => process.exit(0));

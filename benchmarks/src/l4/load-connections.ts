@@ -1,9 +1,8 @@
-/** Many connections: as many a second as can be, and as many at once as are wanted. */
+/** As many connections at once as are wanted. */
 
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import { openConnection } from "./load-socket.ts";
-import { type LoadCommand, type LoadReply, MESSAGE_BYTES, type Target } from "./messages.ts";
+import { type LoadCommand, type LoadReply, MESSAGE_BYTES } from "./messages.ts";
 import { matchesPattern, patternAt } from "./pattern.ts";
 
 /** Connections being opened at a time while many are to be held. */
@@ -12,33 +11,6 @@ const OPENING = 32;
 const CHECK_EVERY = 20;
 
 const held: Socket[] = [];
-
-/** Connects, exchanges one small message, and closes: again and again. Connections per second, from connect to close. */
-export async function measureConnections(
-  command: Extract<LoadCommand, { kind: "connections" }>,
-): Promise<Omit<LoadReply, "cpuSeconds">> {
-  const startMs = performance.now();
-  const endMs = startMs + command.durationMs;
-  let done = 0;
-  let correct = true;
-  const lane = async (): Promise<void> => {
-    while (performance.now() < endMs) {
-      correct = (await oneExchange(command.target)) && correct;
-      done++;
-    }
-  };
-  await Promise.all(Array.from({ length: command.concurrency }, lane));
-  return { correct, opened: done, rate: (done * 1000) / (performance.now() - startMs) };
-}
-
-async function oneExchange(target: Target): Promise<boolean> {
-  const socket = await openConnection(target);
-  const right = await exchange(socket);
-  if (!socket.readableEnded) await once(socket, "end");
-  socket.end();
-  if (!socket.destroyed) await once(socket, "close");
-  return right;
-}
 
 function exchange(socket: Socket): Promise<boolean> {
   return new Promise((resolve, reject) => {

@@ -1,7 +1,8 @@
 /** The load generator of the l4 benchmark, the same for every path. Obeys one command at a time. */
 
 import { measureBulk } from "./load-bulk.ts";
-import { holdConnections, measureConnections, releaseConnections } from "./load-connections.ts";
+import { holdConnections, releaseConnections } from "./load-connections.ts";
+import { measureNewConnections } from "./load-new-connections.ts";
 import { measureRequests } from "./load-requests.ts";
 import type { LoadCommand, LoadReply } from "./messages.ts";
 
@@ -21,14 +22,14 @@ async function answer(command: LoadCommand): Promise<void> {
   process.send?.({ ...result, cpuSeconds: (used.user + used.system) / 1e6 } satisfies LoadReply);
 }
 
-function obey(command: LoadCommand): Promise<Omit<LoadReply, "cpuSeconds">> {
+async function obey(command: LoadCommand): Promise<Omit<LoadReply, "cpuSeconds">> {
   switch (command.kind) {
     case "bulk":
       return measureBulk(command);
     case "requests":
       return measureRequests(command);
     case "connections":
-      return measureConnections(command);
+      return measureNewConnections(command);
     case "hold":
       return holdConnections(command);
     case "release":

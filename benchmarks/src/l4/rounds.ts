@@ -5,14 +5,15 @@ import type { Measured, Path, PathName } from "./paths.ts";
 
 export type Round = { readonly [name in PathName]: Measured };
 
-/** One round before the counted ones compiles the hot paths and opens tunnels. */
+/** The rounds before the counted ones compile the hot paths and open tunnels. */
 export async function measureRounds(
   paths: readonly Path[],
   rounds: number,
   measure: (path: Path) => Promise<Measured>,
   progress: (text: string) => void,
+  warmUpRounds = 1,
 ): Promise<readonly Round[]> {
-  for (const path of paths) await measure(path);
+  for (let round = 0; round < warmUpRounds; round++) for (const path of paths) await measure(path);
   const all: Round[] = [];
   for (let round = 1; round <= rounds; round++) {
     progress(`round ${round} of ${rounds}`);

@@ -61,8 +61,10 @@ async function podPair(
 ): Promise<PodPair> {
   const client = await near.pod(`${name}-client`);
   const server = await far.pod(`${name}-server`);
-  const application = await startWorker(server, new URL("./application.worker.ts", import.meta.url));
-  stack.defer(() => stopProgram(application.child));
+  for (const program of ["./application.worker.ts", "./once.worker.ts"]) {
+    const application = await startWorker(server, new URL(program, import.meta.url));
+    stack.defer(() => stopProgram(application.child));
+  }
   const generator = await startWorker(client, new URL("./load.worker.ts", import.meta.url));
   stack.defer(() => stopProgram(generator.child));
   return { client, server, load: (command) => ask(generator.child, command) };
