@@ -4,25 +4,18 @@ import { rm } from "node:fs/promises";
 import type { Pod } from "@meltemi/kubernetes";
 import { backoffMs, describeError, unreachable } from "@meltemi/runtime";
 import { removeCgroup } from "./container/cgroup.ts";
-import { type ContainerExit, findContainer } from "./container/container-process.ts";
 import type { LaunchContext } from "./container/describe-launch.ts";
 import type { Container } from "./container/types.ts";
-import { allContainers, decidePod, type PodAction } from "./decide-pod.ts";
+import { decidePod, type PodAction } from "./decide-pod.ts";
 import type { ContainerLog } from "./logs/container-log.ts";
 import type { NodeContext } from "./node-context.ts";
+import { createPodContainers, type PodContainers } from "./pod-containers.ts";
 import { loadPodData } from "./pod-data.ts";
 import { type PodFolder, podFolder } from "./pod-folder.ts";
-import {
-  type ContainerState,
-  containerState,
-  NEW_CONTAINER,
-  type PodRuntime,
-  type Sandbox,
-} from "./pod-runtime.ts";
+import type { PodRuntime, Sandbox } from "./pod-runtime.ts";
 import { cgroupOf, findSandbox, type LiveSandbox, makeSandbox, removeSandbox } from "./pod-sandbox.ts";
-import { afterEnd, afterFailedStart, afterStart, stopGraceMs } from "./restart.ts";
-import type { Health, RunningContainer } from "./running-container.ts";
-import { type AdoptContext, adoptContainer, forgetOldRuns, startContainer } from "./start-container.ts";
+import type { RunningContainer } from "./running-container.ts";
+import type { AdoptContext } from "./start-container.ts";
 import { createPodVolumes, type PodVolumes, type PreparedVolume } from "./volumes/pod-volumes.ts";
 
 export interface PodWorker {
@@ -66,21 +59,19 @@ class Worker implements PodWorker {
   readonly #context: NodeContext;
   readonly #uid: string;
   readonly #onChange: () => void;
-  readonly #states = new Map<string, ContainerState>();
-  readonly #running = new Map<string, RunningContainer>();
+  readonly #containers: PodContainers;
   readonly #volumes: PodVolumes;
   #seenAtMs: number;
   #sandboxState: Sandbox = { kind: "absent" };
   #sandbox: LiveSandbox | undefined;
   #prepared: ReadonlyMap<string, PreparedVolume> | undefined;
-  /** Containers found running whose objects were not known yet. */
-  readonly #found = new Map<string, Awaited<ReturnType<typeof findContainer>>>();
 
   constructor(context: NodeContext, uid: string, folder: PodFolder, onChange: () => void) {
     this.#context = context;
     this.#uid = uid;
     this.folder = folder;
     this.#onChange = onChange;
+    this.#containers = createPodContainers(context, folder, onChange);
     this.#seenAtMs = context.clock.nowMs();
     this.#volumes = createPodVolumes(
       { folder: folder.volumes, node: context.folders },
@@ -100,15 +91,15 @@ class Worker implements PodWorker {
   }
 
   get runtime(): PodRuntime {
-    return { sandbox: this.#sandboxState, containers: this.#states, seenAtMs: this.#seenAtMs };
+    return { sandbox: this.#sandboxState, containers: this.#containers.states, seenAtMs: this.#seenAtMs };
   }
 
   running(container: string): RunningContainer | undefined {
-    return this.#running.get(container);
+    return this.#containers.running(container);
   }
 
   liveLog(container: string): ContainerLog | undefined {
-    return this.#running.get(container)?.options.log;
+    return this.#containers.running(container)?.options.log;
   }
 
   refreshVolumes(): void {
@@ -116,7 +107,7 @@ class Worker implements PodWorker {
   }
 
   detach(): void {
-    for (const running of this.#running.values()) running.detach();
+    this.#containers.detach();
   }
 
   /** What an earlier kubelet left of this pod. */
@@ -127,25 +118,15 @@ class Worker implements PodWorker {
       this.#seenAtMs = sandbox.record.seenAtMs;
       this.#sandboxState = { kind: "ready", podIps: sandbox.podIps };
     }
-    const cgroup = cgroupOf(this.#context, this.#uid);
-    for (const [name, { state, process }] of await this.folder.readContainers()) {
-      this.#states.set(name, state);
-      if (process === undefined || state.run.kind !== "running") continue;
-      const found = await findContainer(
-        this.folder.container(name).path,
-        `${cgroup}/${name}`,
-        process,
-        this.#context.clock,
-      );
-      this.#found.set(name, found);
-    }
+    await this.#containers.recall(cgroupOf(this.#context, this.#uid));
   }
 
   async reconcile(pod: Pod, gone: boolean): Promise<Outcome> {
-    await this.#adoptFound(pod);
+    const sandbox = this.#sandbox;
+    await this.#containers.adopt(pod, sandbox && (() => this.#adoptContext(pod, sandbox)));
     await this.#renewVolumes(pod, gone);
     const { actions, wakeAtMs } = decidePod(pod, this.runtime, gone, this.#context.clock.nowMs());
-    if (gone) for (const running of this.#running.values()) await running.kill();
+    if (gone) await this.#containers.kill();
     for (const action of actions) {
       await this.#perform(pod, action);
       if (action.kind === "tearDown") return { wakeAtMs: undefined, over: action.forget };
@@ -163,7 +144,7 @@ class Worker implements PodWorker {
       case "start":
         return this.#start(pod, action.container);
       case "stop":
-        return this.#stop(pod, action.container, action.why);
+        return this.#containers.stop(pod, action.container, action.why);
       case "tearDown":
         return this.#tearDown(action.forget);
       default:
@@ -180,12 +161,7 @@ class Worker implements PodWorker {
       this.#sandbox = await makeSandbox(context, pod, this.folder, this.#seenAtMs);
       this.#sandboxState = { kind: "ready", podIps: this.#sandbox.podIps };
       // A lost sandbox took its containers with it.
-      for (const [name, state] of this.#states)
-        if (state.run.kind === "running")
-          await this.#setState(
-            name,
-            afterEnd(state, { exitCode: 137, finishedAtMs: context.clock.nowMs() }, context),
-          );
+      await this.#containers.lost();
     } catch (error) {
       const failures = this.#sandboxState.kind === "failed" ? this.#sandboxState.failures + 1 : 1;
       const message = describeError(error);
@@ -213,32 +189,9 @@ class Worker implements PodWorker {
   }
 
   async #start(pod: Pod, container: Container): Promise<void> {
-    const before = this.#stateOf(container);
     const sandbox = this.#sandbox;
     if (sandbox === undefined) return;
-    const attempt = before.attempt + 1;
-    const folder = this.folder.container(container.name);
-    try {
-      const running = await startContainer(
-        await this.#launchContext(pod, sandbox),
-        container,
-        folder,
-        attempt,
-      );
-      this.#running.set(container.name, running);
-      await this.#setState(
-        container.name,
-        afterStart(before, container, attempt, running.options.process.record.startedAtMs),
-      );
-      this.#watch(running);
-      await forgetOldRuns(folder, attempt);
-    } catch (error) {
-      if (this.#running.has(container.name)) throw error;
-      const { state, event } = afterFailedStart(before, error, attempt, this.#context);
-      this.#context.events.record(pod, "Warning", event.reason, event.message, container.name);
-      await this.#setState(container.name, state);
-      if (state.attempt === attempt) await forgetOldRuns(folder, attempt);
-    }
+    await this.#containers.start(container, pod, () => this.#launchContext(pod, sandbox));
   }
 
   async #launchContext(pod: Pod, sandbox: LiveSandbox): Promise<LaunchContext> {
@@ -258,113 +211,12 @@ class Worker implements PodWorker {
     };
   }
 
-  /** From now on, the container's end and its health are told. */
-  #watch(running: RunningContainer): void {
-    const { container, process } = running.options;
-    running.startProbes(this.#stateOf(container).started, (health) => void this.#onHealth(container, health));
-    void process.exited
-      .then((exit) => this.#onEnd(running, exit))
-      .catch((error) =>
-        this.#context.log.error("container's end not noted", {
-          container: container.name,
-          error: describeError(error),
-        }),
-      )
-      .finally(this.#onChange);
-  }
-
-  async #onEnd(running: RunningContainer, exit: ContainerExit): Promise<void> {
-    const { container, process, log } = running.options;
-    running.detachProbes();
-    // With hostPID a program may leave others behind, and those would keep the log open.
-    await process.kill();
-    await log.finished;
-    this.#running.delete(container.name);
-    const state = afterEnd(this.#stateOf(container), exit, this.#context);
-    await this.#setState(container.name, state);
-    if (state.notBeforeMs > this.#context.clock.nowMs()) this.#tellBackOff(running);
-  }
-
-  #tellBackOff({ options: { pod, container } }: RunningContainer): void {
-    if (pod.spec?.restartPolicy === "Never") return;
-    const message = `Back-off restarting failed container ${container.name} in pod ${pod.metadata?.name}`;
-    this.#context.events.record(pod, "Warning", "BackOff", message, container.name);
-  }
-
-  async #onHealth(container: Container, health: Health): Promise<void> {
-    const state = this.#stateOf(container);
-    if (state.run.kind !== "running") return;
-    const changed =
-      health.kind === "started"
-        ? { started: true }
-        : health.kind === "ready"
-          ? { ready: health.ready }
-          : { unhealthy: health.why };
-    await this.#setState(container.name, { ...state, ...changed });
-    this.#onChange();
-  }
-
-  async #stop(pod: Pod, container: Container, why: string): Promise<void> {
-    const running = this.#running.get(container.name);
-    const state = this.#stateOf(container);
-    if (running === undefined || state.run.kind !== "running") return;
-    this.#states.set(container.name, { ...state, ready: false, run: { ...state.run, stopping: true } });
-    const reason = why === "deleted" || why === "finished" ? "Stopping container" : `Container ${why}:`;
-    this.#context.events.record(pod, "Normal", "Killing", `${reason} ${container.name}`, container.name);
-    // Not awaited: grace periods may be long, and the other containers stop at the same time.
-    void running.stop(stopGraceMs(pod, container, state.unhealthy !== undefined)).catch((error) =>
-      this.#context.log.error("container does not stop", {
-        container: container.name,
-        error: describeError(error),
-      }),
-    );
-  }
-
   async #tearDown(forget: boolean): Promise<void> {
     if (this.#sandbox !== undefined) await removeSandbox(this.#context, this.#sandbox, this.folder);
     else await removeCgroup(cgroupOf(this.#context, this.#uid), this.#context.clock);
     this.#sandbox = undefined;
     this.#sandboxState = { kind: "absent" };
     if (forget) await rm(this.folder.path, { recursive: true, force: true });
-    else
-      for (const [name, { attempt }] of this.#states)
-        await rm(this.folder.container(name).layer(attempt), { recursive: true, force: true });
-  }
-
-  /** Takes over what `recall` found, now that the pod's object is known. */
-  async #adoptFound(pod: Pod): Promise<void> {
-    for (const [name, found] of this.#found) {
-      const state = this.#states.get(name) ?? NEW_CONTAINER;
-      const container = allContainers(pod.spec ?? { containers: [] }).find(
-        (candidate) => candidate.name === name,
-      );
-      if (found.kind === "exited") {
-        await this.#setState(name, afterEnd(state, found.exit, this.#context));
-        this.#found.delete(name);
-        continue;
-      }
-      if (container === undefined || this.#sandbox === undefined) {
-        await found.process.kill();
-        await this.#setState(name, afterEnd(state, await found.process.exited, this.#context));
-        this.#found.delete(name);
-        continue;
-      }
-      const launch = await this.#adoptContext(pod, this.#sandbox);
-      const folder = this.folder.container(name);
-      const running = await adoptContainer(launch, container, folder, state.attempt, found.process);
-      this.#found.delete(name);
-      this.#running.set(name, running);
-      this.#watch(running);
-    }
-  }
-
-  #stateOf(container: Container): ContainerState {
-    return containerState(this.runtime, container.name);
-  }
-
-  async #setState(name: string, state: ContainerState): Promise<void> {
-    this.#states.set(name, state);
-    const process = this.#running.get(name)?.options.process.record;
-    await this.folder.writeContainer(name, { state, process });
+    else await this.#containers.removeLayers();
   }
 }
