@@ -1,5 +1,6 @@
 export type {
   Caller,
+  Cancellation,
   FilterVerdict,
   LocalReply,
   RequestContext,

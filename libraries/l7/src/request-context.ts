@@ -55,10 +55,15 @@ export type FilterVerdict =
   | { readonly kind: "continue" }
   | { readonly kind: "reply"; readonly reply: LocalReply };
 
+/** Aborted when nobody waits for the request any more. The signal is made when it is first asked for. */
+export interface Cancellation {
+  readonly signal: AbortSignal;
+}
+
 /** Judges or changes a request before it is routed. Synchronous wherever it can be: a promise costs every request. */
 export interface RequestFilter {
   readonly name: string;
-  onRequest(context: RequestContext, signal: AbortSignal): FilterVerdict | Promise<FilterVerdict>;
+  onRequest(context: RequestContext, cancellation: Cancellation): FilterVerdict | Promise<FilterVerdict>;
 }
 
 export const CONTINUE: FilterVerdict = { kind: "continue" };

@@ -1,0 +1,149 @@
+/** One try of a request at one endpoint: waits for a connection, sends the head, carries bytes both ways, and reports one end. */
+
+import type {
+  ClientConnection,
+  ClientExchange,
+  HeaderFields,
+  HttpAbort,
+  HttpFault,
+  RequestHead,
+  ResponseHead,
+  ResponseReceiver,
+} from "@meltemi/http";
+import type { ConnectionWaiter, DialFailure } from "../upstream/endpoint-pool.ts";
+import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
+
+/** Why a try ended without a whole response. */
+export type AttemptFailure =
+  | { readonly kind: "connectFailed"; readonly failure: DialFailure }
+  /** The cluster's bound on waiting requests. */
+  | { readonly kind: "overflow" }
+  | { readonly kind: "fault"; readonly fault: HttpFault; readonly sent: boolean };
+
+/** Who tries. After `onAttemptFailed` and after the response's end nothing further is called. */
+export interface AttemptOwner {
+  /** The head is on its way; the body may follow. */
+  onAttemptSending(attempt: Attempt): void;
+  onAttemptInformational(status: number, headers: HeaderFields): void;
+  onAttemptResponse(attempt: Attempt, head: ResponseHead, ended: boolean): void;
+  onAttemptData(chunk: Uint8Array, lent: boolean): void;
+  onAttemptEnd(attempt: Attempt, trailers: HeaderFields | undefined): void;
+  onAttemptWritable(): void;
+  onAttemptFailed(attempt: Attempt, failure: AttemptFailure): void;
+}
+
+export class Attempt implements ResponseReceiver, ConnectionWaiter {
+  readonly endpoint: UpstreamEndpoint;
+  readonly cluster: UpstreamCluster;
+  readonly startedMs: number;
+  readonly #owner: AttemptOwner;
+  readonly #head: RequestHead;
+  readonly #ended: boolean;
+  #exchange: ClientExchange | undefined;
+  #state: "waiting" | "open" | "over" = "waiting";
+
+  constructor(
+    owner: AttemptOwner,
+    cluster: UpstreamCluster,
+    endpoint: UpstreamEndpoint,
+    head: RequestHead,
+    ended: boolean,
+    nowMs: number,
+  ) {
+    this.#owner = owner;
+    this.cluster = cluster;
+    this.endpoint = endpoint;
+    this.#head = head;
+    this.#ended = ended;
+    this.startedMs = nowMs;
+  }
+
+  get isSending(): boolean {
+    return this.#state === "open";
+  }
+
+  start(): void {
+    this.endpoint.active++;
+    const connection = this.endpoint.pool.take();
+    if (connection !== undefined) this.onConnection(connection);
+    else if (!this.endpoint.pool.wait(this)) this.#fail({ kind: "overflow" });
+  }
+
+  onConnection(connection: ClientConnection): void {
+    this.#state = "open";
+    this.#exchange = connection.send(this.#head, this.#ended, this);
+    this.endpoint.pool.sent(connection);
+    this.#owner.onAttemptSending(this);
+  }
+
+  onConnectFailed(failure: DialFailure): void {
+    this.#fail({ kind: "connectFailed", failure });
+  }
+
+  write(chunk: Uint8Array, lent: boolean): boolean {
+    return this.#exchange?.write(chunk, lent) ?? false;
+  }
+
+  end(trailers: HeaderFields | undefined): void {
+    this.#exchange?.end(trailers);
+  }
+
+  pause(): void {
+    this.#exchange?.pause();
+  }
+
+  resume(): void {
+    this.#exchange?.resume();
+  }
+
+  /** Gives up; the owner hears nothing more. */
+  abort(reason: HttpAbort): void {
+    if (this.#state === "over") return;
+    if (this.#state === "waiting") this.endpoint.pool.cancel(this);
+    this.#over();
+    this.#exchange?.abort(reason);
+  }
+
+  /** The response is whole; what is left of the request is not wanted. */
+  abandonRequest(): void {
+    this.#exchange?.abort("cancelled");
+  }
+
+  onInformational(status: number, headers: HeaderFields): void {
+    this.#owner.onAttemptInformational(status, headers);
+  }
+
+  onResponse(head: ResponseHead, ended: boolean): void {
+    if (ended) this.#over();
+    this.#owner.onAttemptResponse(this, head, ended);
+  }
+
+  onData(chunk: Uint8Array, lent: boolean): void {
+    this.#owner.onAttemptData(chunk, lent);
+  }
+
+  onEnd(trailers: HeaderFields | undefined): void {
+    this.#over();
+    this.#owner.onAttemptEnd(this, trailers);
+  }
+
+  onWritable(): void {
+    this.#owner.onAttemptWritable();
+  }
+
+  onFault(fault: HttpFault): void {
+    this.#fail({ kind: "fault", fault, sent: true });
+  }
+
+  #fail(failure: AttemptFailure): void {
+    if (this.#state === "over") return;
+    this.#over();
+    this.#owner.onAttemptFailed(this, failure);
+  }
+
+  #over(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.endpoint.active--;
+  }
+}

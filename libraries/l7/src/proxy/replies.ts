@@ -1,0 +1,97 @@
+/** The answers that the proxy itself gives, in Envoy's words (reference: l7-and-cli §1.10 item 9). */
+
+import type { Fault } from "@meltemi/model/l7";
+import type { LocalReply } from "../request-context.ts";
+import type { AttemptFailure } from "./attempt.ts";
+
+function reply(status: number, body: string, flag: string, details: string): LocalReply {
+  return { status, body, headers: [], flag, details };
+}
+
+export const NO_ROUTE: LocalReply = reply(404, "", "NR", "route_not_found");
+export const NO_HEALTHY_UPSTREAM: LocalReply = reply(503, "no healthy upstream", "UH", "no_healthy_upstream");
+export const ROUTE_TIMEOUT: LocalReply = reply(504, "upstream request timeout", "UT", "response_timeout");
+export const PER_TRY_TIMEOUT: LocalReply = reply(
+  504,
+  "upstream request timeout",
+  "UT",
+  "upstream_per_try_timeout",
+);
+/** What was asked for cannot be served: a filter of ours broke. */
+export const INTERNAL_ERROR: LocalReply = reply(500, "", "", "internal_error");
+export const DRAINING: LocalReply = reply(503, "", "DR", "draining");
+export const OVERFLOW: LocalReply = {
+  ...brokenUpstream(503, "overflow", "UO"),
+  headers: [["x-envoy-overloaded", "true"]],
+};
+
+export function invalidBackend(detail: string): LocalReply {
+  return reply(500, "", "NC", `direct_response{${detail}}`);
+}
+
+export function unusablePath(detail: string): LocalReply {
+  return reply(400, "", "", `path_normalization_failed{${detail}}`);
+}
+
+export function faultAbort(abort: NonNullable<Fault["abort"]>): LocalReply {
+  const { status } = abort;
+  const headers: LocalReply["headers"] = status.kind === "grpc" ? [["grpc-status", String(status.code)]] : [];
+  const code = status.kind === "grpc" ? 200 : status.code;
+  return { ...reply(code, "fault filter abort", "FI", "fault_filter_abort"), headers };
+}
+
+export function directResponse(status: number, body: string): LocalReply {
+  return reply(status, body, "", "direct_response");
+}
+
+/** What the client hears of the last try. Nothing of addresses and certificates: that is for the log. */
+export function upstreamFailure(failure: AttemptFailure): LocalReply {
+  switch (failure.kind) {
+    case "overflow":
+      return OVERFLOW;
+    case "connectFailed":
+      return brokenUpstream(
+        503,
+        failure.failure.timedOut ? "connection timeout" : "remote connection failure",
+        "UF",
+      );
+    case "fault":
+      break;
+  }
+  const { fault } = failure;
+  switch (fault.kind) {
+    case "protocol":
+      return brokenUpstream(502, "protocol error", "UPE");
+    case "refused":
+      return brokenUpstream(503, "remote refused stream reset", "UR");
+    case "reset":
+      return fault.http2Code === undefined
+        ? brokenUpstream(503, "connection termination", "UC")
+        : brokenUpstream(503, "remote reset", "UR");
+    case "limit":
+      return brokenUpstream(502, "response headers too large", "UPE");
+    case "timeout":
+      return brokenUpstream(503, "connection timeout", "UC");
+  }
+}
+
+function brokenUpstream(status: number, reason: string, flag: string): LocalReply {
+  return reply(
+    status,
+    `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`,
+    flag,
+    `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`,
+  );
+}
+
+/** The whole story of one failure, for the access log's `upstream_transport_failure_reason`. */
+export function failureDetail(failure: AttemptFailure): string {
+  switch (failure.kind) {
+    case "overflow":
+      return "";
+    case "connectFailed":
+      return failure.failure.detail;
+    case "fault":
+      return failure.fault.detail;
+  }
+}

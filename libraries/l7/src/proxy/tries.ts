@@ -1,0 +1,48 @@
+/** How often one request was tried, where, and whether it may be tried again. */
+
+import type { RetryPolicy } from "@meltemi/model/l7";
+import { type AttemptResult, isRetriable, retryDelayMs, withinRetryBudget } from "../retry/decide-retry.ts";
+import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
+
+const NONE: readonly string[] = [];
+
+export class Tries {
+  readonly #policy: RetryPolicy;
+  readonly #cluster: UpstreamCluster;
+  #failed: string[] | undefined;
+  /** Holds a place among the cluster's retries. */
+  #isRetrying = false;
+  count = 0;
+
+  constructor(policy: RetryPolicy, cluster: UpstreamCluster) {
+    this.#policy = policy;
+    this.#cluster = cluster;
+  }
+
+  /** Uids of endpoints that another try should avoid. */
+  get avoid(): readonly string[] {
+    return this.#policy.avoidPreviousHosts ? (this.#failed ?? NONE) : NONE;
+  }
+
+  /** Also takes a place among the retries of the cluster: true means that there will be one. */
+  mayRetry(result: AttemptResult): boolean {
+    if (this.count > this.#policy.retries || !isRetriable(this.#policy, result)) return false;
+    if (this.#isRetrying) return true;
+    const { limits, config } = this.#cluster;
+    if (!withinRetryBudget(config.retryBudget, limits.requests, limits.retries)) return false;
+    this.#isRetrying = limits.takeRetry();
+    return this.#isRetrying;
+  }
+
+  /** Books the failed endpoint; returns how long to wait. */
+  backOff(failedUid: string, random: number): number {
+    this.#failed ??= [];
+    this.#failed.push(failedUid);
+    return retryDelayMs(this.#policy, this.count, random);
+  }
+
+  release(): void {
+    if (this.#isRetrying) this.#cluster.limits.releaseRetry();
+    this.#isRetrying = false;
+  }
+}
