@@ -1,6 +1,6 @@
 /** The parts of Gateway API objects that the mesh reads before they are parsed in depth (reference: l7-and-cli §1.2). */
 
-import type { Condition } from "kubernetes-types/meta/v1.js";
+import type { Condition, LabelSelector } from "kubernetes-types/meta/v1.js";
 import type { KubernetesObject } from "./resource-type.ts";
 
 export type { Condition };
@@ -14,7 +14,7 @@ export interface GatewayListener {
   readonly allowedRoutes?: {
     readonly namespaces?: {
       readonly from?: string;
-      readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+      readonly selector?: LabelSelector;
     };
   };
 }
@@ -39,9 +39,11 @@ export interface Gateway extends KubernetesObject {
     readonly infrastructure?: {
       readonly labels?: Readonly<Record<string, string>>;
       readonly annotations?: Readonly<Record<string, string>>;
+      readonly parametersRef?: { readonly group: string; readonly kind: string; readonly name: string };
     };
   };
   readonly status?: {
+    readonly attachedListenerSets?: number;
     readonly addresses?: readonly GatewayAddressValue[];
     readonly conditions?: readonly Condition[];
     readonly listeners?: readonly GatewayListenerStatus[];

@@ -97,3 +97,23 @@ test("stop aborts what runs, and takes nothing more", async () => {
   assert.equal(queue.size, 0);
   assert.equal(clock.pending, 0);
 });
+
+test("a key is given up after its last attempt, and taken up when it is added again", async () => {
+  const clock = createFakeClock();
+  let attempts = 0;
+  const reconcile = (): Promise<void> => {
+    attempts++;
+    return Promise.reject(new Error("refused"));
+  };
+  const queue = createWorkQueue({ name: "q", maxAttempts: 3 }, { clock, random, log, reconcile });
+  for (const want of [3, 6]) {
+    queue.add("a");
+    await eventually(() => {
+      clock.advance(60_000);
+      return attempts === want && queue.size === 0;
+    });
+  }
+  clock.advance(3_600_000);
+  assert.equal(attempts, 6);
+  await queue.stop();
+});

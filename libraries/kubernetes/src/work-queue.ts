@@ -15,6 +15,8 @@ export interface WorkQueueOptions {
   readonly concurrency?: number;
   /** Default 5 ms doubling to 30 s, as long as it fails. */
   readonly backoff?: BackoffOptions;
+  /** A key that failed so often in a row is left alone until it is added again. Default: never. */
+  readonly maxAttempts?: number;
 }
 
 export interface WorkQueueDependencies {
@@ -116,10 +118,17 @@ class Queue implements WorkQueue {
 
   #retryLater(key: string, error: unknown): void {
     const failures = this.#failures.get(key) ?? 0;
+    const { name, maxAttempts = Number.POSITIVE_INFINITY } = this.#options;
+    if (failures + 1 >= maxAttempts) {
+      this.#failures.delete(key);
+      const attempts = failures + 1;
+      this.#deps.log.error("gave up", { queue: name, key, attempts, error: describeError(error) });
+      return;
+    }
     this.#failures.set(key, failures + 1);
     const delayMs = backoffMs(this.#options.backoff ?? DEFAULT_BACKOFF, failures, this.#deps.random);
     const fields = {
-      queue: this.#options.name,
+      queue: name,
       key,
       error: describeError(error),
       retryMs: Math.round(delayMs),

@@ -1,6 +1,7 @@
 /** Workloads that are not pods: WorkloadEntry, endpoints of a ServiceEntry, hand-written EndpointSlices (reference: protocol §3.8). */
 
 import type { Workload } from "@meltemi/model";
+import { bindingKey } from "./binding-report.ts";
 import type { EndpointFacts, EndpointSliceFacts, ServiceEntryFacts, WorkloadEntryFacts } from "./facts.ts";
 import type { Output } from "./graph.ts";
 import { serviceHostname } from "./mesh-collections.ts";
@@ -15,7 +16,6 @@ import {
   type ServicePorts,
   selectingServices,
   speaksHbone,
-  workloadWaypoint,
 } from "./workload-parts.ts";
 
 export function compileWorkloadEntry(
@@ -31,8 +31,9 @@ export function compileWorkloadEntry(
     { uid, namespace, name, endpoint: { ...endpoint, labels }, services },
     compilation,
   );
-  const waypoint = workloadWaypoint(compilation, entry.waypoint, namespace, value.network);
-  return [{ key: uid, value: { ...value, ...waypoint } }];
+  const { read, outputs } = compilation;
+  const binding = read.get(outputs.waypointBindings, bindingKey("WorkloadEntry", entry))?.binding;
+  return [{ key: uid, value: binding?.kind === "bound" ? { ...value, waypoint: binding.address } : value }];
 }
 
 export function compileServiceEntryEndpoints(

@@ -2,14 +2,17 @@
 
 import { ip } from "@meltemi/model";
 import type {
+  AllowedNamespaces,
   AuthorizationPolicyFacts,
   EndpointFacts,
+  GatewayClassFacts,
   NamespaceFacts,
   PeerAuthenticationFacts,
   PodFacts,
   ServiceEntryFacts,
   ServiceFacts,
   WaypointFacts,
+  WaypointListenerFacts,
 } from "./facts.ts";
 import type { CompileSettings } from "./settings.ts";
 
@@ -99,9 +102,25 @@ export function waypointFacts(fields: Partial<WaypointFacts> = {}): WaypointFact
   return {
     namespace: "ns",
     name: "waypoint",
-    trafficType: "service",
+    className: "istio-waypoint",
+    trafficType: undefined,
+    inboundBinding: undefined,
     addresses: [{ kind: "hostname", hostname: "waypoint.ns.svc.cluster.local" }],
-    allowedNamespaces: { kind: "same" },
+    listeners: [meshListener({ kind: "same" })],
+    ...fields,
+  };
+}
+
+export function meshListener(allowedNamespaces: AllowedNamespaces): WaypointListenerFacts {
+  return { port: 15008, protocol: "HBONE", allowedNamespaces };
+}
+
+export function gatewayClassFacts(fields: Partial<GatewayClassFacts> = {}): GatewayClassFacts {
+  return {
+    name: "istio-waypoint",
+    controllerName: "istio.io/mesh-controller",
+    trafficType: undefined,
+    inboundBinding: undefined,
     ...fields,
   };
 }

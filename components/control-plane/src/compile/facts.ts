@@ -3,6 +3,7 @@
  * cause work: a node's heartbeat or a pod's restart count changes no fact and is not compiled.
  */
 
+import type { Requirement } from "@meltemi/kubernetes";
 import type { AppProtocol, Ip } from "@meltemi/model";
 import type { AuthorizationRule, MutualTlsMode, TargetRef } from "@meltemi/resources";
 
@@ -20,6 +21,11 @@ export interface WaypointRequest {
   readonly useWaypointNamespace?: string;
   /** `istio.io/ingress-use-waypoint`, when present. */
   readonly ingressUseWaypoint?: boolean;
+  /** `istio.io/use-waypoint-canary`. */
+  readonly canary?: string;
+  readonly canaryNamespace?: string;
+  /** Annotation `istio.io/use-waypoint-canary-weight`, as written. */
+  readonly canaryWeight?: string;
 }
 
 export interface NamespaceFacts {
@@ -130,19 +136,46 @@ export interface ServiceEntryFacts extends Named {
   readonly trafficDistribution: TrafficDistribution;
 }
 
-/** A Gateway of class `istio-waypoint`. */
+export type WaypointTraffic = "service" | "workload" | "all" | "none";
+
+/** Annotation `ambient.istio.io/waypoint-inbound-binding`: how ztunnel hands a connection to the waypoint's process. */
+export interface InboundBinding {
+  readonly protocol: "none" | "proxy";
+  /** Undefined: the port of the request is kept. */
+  readonly port: number | undefined;
+}
+
+/** A Gateway of any class: whatever has addresses may be named as a waypoint (reference: l7-and-cli §1.1). */
 export interface WaypointFacts extends Named {
-  /** `istio.io/waypoint-for`. */
-  readonly trafficType: "service" | "workload" | "all" | "none";
+  readonly className: string;
+  /** Label `istio.io/waypoint-for`; undefined: its class decides. */
+  readonly trafficType: WaypointTraffic | undefined;
+  readonly inboundBinding: InboundBinding | undefined;
   /** Status addresses; empty until the waypoint has been ready once. */
   readonly addresses: readonly (
     | { readonly kind: "ip"; readonly ip: Ip }
     | { readonly kind: "hostname"; readonly hostname: string }
   )[];
-  readonly allowedNamespaces:
-    | { readonly kind: "all" }
-    | { readonly kind: "same" }
-    | { readonly kind: "selector"; readonly matchLabels: Labels };
+  readonly listeners: readonly WaypointListenerFacts[];
+}
+
+export interface WaypointListenerFacts {
+  readonly port: number;
+  readonly protocol: string;
+  readonly allowedNamespaces: AllowedNamespaces;
+}
+
+export type AllowedNamespaces =
+  | { readonly kind: "all" }
+  | { readonly kind: "same" }
+  | { readonly kind: "selector"; readonly requirements: readonly Requirement[] };
+
+/** What a GatewayClass says for all Gateways of it. Key: its name. */
+export interface GatewayClassFacts {
+  readonly name: string;
+  readonly controllerName: string;
+  readonly trafficType: WaypointTraffic | undefined;
+  readonly inboundBinding: InboundBinding | undefined;
 }
 
 export interface PeerAuthenticationFacts extends Named {

@@ -68,11 +68,15 @@ export class Graph {
     return collection;
   }
 
-  /** Fills `target` with what `compute` makes of each object of `source`. One key must not come from two sources at rest. */
+  /**
+   * Fills `target` with what `compute` makes of each object of `source`. One key must not come from two sources at rest.
+   * `concerns`: objects that this never says yes to cost nothing; `compute` must make nothing of them.
+   */
   derive<S, SI extends string, T, TI extends string>(
     source: Collection<S, SI>,
     target: Collection<T, TI>,
     compute: (object: S, read: Reader) => readonly Output<T>[],
+    concerns: (object: S) => boolean = () => true,
   ): void {
     const nodes = new Map<string, Node>();
     const owners = this.#ownersOf(target.name);
@@ -106,6 +110,8 @@ export class Graph {
     this.#stages.push(stage);
     const onSource = (sourceKey: string): void => {
       const known = nodes.get(sourceKey);
+      const object = source.get(sourceKey);
+      if (known === undefined && (object === undefined || !concerns(object))) return;
       const node = known ?? { sourceKey, stage, reads: new Set<string>(), outputKeys: [] };
       nodes.set(sourceKey, node);
       stage.dirty.add(node);

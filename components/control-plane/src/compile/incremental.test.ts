@@ -7,6 +7,7 @@ import fc from "fast-check";
 import {
   authorizationPolicyFacts,
   endpointFacts,
+  meshListener,
   namespaceFacts,
   peerAuthenticationFacts,
   podFacts,
@@ -37,6 +38,8 @@ const requests = fc.constantFrom(
   { useWaypoint: "a" },
   { useWaypoint: "none" },
   { useWaypoint: "b", useWaypointNamespace: "other" },
+  { useWaypoint: "a", canary: "b", canaryWeight: "20" },
+  { canary: "a" },
 );
 const modes = fc.constantFrom("unset", "disable", "permissive", "strict" as const);
 const gone = fc.boolean();
@@ -147,7 +150,7 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
               : waypointFacts({
                   ...waypoint,
                   ...(ready ? {} : { addresses: [] }),
-                  allowedNamespaces: { kind: "all" },
+                  listeners: [meshListener({ kind: "all" })],
                 }),
           ),
     ),
@@ -260,10 +263,10 @@ test("one changed object is worth the work of what depends on it, no more", () =
     { computations: 0, workloads: 0 },
   );
   const service = serviceFacts({ namespace: "ns1", name: "app1", selector: { app: "app1" }, vips: [] });
-  // Its ten pods read it, and come out equal: the ports did not change.
+  // Itself, its waypoint, and its ten pods, which read it and come out equal: the ports did not change.
   assert.deepEqual(
     workOf(compiler, ({ services }) => services.put("ns1/app1", service)),
-    { computations: 11, workloads: 0 },
+    { computations: 12, workloads: 0 },
   );
   const policy = authorizationPolicyFacts({ namespace: "ns1", selector: { app: "app1" } });
   const added = workOf(compiler, ({ authorizationPolicies }) => authorizationPolicies.put("ns1/ap", policy));

@@ -2,10 +2,12 @@
 
 import type { Policy, Service, Workload } from "@meltemi/model";
 import type { ZtunnelVerdict } from "./authorization.ts";
+import { type BindingReport, servingWaypoints } from "./binding-report.ts";
 import type { Collection } from "./collection.ts";
 import type {
   AuthorizationPolicyFacts,
   EndpointSliceFacts,
+  GatewayClassFacts,
   Labels,
   NamespaceFacts,
   NodeFacts,
@@ -19,6 +21,7 @@ import type {
 import type { Graph } from "./graph.ts";
 import { selectorHint } from "./selectors.ts";
 import type { CompileSettings } from "./settings.ts";
+import type { Waypoint } from "./waypoint.ts";
 
 export interface MeshInputs {
   /** By name. */
@@ -31,6 +34,8 @@ export interface MeshInputs {
   readonly workloadEntries: Collection<WorkloadEntryFacts>;
   readonly serviceEntries: Collection<ServiceEntryFacts, "selector" | "host">;
   readonly waypoints: Collection<WaypointFacts>;
+  /** By name. */
+  readonly gatewayClasses: Collection<GatewayClassFacts>;
   readonly peerAuthentications: Collection<PeerAuthenticationFacts, "selector" | "default" | "all">;
   readonly authorizationPolicies: Collection<AuthorizationPolicyFacts>;
 }
@@ -51,6 +56,10 @@ export interface PolicyReport {
 }
 
 export interface MeshOutputs {
+  /** Gateways that may be named as waypoints, with what their class says. */
+  readonly waypoints: Collection<Waypoint>;
+  /** By `<kind>/<namespace>/<name>`; `waypoint` finds what a waypoint serves. */
+  readonly waypointBindings: Collection<BindingReport, "waypoint">;
   readonly selectorPolicies: Collection<SelectorPolicy, "selector">;
   readonly policyReports: Collection<PolicyReport>;
   /** By name on the wire. */
@@ -93,6 +102,7 @@ export function createInputs(graph: Graph, settings: CompileSettings): MeshInput
       host: ({ hosts }: ServiceEntryFacts) => hosts,
     }),
     waypoints: graph.collection("Gateway", {}),
+    gatewayClasses: graph.collection("GatewayClass", {}),
     peerAuthentications: graph.collection("PeerAuthentication", {
       selector: (policy: PeerAuthenticationFacts) => (isEmpty(policy.selector) ? [] : [hintOf(policy)]),
       default: ({ namespace, selector }: PeerAuthenticationFacts) => (isEmpty(selector) ? [namespace] : []),
@@ -104,6 +114,8 @@ export function createInputs(graph: Graph, settings: CompileSettings): MeshInput
 
 export function createOutputs(graph: Graph): MeshOutputs {
   return {
+    waypoints: graph.collection("waypoints", {}),
+    waypointBindings: graph.collection("waypointBindings", { waypoint: servingWaypoints }),
     selectorPolicies: graph.collection("selectorPolicies", {
       selector: ({ namespace, selector }: SelectorPolicy) => [selectorHint(namespace, selector)],
     }),

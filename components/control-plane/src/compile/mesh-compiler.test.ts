@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { ip, type Service } from "@meltemi/model";
 import {
   endpointFacts,
+  meshListener,
   namespaceFacts,
   podFacts,
   SETTINGS,
@@ -108,7 +109,12 @@ test("waypoint: another namespace may be allowed by its labels", () => {
       "infra/waypoint",
       waypointFacts({
         namespace: "infra",
-        allowedNamespaces: { kind: "selector", matchLabels: { team: "x" } },
+        listeners: [
+          meshListener({
+            kind: "selector",
+            requirements: [{ kind: "in", key: "team", values: ["x"] }],
+          }),
+        ],
       }),
     );
     for (const [name, team] of [

@@ -2,6 +2,7 @@
 
 import { type Policy, policyKey, type Service, type Workload } from "@meltemi/model";
 import { compileAuthorizationPolicy } from "./authorization.ts";
+import { type BindingReport, waypointKey } from "./binding-report.ts";
 import type { Collection } from "./collection.ts";
 import {
   compileEndpointSlice,
@@ -21,6 +22,14 @@ import { portLevelPolicy, staticStrictPolicy } from "./peer-authentication.ts";
 import { compilePod } from "./pod-workload.ts";
 import { compileService, compileServiceEntry } from "./service.ts";
 import type { CompileSettings } from "./settings.ts";
+import { resolveWaypoint } from "./waypoint.ts";
+import {
+  asksForWaypoint,
+  bindService,
+  bindServiceEntry,
+  bindWorkloadEntry,
+  reportPod,
+} from "./waypoint-binding.ts";
 import { type Compilation, strictByDefault } from "./workload-parts.ts";
 
 interface Changed<T> {
@@ -35,6 +44,8 @@ export interface MeshChanges {
   readonly policies: Changed<Policy>;
   /** For status: policies whose verdict is new or other. */
   readonly reports: Changed<PolicyReport>;
+  /** For status: objects whose waypoint is new, other, or not asked for any more. */
+  readonly waypointBindings: Changed<BindingReport>;
 }
 
 export interface MeshCompiler {
@@ -53,6 +64,7 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
   const mesh = graph.collection<string>("mesh", {});
   const compilation = (read: Reader): Compilation => ({ settings, inputs, outputs, read });
 
+  deriveWaypoints(graph, inputs, outputs, compilation);
   derivePolicies(graph, mesh, inputs, outputs, settings);
   graph.derive(inputs.services, outputs.services, (service, read) =>
     compileService(service, compilation(read)),
@@ -82,12 +94,42 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
         services: takeChanges(graph, outputs.services),
         policies: takeChanges(graph, outputs.policies),
         reports: takeChanges(graph, outputs.policyReports),
+        waypointBindings: takeChanges(graph, outputs.waypointBindings),
       };
     },
     get computations() {
       return graph.computations;
     },
   };
+}
+
+function deriveWaypoints(
+  graph: Graph,
+  inputs: MeshInputs,
+  outputs: MeshOutputs,
+  compilation: (read: Reader) => Compilation,
+): void {
+  graph.derive(inputs.waypoints, outputs.waypoints, (gateway, read) => [
+    {
+      key: waypointKey(gateway),
+      value: resolveWaypoint(gateway, read.get(inputs.gatewayClasses, gateway.className)),
+    },
+  ]);
+  graph.derive(inputs.services, outputs.waypointBindings, (service, read) =>
+    bindService(service, compilation(read)),
+  );
+  graph.derive(inputs.serviceEntries, outputs.waypointBindings, (entry, read) =>
+    bindServiceEntry(entry, compilation(read)),
+  );
+  graph.derive(inputs.workloadEntries, outputs.waypointBindings, (entry, read) =>
+    bindWorkloadEntry(entry, compilation(read)),
+  );
+  graph.derive(
+    inputs.pods,
+    outputs.waypointBindings,
+    (pod, read) => reportPod(pod, compilation(read)),
+    asksForWaypoint,
+  );
 }
 
 function derivePolicies(

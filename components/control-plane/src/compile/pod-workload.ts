@@ -1,9 +1,11 @@
 /** Pod → Workload (reference: protocol §3.8). */
 
 import type { Locality, Workload } from "@meltemi/model";
+import { waypointKey } from "./binding-report.ts";
 import type { PodFacts } from "./facts.ts";
 import type { Output } from "./graph.ts";
 import { serviceHostname } from "./mesh-collections.ts";
+import { bindWorkload, isWaypointPod } from "./waypoint-binding.ts";
 import {
   type Compilation,
   canonicalOf,
@@ -15,7 +17,6 @@ import {
   type ServicePorts,
   selectingServices,
   speaksHbone,
-  workloadWaypoint,
 } from "./workload-parts.ts";
 
 export function compilePod(pod: PodFacts, compilation: Compilation): readonly Output<Workload>[] {
@@ -25,8 +26,6 @@ export function compilePod(pod: PodFacts, compilation: Compilation): readonly Ou
   const uid = `${settings.clusterId}//Pod/${namespace}/${name}`;
   const nativeTunnel = speaksHbone(labels);
   const network = networkOf(compilation, labels);
-  // A waypoint is not sent through a waypoint.
-  const isWaypoint = labels["gateway.networking.k8s.io/gateway-name"] !== undefined;
   const value: Workload = {
     ...plainWorkload(settings),
     uid,
@@ -38,7 +37,7 @@ export function compilePod(pod: PodFacts, compilation: Compilation): readonly Ou
     tunnelProtocol: pod.captured || nativeTunnel ? "hbone" : "none",
     nativeTunnel,
     serviceAccount: pod.serviceAccount,
-    ...(isWaypoint ? {} : workloadWaypoint(compilation, pod.waypoint, namespace, network)),
+    ...waypointParts(pod, network, compilation),
     node: pod.node,
     ...canonicalOf(labels, pod.workloadName),
     workloadName: pod.workloadName,
@@ -48,6 +47,23 @@ export function compilePod(pod: PodFacts, compilation: Compilation): readonly Ou
     services: servicesOf(pod, compilation),
   };
   return [{ key: uid, value }];
+}
+
+/** A waypoint takes connections as its Gateway says and is bound to none; any other pod may be bound to one. */
+function waypointParts(
+  { namespace, labels, waypoint }: PodFacts,
+  network: string,
+  compilation: Compilation,
+): Pick<Workload, "waypoint" | "applicationTunnel"> {
+  if (!isWaypointPod(labels)) {
+    const binding = bindWorkload(waypoint, namespace, network, compilation);
+    return binding.kind === "bound" ? { waypoint: binding.address } : {};
+  }
+  const name = labels["gateway.networking.k8s.io/gateway-name"] ?? "";
+  const gateway = compilation.read.get(compilation.outputs.waypoints, waypointKey({ namespace, name }));
+  if (gateway?.inboundBinding === undefined) return {};
+  const { protocol, port = 0 } = gateway.inboundBinding;
+  return { applicationTunnel: { protocol, port } };
 }
 
 function localityOf(pod: PodFacts, { inputs, read }: Compilation): Locality {

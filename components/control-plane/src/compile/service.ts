@@ -1,18 +1,12 @@
 /** Service and ServiceEntry → Service (reference: protocol §3.8, l7-and-cli §2.7). */
 
-import type { GatewayAddress, LoadBalancing, NetworkAddress, Port, Service } from "@meltemi/model";
+import type { LoadBalancing, NetworkAddress, Port, Service } from "@meltemi/model";
 import { parseCidr } from "@meltemi/model";
-import type {
-  Labels,
-  ServiceEntryFacts,
-  ServiceFacts,
-  TrafficDistribution,
-  WaypointRequest,
-} from "./facts.ts";
+import { bindingKey } from "./binding-report.ts";
+import type { ServiceEntryFacts, ServiceFacts, TrafficDistribution } from "./facts.ts";
 import type { Output } from "./graph.ts";
 import { serviceHostname } from "./mesh-collections.ts";
 import { oldest } from "./peer-authentication.ts";
-import { bindWaypoint, requestedWaypoint } from "./waypoint.ts";
 import { type Compilation, networkOf } from "./workload-parts.ts";
 
 export function compileService(service: ServiceFacts, compilation: Compilation): readonly Output<Service>[] {
@@ -32,8 +26,7 @@ export function compileService(service: ServiceFacts, compilation: Compilation):
       appProtocol,
     })),
     subjectAltNames: [],
-    weightedWaypoints: [],
-    ...serviceWaypoint(compilation, service.waypoint, namespace, service.labels),
+    ...serviceWaypoint("Service", service, compilation),
     loadBalancing: loadBalancingOf(service),
     ipFamilies: service.ipFamilies,
     canonical: true,
@@ -48,7 +41,7 @@ export function compileServiceEntry(
 ): readonly Output<Service>[] {
   const { namespace, name } = entry;
   const network = networkOf(compilation, {});
-  const guard = serviceWaypoint(compilation, entry.waypoint, namespace, entry.labels);
+  const guard = serviceWaypoint("ServiceEntry", entry, compilation);
   return entry.hosts.flatMap((hostname): Output<Service>[] => {
     const standing = hostStanding(entry, hostname, compilation);
     if (standing === "shadowed") return [];
@@ -68,7 +61,6 @@ export function compileServiceEntry(
         }),
       ),
       subjectAltNames: entry.subjectAltNames,
-      weightedWaypoints: [],
       ...guard,
       loadBalancing:
         entry.resolution === "none"
@@ -141,24 +133,21 @@ function distribution(
   }
 }
 
-/** Services of waypoints themselves can never have one. */
-const MANAGED_GATEWAYS = new Set(["istio.io-mesh-controller", "istio.io-eastwest-controller"]);
-
+/** What clients are told: two waypoints with their shares while there is a canary. */
 function serviceWaypoint(
-  { inputs, read, settings, outputs }: Compilation,
-  request: WaypointRequest,
-  namespace: string,
-  labels: Labels,
-): { readonly waypoint?: GatewayAddress; readonly ingressUseWaypoint: boolean } {
-  if (MANAGED_GATEWAYS.has(labels["gateway.istio.io/managed"] ?? "")) return { ingressUseWaypoint: false };
-  const namespaceFacts = read.get(inputs.namespaces, namespace);
-  const reference = requestedWaypoint(request, namespace, namespaceFacts);
-  const gateway = reference && read.get(inputs.waypoints, `${reference.namespace}/${reference.name}`);
-  const network = networkOf({ inputs, read, settings, outputs }, {});
-  const binding = bindWaypoint(reference, gateway, "service", namespace, namespaceFacts, network);
-  if (binding.kind !== "bound") return { ingressUseWaypoint: false };
-  return {
-    waypoint: binding.address,
-    ingressUseWaypoint: request.ingressUseWaypoint ?? namespaceFacts?.waypoint.ingressUseWaypoint ?? false,
-  };
+  kind: "Service" | "ServiceEntry",
+  object: ServiceFacts | ServiceEntryFacts,
+  { outputs, read }: Compilation,
+): Pick<Service, "waypoint" | "weightedWaypoints" | "ingressUseWaypoint"> {
+  const report = read.get(outputs.waypointBindings, bindingKey(kind, object));
+  if (report?.binding?.kind !== "bound") return { weightedWaypoints: [], ingressUseWaypoint: false };
+  const { binding, canary, ingressUseWaypoint = false } = report;
+  const weightedWaypoints =
+    canary?.kind === "weighted"
+      ? [
+          { waypoint: binding.address, weight: 100 - canary.weight },
+          { waypoint: canary.address, weight: canary.weight },
+        ]
+      : [];
+  return { waypoint: binding.address, weightedWaypoints, ingressUseWaypoint };
 }

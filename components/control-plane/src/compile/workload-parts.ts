@@ -1,13 +1,12 @@
 /** What all kinds of workloads are made of: ports, policies, names, waypoint, locality (reference: protocol §3.8). */
 
-import type { GatewayAddress, Locality, Port, Workload } from "@meltemi/model";
-import type { Labels, ServicePortFacts, WaypointRequest } from "./facts.ts";
+import type { Locality, Port, Workload } from "@meltemi/model";
+import type { Labels, ServicePortFacts } from "./facts.ts";
 import type { Reader } from "./graph.ts";
 import { type MeshInputs, type MeshOutputs, serviceHostname } from "./mesh-collections.ts";
 import { isStrictByDefault, oldest, peerAuthenticationKeys } from "./peer-authentication.ts";
 import { candidateHints, selects } from "./selectors.ts";
 import type { CompileSettings } from "./settings.ts";
-import { bindWaypoint, requestedWaypoint } from "./waypoint.ts";
 
 export interface Compilation {
   readonly settings: CompileSettings;
@@ -146,21 +145,6 @@ export function networkOf({ inputs, read, settings }: Compilation, labels: Label
   const own = labels["topology.istio.io/network"];
   if (own !== undefined && own !== "") return own;
   return read.get(inputs.namespaces, settings.rootNamespace)?.network ?? "";
-}
-
-/** The waypoint that guards a workload reached by its own address. */
-export function workloadWaypoint(
-  compilation: Compilation,
-  request: WaypointRequest,
-  namespace: string,
-  network: string,
-): { readonly waypoint?: GatewayAddress } {
-  const { inputs, read } = compilation;
-  const namespaceFacts = read.get(inputs.namespaces, namespace);
-  const reference = requestedWaypoint(request, namespace, namespaceFacts);
-  const gateway = reference && read.get(inputs.waypoints, `${reference.namespace}/${reference.name}`);
-  const binding = bindWaypoint(reference, gateway, "workload", namespace, namespaceFacts, network);
-  return binding.kind === "bound" ? { waypoint: binding.address } : {};
 }
 
 /** `region/zone/subzone`; `.` separates where the text stands in a label. */

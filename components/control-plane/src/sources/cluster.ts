@@ -1,13 +1,6 @@
-/** Namespace, Node, Service, EndpointSlice and Gateway → facts. */
+/** Namespace, Node, Service and EndpointSlice → facts. */
 
-import type {
-  EndpointSlice,
-  Gateway,
-  GatewayAddressValue,
-  Namespace,
-  Node,
-  Service,
-} from "@meltemi/kubernetes";
+import type { EndpointSlice, Namespace, Node, Service } from "@meltemi/kubernetes";
 import { type Ip, parseIp } from "@meltemi/model";
 import type {
   EndpointSliceFacts,
@@ -15,7 +8,6 @@ import type {
   NodeFacts,
   ServiceFacts,
   ServicePortFacts,
-  WaypointFacts,
 } from "../compile/facts.ts";
 import { appProtocolOf, labelsOf, trafficDistributionOf, waypointRequestOf } from "./labels.ts";
 
@@ -103,41 +95,4 @@ export function endpointSliceFacts(slice: EndpointSlice): EndpointSliceFacts | u
       ...(targetRef?.kind === "Pod" && targetRef.name !== undefined && { podName: targetRef.name }),
     })),
   };
-}
-
-const HBONE_PORT = 15008;
-const TRAFFIC_TYPES = ["service", "workload", "all", "none"] as const;
-
-/** Undefined for Gateways that are not waypoints. */
-export function waypointFacts(gateway: Gateway): WaypointFacts | undefined {
-  if (gateway.spec?.gatewayClassName !== "istio-waypoint") return undefined;
-  const asked = labelsOf(gateway)["istio.io/waypoint-for"];
-  return {
-    namespace: gateway.metadata?.namespace ?? "",
-    name: gateway.metadata?.name ?? "",
-    trafficType: TRAFFIC_TYPES.find((type) => type === asked) ?? "service",
-    addresses: (gateway.status?.addresses ?? []).flatMap(gatewayAddress),
-    allowedNamespaces: allowedNamespacesOf(gateway),
-  };
-}
-
-function gatewayAddress({ type = "IPAddress", value = "" }: GatewayAddressValue): WaypointFacts["addresses"] {
-  if (type === "Hostname") return value === "" ? [] : [{ kind: "hostname", hostname: value }];
-  const ip = parseIp(value);
-  return ip === undefined ? [] : [{ kind: "ip", ip }];
-}
-
-function allowedNamespacesOf(gateway: Gateway): WaypointFacts["allowedNamespaces"] {
-  const listener = gateway.spec?.listeners.find(
-    ({ port, protocol }) => port === HBONE_PORT && protocol === "HBONE",
-  );
-  const namespaces = listener?.allowedRoutes?.namespaces;
-  switch (namespaces?.from) {
-    case "All":
-      return { kind: "all" };
-    case "Selector":
-      return { kind: "selector", matchLabels: namespaces.selector?.matchLabels ?? {} };
-    default:
-      return { kind: "same" };
-  }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ip } from "@meltemi/model";
 import { parseServiceEntry, parseWorkloadEntry } from "@meltemi/resources";
-import { endpointSliceFacts, namespaceFacts, nodeFacts, serviceFacts, waypointFacts } from "./cluster.ts";
+import { endpointSliceFacts, namespaceFacts, nodeFacts, serviceFacts } from "./cluster.ts";
 import { serviceEntryFacts, workloadEntryFacts } from "./entries.ts";
 import { appProtocolOf } from "./labels.ts";
 import { podFacts } from "./pod.ts";
@@ -155,27 +155,6 @@ test("a node's heartbeat and a namespace's status are no facts", () => {
     namespaceFacts({ metadata: { name: "n" } }),
     namespaceFacts({ metadata: { name: "n" }, status: { phase: "Active" } }),
   );
-});
-
-test("waypoint: traffic, addresses, who may attach; other Gateways are none", () => {
-  const spec = {
-    gatewayClassName: "istio-waypoint",
-    listeners: [
-      { name: "mesh", port: 15008, protocol: "HBONE", allowedRoutes: { namespaces: { from: "All" } } },
-    ],
-  };
-  const addresses = [{ type: "Hostname", value: "wp.ns.svc" }, { value: "10.0.0.1" }, { value: "x" }];
-  const gateway = {
-    metadata: { ...metadata, labels: { "istio.io/waypoint-for": "all" } },
-    spec,
-    status: { addresses },
-  };
-  const facts = waypointFacts(gateway);
-  assert.equal(facts?.trafficType, "all");
-  assert.equal(facts?.addresses.length, 2);
-  assert.deepEqual(facts?.allowedNamespaces, { kind: "all" });
-  assert.equal(waypointFacts({ ...gateway, spec: { ...spec, gatewayClassName: "istio" } }), undefined);
-  assert.equal(waypointFacts({ metadata, spec: { ...spec, listeners: [] } })?.trafficType, "service");
 });
 
 test("entries: from the parsed object", () => {

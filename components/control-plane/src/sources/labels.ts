@@ -21,6 +21,19 @@ export function waypointRequestOf(object: KubernetesObject): WaypointRequest {
     ...(useWaypoint !== undefined && { useWaypoint }),
     ...(useWaypointNamespace !== undefined && { useWaypointNamespace }),
     ...(ingress !== undefined && { ingressUseWaypoint: ingress === "true" }),
+    ...canaryRequestOf(object),
+  };
+}
+
+function canaryRequestOf(object: KubernetesObject): WaypointRequest {
+  const { "istio.io/use-waypoint-canary": canary, "istio.io/use-waypoint-canary-namespace": namespace } =
+    labelsOf(object);
+  if (canary === undefined) return {};
+  const weight = annotationOf(object, "istio.io/use-waypoint-canary-weight");
+  return {
+    canary,
+    ...(namespace !== undefined && { canaryNamespace: namespace }),
+    ...(weight !== undefined && { canaryWeight: weight }),
   };
 }
 

@@ -5,7 +5,11 @@ import {
   type CustomObject,
   createInformer,
   ENDPOINT_SLICES,
+  type EndpointSlice,
+  GATEWAY_CLASSES,
   GATEWAYS,
+  type Gateway,
+  type GatewayClass,
   type IndexFunction,
   type Informer,
   type InformerDependencies,
@@ -13,6 +17,7 @@ import {
   type KubernetesObject,
   keyOf,
   NAMESPACES,
+  type Namespace,
   NODES,
   PEER_AUTHENTICATIONS,
   PODS,
@@ -20,6 +25,7 @@ import {
   type ResourceType,
   SERVICE_ENTRIES,
   SERVICES,
+  type Service,
   WORKLOAD_ENTRIES,
 } from "@meltemi/kubernetes";
 import {
@@ -32,8 +38,9 @@ import {
 } from "@meltemi/resources";
 import type { Collection } from "../compile/collection.ts";
 import type { MeshInputs } from "../compile/mesh-collections.ts";
-import { endpointSliceFacts, namespaceFacts, nodeFacts, serviceFacts, waypointFacts } from "./cluster.ts";
+import { endpointSliceFacts, namespaceFacts, nodeFacts, serviceFacts } from "./cluster.ts";
 import { serviceEntryFacts, workloadEntryFacts } from "./entries.ts";
+import { gatewayClassFacts, waypointFacts } from "./gateways.ts";
 import { podFacts } from "./pod.ts";
 import { authorizationPolicyFacts, peerAuthenticationFacts } from "./policies.ts";
 import { authorizationPolicyStandIn, peerAuthenticationStandIn } from "./stand-in.ts";
@@ -56,6 +63,14 @@ export interface MeshWatch {
   /** For who needs the objects themselves. */
   readonly authorizationPolicies: Informer<CustomObject>;
   readonly pods: Informer<Pod>;
+  readonly namespaces: Informer<Namespace>;
+  readonly services: Informer<Service>;
+  /** Index `service`: `namespace/name` of the Service. */
+  readonly endpointSlices: Informer<EndpointSlice>;
+  readonly gateways: Informer<Gateway>;
+  readonly gatewayClasses: Informer<GatewayClass>;
+  readonly serviceEntries: Informer<CustomObject>;
+  readonly workloadEntries: Informer<CustomObject>;
   stop(): void;
 }
 
@@ -74,19 +89,31 @@ export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
     ),
   );
   const pods = follow(PODS, inputs.pods, podFacts, deps.podIndexes);
+  const namespaces = follow(NAMESPACES, inputs.namespaces, namespaceFacts);
+  const services = follow(SERVICES, inputs.services, serviceFacts);
+  const endpointSlices = follow(ENDPOINT_SLICES, inputs.endpointSlices, endpointSliceFacts, {
+    service: ({ metadata }) => [
+      `${metadata?.namespace}/${metadata?.labels?.["kubernetes.io/service-name"] ?? ""}`,
+    ],
+  });
+  const gatewayClasses = follow(GATEWAY_CLASSES, inputs.gatewayClasses, gatewayClassFacts);
+  const gateways = follow(GATEWAYS, inputs.waypoints, waypointFacts);
+  const serviceEntries = follow(SERVICE_ENTRIES, inputs.serviceEntries, (object) =>
+    parsed(SERVICE_ENTRIES, parseServiceEntry(object), serviceEntryFacts, object, () => KEEP),
+  );
+  const workloadEntries = follow(WORKLOAD_ENTRIES, inputs.workloadEntries, (object) =>
+    parsed(WORKLOAD_ENTRIES, parseWorkloadEntry(object), workloadEntryFacts, object, () => KEEP),
+  );
   const informers: readonly Pick<Informer<never>, "synced" | "hasSynced" | "stop">[] = [
-    follow(NAMESPACES, inputs.namespaces, namespaceFacts),
+    namespaces,
     follow(NODES, inputs.nodes, nodeFacts),
     pods,
-    follow(SERVICES, inputs.services, serviceFacts),
-    follow(ENDPOINT_SLICES, inputs.endpointSlices, endpointSliceFacts),
-    follow(GATEWAYS, inputs.waypoints, waypointFacts),
-    follow(SERVICE_ENTRIES, inputs.serviceEntries, (object) =>
-      parsed(SERVICE_ENTRIES, parseServiceEntry(object), serviceEntryFacts, object, () => KEEP),
-    ),
-    follow(WORKLOAD_ENTRIES, inputs.workloadEntries, (object) =>
-      parsed(WORKLOAD_ENTRIES, parseWorkloadEntry(object), workloadEntryFacts, object, () => KEEP),
-    ),
+    services,
+    endpointSlices,
+    gatewayClasses,
+    gateways,
+    serviceEntries,
+    workloadEntries,
     policies,
     follow(PEER_AUTHENTICATIONS, inputs.peerAuthentications, (object) =>
       parsed(PEER_AUTHENTICATIONS, parsePeerAuthentication(object), peerAuthenticationFacts, object, () =>
@@ -149,6 +176,13 @@ export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
     },
     authorizationPolicies: policies,
     pods,
+    namespaces,
+    services,
+    endpointSlices,
+    gateways,
+    gatewayClasses,
+    serviceEntries,
+    workloadEntries,
     stop() {
       for (const informer of informers) informer.stop();
     },
