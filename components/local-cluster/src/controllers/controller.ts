@@ -2,13 +2,17 @@
 
 import {
   createWorkQueue,
+  type Informer,
   type KubernetesClient,
   type KubernetesObject,
   keyOf,
+  namespaceOf,
+  type ResourceType,
   type WorkQueue,
 } from "@meltemi/kubernetes";
 import type { Clock, Logger } from "@meltemi/runtime";
 import type { Decision } from "./action.ts";
+import { BY_NAMESPACE } from "./ownership.ts";
 import { perform } from "./perform.ts";
 import type { World } from "./world.ts";
 
@@ -53,6 +57,39 @@ export function decidingQueue(
   return queue;
 }
 
+export interface ObjectController<T extends KubernetesObject> {
+  readonly name: string;
+  readonly type: ResourceType<T>;
+  readonly decide: (object: T) => Decision;
+  /** Other objects, and whom a change of one of them concerns. */
+  readonly related: readonly Relation[];
+}
+
+/** Queues the keys that a change of some other object concerns. */
+type Relation = (queue: WorkQueue) => void;
+
+export function relation<T extends KubernetesObject>(
+  informer: Informer<T>,
+  keysOf: (object: T) => Iterable<string>,
+): Relation {
+  return (queue) => void informer.onChange(queueEach(keysOf, queue));
+}
+
+/** Keeps each object of one kind as `decide` wants it, whenever it or a related object changes. */
+export function startObjectController<T extends KubernetesObject>(
+  { name, type, decide, related }: ObjectController<T>,
+  context: ControllerContext,
+): RunningController {
+  const objects = context.world.of(type);
+  const queue = decidingQueue(name, context, (key) => {
+    const object = objects.get(key);
+    return object && decide(object);
+  });
+  objects.onChange(queueSelf(queue));
+  for (const follow of related) follow(queue);
+  return running(name, queue);
+}
+
 export function running(name: string, queue: WorkQueue): RunningController {
   return {
     name,
@@ -72,8 +109,16 @@ export function queueSelf(queue: WorkQueue): {
   return queueEach((object) => [keyOf(object)], queue);
 }
 
+/** Objects of one kind in the namespace of another object. */
+export function inNamespace<T extends KubernetesObject>(
+  informer: Informer<T>,
+  beside: KubernetesObject,
+): readonly T[] {
+  return informer.byIndex(BY_NAMESPACE, namespaceOf(beside));
+}
+
 /** Handlers that queue what the object belongs to, before the change and after it. */
-export function queueEach<T extends KubernetesObject>(
+function queueEach<T extends KubernetesObject>(
   keysOf: (object: T) => Iterable<string>,
   queue: WorkQueue,
 ): { add: (object: T) => void; update: (previous: T, object: T) => void; delete: (object: T) => void } {

@@ -1,9 +1,9 @@
 /** The pod that a daemon set makes for a node. */
 
-import { DAEMON_SETS, type DaemonSet, type Node, nameOf, namespaceOf, type Pod } from "@meltemi/kubernetes";
+import { DAEMON_SETS, type DaemonSet, type Node, nameOf, type Pod } from "@meltemi/kubernetes";
 import type { Affinity, NodeSelectorTerm, PodSpec, Toleration } from "kubernetes-types/core/v1.js";
-import { controllerReference } from "./ownership.ts";
 import { fitsNode, matchesNodeRules, toleratesTaint } from "./placement.ts";
+import { podFromTemplate } from "./templated-pod.ts";
 
 export const REVISION_HASH = "controller-revision-hash";
 
@@ -25,21 +25,11 @@ const HOST_NETWORK_TOLERATION: Toleration = {
 };
 
 export function newDaemonPod(set: DaemonSet, node: Node, hash: string): Pod {
-  const { metadata = {} } = set.spec?.template ?? {};
-  return {
-    metadata: {
-      generateName: `${nameOf(set)}-`,
-      namespace: namespaceOf(set),
-      labels: {
-        ...metadata.labels,
-        [REVISION_HASH]: hash,
-        "pod-template-generation": String(set.metadata?.generation ?? 1),
-      },
-      ...(metadata.annotations === undefined ? {} : { annotations: metadata.annotations }),
-      ownerReferences: [controllerReference(DAEMON_SETS, set)],
-    },
-    spec: { ...daemonPodSpec(set), affinity: pinnedTo(set.spec?.template.spec?.affinity, nameOf(node)) },
-  };
+  const pod = podFromTemplate(DAEMON_SETS, set, set.spec?.template, {
+    labels: { [REVISION_HASH]: hash, "pod-template-generation": String(set.metadata?.generation ?? 1) },
+  });
+  const affinity = pinnedTo(set.spec?.template.spec?.affinity, nameOf(node));
+  return { ...pod, spec: { ...daemonPodSpec(set), affinity } };
 }
 
 /** The template's spec with the tolerations that every daemon has. */

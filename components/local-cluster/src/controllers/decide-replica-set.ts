@@ -1,14 +1,6 @@
 /** ReplicaSet: as many pods as wanted, no more, no fewer. */
 
-import {
-  matchesLabelSelector,
-  nameOf,
-  namespaceOf,
-  PODS,
-  type Pod,
-  REPLICA_SETS,
-  type ReplicaSet,
-} from "@meltemi/kubernetes";
+import { matchesLabelSelector, PODS, type Pod, REPLICA_SETS, type ReplicaSet } from "@meltemi/kubernetes";
 import { type Action, type Decision, statusAction } from "./action.ts";
 import {
   controllerOf,
@@ -19,6 +11,7 @@ import {
   uidOf,
 } from "./ownership.ts";
 import { availabilityOf, isActive, isReady, nextAvailableMs } from "./pod-state.ts";
+import { podFromTemplate } from "./templated-pod.ts";
 
 export interface ReplicaSetView {
   readonly set: ReplicaSet;
@@ -54,27 +47,12 @@ function scale(set: ReplicaSet, active: readonly Pod[]): readonly Action[] {
     return Array.from({ length: Math.min(missing, BURST_PODS) }, () => ({
       kind: "create" as const,
       type: PODS,
-      object: newPod(set),
+      object: podFromTemplate(REPLICA_SETS, set, set.spec?.template),
     }));
   return [...active]
     .sort(byUsefulness)
     .slice(0, Math.min(-missing, BURST_PODS))
     .map((object) => ({ kind: "delete", type: PODS, object }));
-}
-
-function newPod(set: ReplicaSet): Pod {
-  const { metadata = {}, spec } = set.spec?.template ?? {};
-  return {
-    metadata: {
-      generateName: `${nameOf(set)}-`,
-      namespace: namespaceOf(set),
-      ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
-      ...(metadata.annotations === undefined ? {} : { annotations: metadata.annotations }),
-      ...(metadata.finalizers === undefined ? {} : { finalizers: metadata.finalizers }),
-      ownerReferences: [controllerReference(REPLICA_SETS, set)],
-    },
-    spec: spec ?? { containers: [] },
-  };
 }
 
 const PHASE_RANK: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };

@@ -3,7 +3,6 @@
 import {
   type ControllerRevision,
   nameOf,
-  namespaceOf,
   PODS,
   type Pod,
   STATEFUL_SETS,
@@ -12,8 +11,9 @@ import {
 import { type Action, type Decision, statusAction } from "./action.ts";
 import { REVISION_HASH } from "./daemon-pod.ts";
 import { decideRevisions } from "./decide-revisions.ts";
-import { controllerReference, isControlledBy, isTerminating } from "./ownership.ts";
+import { isControlledBy, isTerminating } from "./ownership.ts";
 import { availabilityOf, isActive, isFinished, isReady, nextAvailableMs } from "./pod-state.ts";
+import { podFromTemplate } from "./templated-pod.ts";
 
 export interface StatefulSetView {
   readonly set: StatefulSet;
@@ -109,21 +109,17 @@ function ordinalOf(pod: Pod): number {
 
 function newPod(view: StatefulSetView, name: string): Pod {
   const { set, hash } = view;
-  const { metadata = {}, spec } = set.spec?.template ?? {};
-  return {
-    metadata: {
-      name,
-      namespace: namespaceOf(set),
-      labels: {
-        ...metadata.labels,
-        [REVISION_HASH]: hash,
-        "statefulset.kubernetes.io/pod-name": name,
-        "apps.kubernetes.io/pod-index": name.slice(nameOf(set).length + 1),
-      },
-      ...(metadata.annotations === undefined ? {} : { annotations: metadata.annotations }),
-      ownerReferences: [controllerReference(STATEFUL_SETS, set)],
+  const pod = podFromTemplate(STATEFUL_SETS, set, set.spec?.template, {
+    name,
+    labels: {
+      [REVISION_HASH]: hash,
+      "statefulset.kubernetes.io/pod-name": name,
+      "apps.kubernetes.io/pod-index": name.slice(nameOf(set).length + 1),
     },
-    spec: { containers: [], ...spec, hostname: name, subdomain: set.spec?.serviceName ?? "" },
+  });
+  return {
+    ...pod,
+    spec: { containers: [], ...pod.spec, hostname: name, subdomain: set.spec?.serviceName ?? "" },
   };
 }
 

@@ -3,9 +3,11 @@
 import {
   CONFIG_MAPS,
   createWorkQueue,
+  type KubernetesObject,
   keyOfRef,
   NAMESPACES,
   type Namespace,
+  nameOf,
   namespaceOf,
   type ResourceType,
   refOf,
@@ -13,11 +15,11 @@ import {
 } from "@meltemi/kubernetes";
 import {
   type ControllerContext,
-  decidingQueue,
-  queueEach,
   queueSelf,
   type RunningController,
+  relation,
   running,
+  startObjectController,
 } from "./controller.ts";
 import { decideNamespaceContent, decideNamespaceEnd, ROOT_CERTIFICATES_NAME } from "./decide-namespace.ts";
 import { isTerminating, uidOf } from "./ownership.ts";
@@ -29,25 +31,27 @@ export function startNamespaceContent(
   certificateAuthority: string,
 ): RunningController {
   const { world } = context;
-  const namespaces = world.of(NAMESPACES);
   const accounts = world.of(SERVICE_ACCOUNTS);
   const maps = world.of(CONFIG_MAPS);
-  const queue = decidingQueue("namespacecontent", context, (name) => {
-    const namespace = namespaces.get(name);
-    if (namespace === undefined) return undefined;
-    return decideNamespaceContent({
-      namespace,
-      defaultAccount: accounts.get(keyOfRef({ namespace: name, name: "default" })),
-      rootCertificates: maps.get(keyOfRef({ namespace: name, name: ROOT_CERTIFICATES_NAME })),
-      certificateAuthority,
-    });
-  });
-  namespaces.onChange(queueSelf(queue));
-  const named = (name: string) =>
-    queueEach((object) => (object.metadata?.name === name ? [namespaceOf(object)] : []), queue);
-  accounts.onChange(named("default"));
-  maps.onChange(named(ROOT_CERTIFICATES_NAME));
-  return running("namespacecontent", queue);
+  const named = (wanted: string) => (object: KubernetesObject) =>
+    nameOf(object) === wanted ? [namespaceOf(object)] : [];
+  return startObjectController(
+    {
+      name: "namespacecontent",
+      type: NAMESPACES,
+      decide: (namespace) => {
+        const keyOfIts = (name: string): string => keyOfRef({ namespace: nameOf(namespace), name });
+        return decideNamespaceContent({
+          namespace,
+          defaultAccount: accounts.get(keyOfIts("default")),
+          rootCertificates: maps.get(keyOfIts(ROOT_CERTIFICATES_NAME)),
+          certificateAuthority,
+        });
+      },
+      related: [relation(accounts, named("default")), relation(maps, named(ROOT_CERTIFICATES_NAME))],
+    },
+    context,
+  );
 }
 
 /** Pods take their grace period to go; this often it is looked whether all is gone. */

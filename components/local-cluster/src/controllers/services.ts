@@ -15,44 +15,43 @@ import {
 } from "@meltemi/kubernetes";
 import {
   type ControllerContext,
-  decidingQueue,
-  queueEach,
-  queueSelf,
+  inNamespace,
   type RunningController,
-  running,
+  relation,
+  startObjectController,
 } from "./controller.ts";
 import { decideEndpointSlices, SERVICE_NAME } from "./decide-endpoint-slices.ts";
-import { inNamespace } from "./workloads.ts";
 
+/** Slices of a service that is gone go with it, by their owner reference. */
 export function startEndpointSlices(context: ControllerContext): RunningController {
   const { world } = context;
   const services = world.of(SERVICES);
   const pods = world.of(PODS);
   const slices = world.of(ENDPOINT_SLICES);
   const nodes = world.of(NODES);
-  const queue = decidingQueue("endpointslice", context, (key) => {
-    const service = services.get(key);
-    // Slices of a service that is gone go with it, by their owner reference.
-    if (service === undefined) return undefined;
-    return decideEndpointSlices({
-      service,
-      pods: inNamespace(pods, service),
-      slices: inNamespace(slices, service).filter(
-        (slice) => slice.metadata?.labels?.[SERVICE_NAME] === nameOf(service),
-      ),
-      nodes: new Map(nodes.list().map((node) => [nameOf(node), node])),
-    });
-  });
-  services.onChange(queueSelf(queue));
   const servicesOf = (pod: Pod): readonly string[] =>
     inNamespace(services, pod)
       .filter((service) => matchesLabels(service.spec?.selector, pod.metadata?.labels))
       .map(keyOf);
-  pods.onChange(queueEach(servicesOf, queue));
   const serviceOf = (slice: EndpointSlice): readonly string[] => {
     const name = slice.metadata?.labels?.[SERVICE_NAME];
     return name === undefined ? [] : [keyOfRef({ namespace: namespaceOf(slice), name })];
   };
-  slices.onChange(queueEach(serviceOf, queue));
-  return running("endpointslice", queue);
+  return startObjectController(
+    {
+      name: "endpointslice",
+      type: SERVICES,
+      decide: (service) =>
+        decideEndpointSlices({
+          service,
+          pods: inNamespace(pods, service),
+          slices: inNamespace(slices, service).filter(
+            (slice) => slice.metadata?.labels?.[SERVICE_NAME] === nameOf(service),
+          ),
+          nodes: new Map(nodes.list().map((node) => [nameOf(node), node])),
+        }),
+      related: [relation(pods, servicesOf), relation(slices, serviceOf)],
+    },
+    context,
+  );
 }
