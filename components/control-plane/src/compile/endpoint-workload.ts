@@ -4,18 +4,16 @@ import type { Workload } from "@meltemi/model";
 import { bindingKey } from "./binding-report.ts";
 import type { EndpointFacts, EndpointSliceFacts, ServiceEntryFacts, WorkloadEntryFacts } from "./facts.ts";
 import type { Output } from "./graph.ts";
-import { serviceHostname } from "./mesh-collections.ts";
 import {
   type Compilation,
-  canonicalOf,
+  handWrittenService,
+  labelledParts,
   networkOf,
   parseLocality,
   plainWorkload,
-  policyKeys,
   resolvePorts,
   type ServicePorts,
   selectingServices,
-  speaksHbone,
 } from "./workload-parts.ts";
 
 export function compileWorkloadEntry(
@@ -79,16 +77,13 @@ function endpointPort(
 
 export function compileEndpointSlice(
   slice: EndpointSliceFacts,
-  { inputs, read, settings, outputs }: Compilation,
+  compilation: Compilation,
 ): readonly Output<Workload>[] {
   const { namespace, name } = slice;
-  const service = read.get(inputs.services, `${namespace}/${slice.serviceName}`);
-  if (service === undefined || Object.keys(service.selector).length > 0) return [];
-  const ports = resolvePorts(
-    service.ports,
-    (port) => slice.ports.find((candidate) => candidate.name === port.name)?.port,
-  );
-  const network = networkOf({ inputs, read, settings, outputs }, {});
+  const { settings } = compilation;
+  const service = handWrittenService(slice, compilation);
+  if (service === undefined) return [];
+  const network = networkOf(compilation, {});
   return slice.endpoints.flatMap(({ ips, healthy, podName }): Output<Workload>[] => {
     const [ip] = ips;
     // An endpoint that names its pod is that pod's business.
@@ -106,7 +101,7 @@ export function compileEndpointSlice(
       workloadName: name,
       canonicalName: service.name,
       status: healthy ? "healthy" : "unhealthy",
-      services: new Map([[`${namespace}/${serviceHostname(service, settings)}`, ports]]),
+      services: new Map([[service.key, service.ports]]),
     };
     return [{ key: uid, value }];
   });
@@ -123,7 +118,7 @@ interface EndpointSource {
 function endpointWorkload(source: EndpointSource, compilation: Compilation): Workload {
   const { uid, namespace, name, endpoint, services } = source;
   const { address, labels } = endpoint;
-  const nativeTunnel = speaksHbone(labels);
+  const labelled = labelledParts(compilation, namespace, labels, name);
   return {
     ...plainWorkload(compilation.settings),
     uid,
@@ -131,14 +126,11 @@ function endpointWorkload(source: EndpointSource, compilation: Compilation): Wor
     namespace,
     addresses: address?.kind === "ip" ? [address.ip] : [],
     hostname: address?.kind === "hostname" ? address.hostname : "",
-    network: endpoint.network || networkOf(compilation, labels),
-    tunnelProtocol: nativeTunnel ? "hbone" : "none",
-    nativeTunnel,
+    ...labelled,
+    network: endpoint.network || labelled.network,
+    tunnelProtocol: labelled.nativeTunnel ? "hbone" : "none",
     serviceAccount: endpoint.serviceAccount || "default",
-    ...canonicalOf(labels, name),
-    workloadName: name,
     locality: parseLocality(endpoint.locality, "/"),
-    authorizationPolicies: policyKeys(compilation, namespace, labels),
     services,
     capacity: endpoint.weight,
   };

@@ -4,19 +4,15 @@ import type { Locality, Workload } from "@meltemi/model";
 import { waypointKey } from "./binding-report.ts";
 import type { PodFacts } from "./facts.ts";
 import type { Output } from "./graph.ts";
-import { serviceHostname } from "./mesh-collections.ts";
 import { bindWorkload, isWaypointPod } from "./waypoint-binding.ts";
 import {
   type Compilation,
-  canonicalOf,
-  networkOf,
+  handWrittenService,
+  labelledParts,
   parseLocality,
   plainWorkload,
-  policyKeys,
-  resolvePorts,
   type ServicePorts,
   selectingServices,
-  speaksHbone,
 } from "./workload-parts.ts";
 
 export function compilePod(pod: PodFacts, compilation: Compilation): readonly Output<Workload>[] {
@@ -24,25 +20,20 @@ export function compilePod(pod: PodFacts, compilation: Compilation): readonly Ou
   const { settings } = compilation;
   const { namespace, name, labels } = pod;
   const uid = `${settings.clusterId}//Pod/${namespace}/${name}`;
-  const nativeTunnel = speaksHbone(labels);
-  const network = networkOf(compilation, labels);
+  const labelled = labelledParts(compilation, namespace, labels, pod.workloadName);
   const value: Workload = {
     ...plainWorkload(settings),
     uid,
     name,
     namespace,
     addresses: pod.ips,
-    network,
+    ...labelled,
     networkMode: pod.hostNetwork ? "hostNetwork" : "standard",
-    tunnelProtocol: pod.captured || nativeTunnel ? "hbone" : "none",
-    nativeTunnel,
+    tunnelProtocol: pod.captured || labelled.nativeTunnel ? "hbone" : "none",
     serviceAccount: pod.serviceAccount,
-    ...waypointParts(pod, network, compilation),
+    ...waypointParts(pod, labelled.network, compilation),
     node: pod.node,
-    ...canonicalOf(labels, pod.workloadName),
-    workloadName: pod.workloadName,
     locality: localityOf(pod, compilation),
-    authorizationPolicies: policyKeys(compilation, namespace, labels),
     status: pod.healthy ? "healthy" : "unhealthy",
     services: servicesOf(pod, compilation),
   };
@@ -74,18 +65,12 @@ function localityOf(pod: PodFacts, { inputs, read }: Compilation): Locality {
 }
 
 function servicesOf(pod: PodFacts, compilation: Compilation): ServicePorts {
-  const { inputs, read, settings } = compilation;
+  const { inputs, read } = compilation;
   const { namespace, name } = pod;
   const found = selectingServices(compilation, namespace, pod.labels, pod.namedPorts);
-  // A Service without a selector may point at pods by hand-written slices.
   for (const slice of read.by(inputs.endpointSlices, "pod", `${namespace}/${name}`)) {
-    const service = read.get(inputs.services, `${namespace}/${slice.serviceName}`);
-    if (service === undefined || Object.keys(service.selector).length > 0) continue;
-    const ports = resolvePorts(
-      service.ports,
-      (port) => slice.ports.find((candidate) => candidate.name === port.name)?.port,
-    );
-    found.set(`${namespace}/${serviceHostname(service, settings)}`, ports);
+    const service = handWrittenService(slice, compilation);
+    if (service !== undefined) found.set(service.key, service.ports);
   }
   return found;
 }

@@ -1,7 +1,7 @@
 /** What all kinds of workloads are made of: ports, policies, names, waypoint, locality (reference: protocol §3.8). */
 
 import type { Locality, Port, Workload } from "@meltemi/model";
-import type { Labels, ServicePortFacts } from "./facts.ts";
+import type { EndpointSliceFacts, Labels, ServicePortFacts } from "./facts.ts";
 import type { Reader } from "./graph.ts";
 import { type MeshInputs, type MeshOutputs, serviceHostname } from "./mesh-collections.ts";
 import { isStrictByDefault, oldest, peerAuthenticationKeys } from "./peer-authentication.ts";
@@ -83,8 +83,48 @@ export function selectingServices(
   return found;
 }
 
+/** The service that a hand-written EndpointSlice speaks for; undefined when there is none, or when it selects its pods itself. */
+export function handWrittenService(
+  slice: EndpointSliceFacts,
+  { inputs, read, settings }: Compilation,
+): { readonly key: string; readonly name: string; readonly ports: readonly Port[] } | undefined {
+  const service = read.get(inputs.services, `${slice.namespace}/${slice.serviceName}`);
+  if (service === undefined || Object.keys(service.selector).length > 0) return undefined;
+  const portOf = (name: string): number | undefined =>
+    slice.ports.find((candidate) => candidate.name === name)?.port;
+  return {
+    key: `${slice.namespace}/${serviceHostname(service, settings)}`,
+    name: service.name,
+    ports: resolvePorts(service.ports, ({ name }) => portOf(name)),
+  };
+}
+
+/** What a workload's labels say of it, be it a pod or not. */
+export function labelledParts(
+  compilation: Compilation,
+  namespace: string,
+  labels: Labels,
+  workloadName: string,
+): Pick<
+  Workload,
+  | "network"
+  | "nativeTunnel"
+  | "canonicalName"
+  | "canonicalRevision"
+  | "workloadName"
+  | "authorizationPolicies"
+> {
+  return {
+    network: networkOf(compilation, labels),
+    nativeTunnel: speaksHbone(labels),
+    ...canonicalOf(labels, workloadName),
+    workloadName,
+    authorizationPolicies: policyKeys(compilation, namespace, labels),
+  };
+}
+
 /** Names of the selector-scoped policies of a workload, sorted. */
-export function policyKeys(
+function policyKeys(
   { inputs, outputs, read, settings }: Compilation,
   namespace: string,
   labels: Labels,
@@ -123,7 +163,7 @@ const CANONICAL_REVISION_LABELS = [
   "version",
 ] as const;
 
-export function canonicalOf(
+function canonicalOf(
   labels: Labels,
   workloadName: string,
 ): Pick<Workload, "canonicalName" | "canonicalRevision"> {
@@ -136,7 +176,7 @@ export function canonicalOf(
 }
 
 /** `networking.istio.io/tunnel: http`: a proxy that speaks HBONE by itself. */
-export function speaksHbone(labels: Labels): boolean {
+function speaksHbone(labels: Labels): boolean {
   return labels["networking.istio.io/tunnel"]?.split(",").includes("http") ?? false;
 }
 
