@@ -29,7 +29,7 @@ test("every definition is named after its plural and group, and stores one versi
   assert.equal(new Set(manifests.map(({ metadata }) => metadata.name)).size, manifests.length);
 });
 
-test("short names are Istio's and Gateway API's, each once", () => {
+test("short names are Istio's, Gateway API's and our own, each once", () => {
   const shortNames = manifests.flatMap(({ spec }) => spec.names.shortNames ?? []);
   assert.deepEqual(shortNames.toSorted(), [
     "ap",
@@ -40,6 +40,7 @@ test("short names are Istio's and Gateway API's, each once", () => {
     "pa",
     "ra",
     "refgrant",
+    "rlp",
     "se",
     "telemetry",
     "vs",

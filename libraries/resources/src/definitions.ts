@@ -3,10 +3,11 @@
 import { manifestOf } from "./definition.ts";
 import { GATEWAY_API_DEFINITIONS } from "./gateway-api/definitions.ts";
 import { ISTIO_DEFINITIONS } from "./istio/definitions.ts";
+import { MELTEMI_DEFINITIONS } from "./meltemi/definitions.ts";
 
-/** Istio's kinds, as plain JSON manifests in a fixed order. */
+/** Istio's kinds and our own, as plain JSON manifests in a fixed order. */
 export function istioDefinitions(): readonly object[] {
-  return ISTIO_DEFINITIONS.map(manifestOf);
+  return [...ISTIO_DEFINITIONS, ...MELTEMI_DEFINITIONS].map(manifestOf);
 }
 
 /** Gateway API's kinds. A cluster may have them from elsewhere, newer: install only what is missing. */

@@ -28,6 +28,28 @@ export function parseObject<T>(
   return problems.found.length > 0 ? { kind: "invalid", problems: problems.found } : { kind: "ok", value };
 }
 
+/** A spec in the form of its API, which its schema has checked. `null` stands nowhere in it. */
+export interface Stored<S> {
+  readonly metadata: Metadata;
+  readonly spec: S;
+}
+
+/** For kinds that are understood where they are compiled: `S` must be what `schema` lets through. */
+export function parseStored<S>(kind: string, schema: ObjectSchema, object: unknown): Parsed<Stored<S>> {
+  return parseObject(kind, schema, object, (spec, metadata) => ({
+    metadata,
+    spec: withoutNulls(spec) as S,
+  }));
+}
+
+/** The API server takes `null` as absent. Depth is bounded by the schema that the value has passed. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isFields(value)) return value;
+  const kept = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined);
+  return Object.fromEntries(kept.map(([name, inner]) => [name, withoutNulls(inner)]));
+}
+
 /** A field that the schema says is a list of text; empty when absent. */
 export function textList(fields: Fields, name: string): readonly string[] {
   const value = fields[name];

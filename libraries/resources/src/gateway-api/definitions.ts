@@ -1,10 +1,11 @@
-/** The CRDs of Gateway API that an ambient mesh needs: its standard channel, version 1.4. */
+/** The CRDs of Gateway API that an ambient mesh needs, version 1.4: its standard channel, and the routes of streams. */
 
 import { AGE, type Definition } from "../definition.ts";
 import { list, type ObjectSchema, object } from "../schema/schema.ts";
 import { GATEWAY_GROUP, group, kind, NAMESPACE, OBJECT_NAME } from "./common.ts";
 import { GATEWAY_CLASS_SPEC, GATEWAY_CLASS_STATUS, GATEWAY_SPEC, GATEWAY_STATUS } from "./gateway.ts";
 import { GRPC_ROUTE_SPEC, HTTP_ROUTE_SPEC, ROUTE_STATUS } from "./routes.ts";
+import { TCP_ROUTE_SPEC, TLS_ROUTE_SPEC } from "./stream-routes.ts";
 
 /** `gateway.networking.k8s.io` is a protected group: the server wants to know where the API was approved. */
 const ANNOTATIONS = {
@@ -12,6 +13,8 @@ const ANNOTATIONS = {
   "gateway.networking.k8s.io/bundle-version": "v1.4.0",
   "gateway.networking.k8s.io/channel": "standard",
 };
+
+const EXPERIMENTAL = { ...ANNOTATIONS, "gateway.networking.k8s.io/channel": "experimental" };
 
 const COMMON = {
   group: GATEWAY_GROUP,
@@ -88,6 +91,26 @@ export const GATEWAY_API_DEFINITIONS: readonly Definition[] = [
     versions: ["v1"],
     columns: [HOSTNAMES, AGE],
     spec: GRPC_ROUTE_SPEC,
+    status: ROUTE_STATUS,
+  },
+  {
+    ...COMMON,
+    annotations: EXPERIMENTAL,
+    kind: "TCPRoute",
+    plural: "tcproutes",
+    versions: ["v1alpha2"],
+    columns: [AGE],
+    spec: TCP_ROUTE_SPEC,
+    status: ROUTE_STATUS,
+  },
+  {
+    ...COMMON,
+    annotations: EXPERIMENTAL,
+    kind: "TLSRoute",
+    plural: "tlsroutes",
+    versions: ["v1alpha2"],
+    columns: [HOSTNAMES, AGE],
+    spec: TLS_ROUTE_SPEC,
     status: ROUTE_STATUS,
   },
   {

@@ -168,7 +168,7 @@ function placeOf(parent: Fields): string {
   return JSON.stringify([group, kind, namespace, name, sectionName, port]);
 }
 
-const PARENT_REFS: ListSchema = list(PARENT_REF, {
+export const PARENT_REFS: ListSchema = list(PARENT_REF, {
   maxItems: 32,
   listType: "atomic",
   rules: [

@@ -2,10 +2,13 @@
 
 import { AGE, type Definition, PERMISSIVE_SPEC, type PrinterColumn } from "../definition.ts";
 import { AUTHORIZATION_POLICY_SPEC } from "./authorization-policy.ts";
+import { DESTINATION_RULE_SPEC } from "./destination-rule.ts";
 import { PEER_AUTHENTICATION_SPEC } from "./peer-authentication.ts";
 import { REQUEST_AUTHENTICATION_SPEC } from "./request-authentication.ts";
 import { SERVICE_ENTRY_SPEC, SERVICE_ENTRY_STATUS } from "./service-entry.ts";
 import { ISTIO_STATUS } from "./status.ts";
+import { TELEMETRY_SPEC } from "./telemetry.ts";
+import { VIRTUAL_SERVICE_SPEC } from "./virtual-service.ts";
 import { WORKLOAD_ENTRY_SPEC } from "./workload-entry.ts";
 
 const LABELS = { app: "istio-pilot", chart: "istio", heritage: "Tiller", release: "istio" };
@@ -101,6 +104,7 @@ const NETWORKING: readonly Row[] = [
     shortNames: ["vs"],
     versions: STABLE,
     columns: [column("Gateways", ".spec.gateways"), column("Hosts", ".spec.hosts"), AGE],
+    spec: VIRTUAL_SERVICE_SPEC,
   },
   {
     kind: "DestinationRule",
@@ -108,6 +112,7 @@ const NETWORKING: readonly Row[] = [
     shortNames: ["dr"],
     versions: STABLE,
     columns: [column("Host", ".spec.host"), AGE],
+    spec: DESTINATION_RULE_SPEC,
   },
   { kind: "Gateway", plural: "gateways", shortNames: ["gw"], versions: STABLE },
   { kind: "Sidecar", plural: "sidecars", versions: STABLE },
@@ -122,6 +127,7 @@ const TELEMETRY: readonly Row[] = [
     shortNames: ["telemetry"],
     versions: ["v1", "v1alpha1"],
     columns: [AGE],
+    spec: TELEMETRY_SPEC,
   },
 ];
 

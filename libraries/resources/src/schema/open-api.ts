@@ -26,6 +26,8 @@ export function openApi(schema: Schema): Fields {
         default: schema.default,
         ...validations(schema.rules),
       });
+    case "decimal":
+      return compact({ type: "number", minimum: schema.min, maximum: schema.max });
     case "flag":
       return compact({ type: "boolean", default: schema.default });
     case "object":
@@ -72,8 +74,9 @@ function objectOpenApi(schema: ObjectSchema): Fields {
 }
 
 function validations(rules: readonly Pick<Rule<never>, "message" | "cel">[] | undefined): Fields {
-  if (rules === undefined || rules.length === 0) return {};
-  return { "x-kubernetes-validations": rules.map(({ message, cel }) => ({ message, rule: cel })) };
+  const said = rules?.filter(({ cel }) => cel !== undefined) ?? [];
+  if (said.length === 0) return {};
+  return { "x-kubernetes-validations": said.map(({ message, cel }) => ({ message, rule: cel })) };
 }
 
 function compact(fields: Fields): Fields {

@@ -5,8 +5,8 @@
 
 export interface Rule<T> {
   readonly message: string;
-  /** Common Expression Language, over `self`. */
-  readonly cel: string;
+  /** Common Expression Language, over `self`. Absent where the API server's bound of cost forbids it, in lists within lists. */
+  readonly cel?: string;
   readonly holds: (self: T) => boolean;
 }
 
@@ -30,6 +30,13 @@ export interface IntegerSchema {
   readonly format?: string;
   readonly default?: number;
   readonly rules?: readonly Rule<number>[];
+}
+
+/** Any number, whole or not. */
+export interface DecimalSchema {
+  readonly kind: "decimal";
+  readonly min?: number;
+  readonly max?: number;
 }
 
 export interface FlagSchema {
@@ -76,6 +83,7 @@ export interface IntegerOrTextSchema {
 export type Schema =
   | TextSchema
   | IntegerSchema
+  | DecimalSchema
   | FlagSchema
   | ObjectSchema
   | ListSchema
@@ -92,6 +100,10 @@ export function oneOf(...values: readonly string[]): TextSchema {
 
 export function integer(options: Omit<IntegerSchema, "kind"> = {}): IntegerSchema {
   return { kind: "integer", ...options };
+}
+
+export function decimal(min: number, max?: number): DecimalSchema {
+  return { kind: "decimal", min, ...(max === undefined ? {} : { max }) };
 }
 
 export function flag(): FlagSchema {

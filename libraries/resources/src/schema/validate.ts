@@ -3,6 +3,7 @@
 import { unreachable } from "@meltemi/runtime";
 import { type Problems, shown } from "../problem.ts";
 import {
+  type DecimalSchema,
   type Fields,
   has,
   type IntegerSchema,
@@ -24,6 +25,9 @@ export function validate(schema: Schema, value: unknown, path: string, problems:
       return;
     case "integer":
       validateInteger(schema, value, path, problems);
+      return;
+    case "decimal":
+      validateDecimal(schema, value, path, problems);
       return;
     case "flag":
       if (typeof value !== "boolean") problems.add(path, `expected true or false, got ${shown(value)}`);
@@ -69,6 +73,12 @@ function validateInteger(schema: IntegerSchema, value: unknown, path: string, pr
     return;
   }
   validateRules(schema.rules, value, path, problems);
+}
+
+function validateDecimal(schema: DecimalSchema, value: unknown, path: string, problems: Problems): void {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = schema;
+  if (typeof value !== "number" || !(value >= min && value <= max))
+    problems.add(path, `expected a number from ${min} to ${max}, got ${shown(value)}`);
 }
 
 function validateObject(schema: ObjectSchema, value: unknown, path: string, problems: Problems): void {
