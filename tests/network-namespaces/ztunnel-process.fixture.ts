@@ -187,9 +187,27 @@ export interface ZtunnelProcess {
   openFiles(): number;
   maxOpenFiles(): number;
   residentBytes(): number;
+  /** What its objects take, garbage excluded. */
+  heapBytes(): Promise<number>;
 }
 
 const MAIN = fileURLToPath(new URL("../../components/ztunnel/src/main.ts", import.meta.url));
+
+/** Loaded before the program: told by a signal, it collects all garbage, twice for what the first time released, and says what is left. */
+const HEAP_REPORT = `data:text/javascript,${encodeURIComponent(`
+  import { setFlagsFromString } from "node:v8";
+  import { runInNewContext } from "node:vm";
+  process.on("SIGUSR2", () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc");
+    collect();
+    setTimeout(() => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      console.log("heap_bytes=" + (heapUsed + external));
+    }, 100);
+  });
+`)}`;
 
 /** Starts the program in `place` as pod `istio-system/ztunnel`; resolves at once. */
 export function spawnZtunnel(place: LabPlace, node: string, agentSocket: string): ZtunnelProcess {
@@ -206,9 +224,21 @@ export function spawnZtunnel(place: LabPlace, node: string, agentSocket: string)
     CA_ROOT_CA: "SYSTEM",
     AUTH_TOKEN: "a-token",
     CONNECTION_TERMINATION_DEADLINE: "300ms",
+    // As in the DaemonSet that `istioctl install` makes.
+    NODE_OPTIONS: "--max-semi-space-size=4 --v8-pool-size=1",
+    MALLOC_ARENA_MAX: "2",
   };
   const words = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const child = place.spawn(["env", ...words, process.execPath, MAIN, "proxy", "ztunnel"]);
+  const child = place.spawn([
+    "env",
+    ...words,
+    process.execPath,
+    "--import",
+    HEAP_REPORT,
+    MAIN,
+    "proxy",
+    "ztunnel",
+  ]);
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr])
     if (stream !== null) createInterface({ input: stream }).on("line", (line) => void lines.push(line));
@@ -223,6 +253,14 @@ export function spawnZtunnel(place: LabPlace, node: string, agentSocket: string)
       Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"))?.[1] ?? 0),
     residentBytes: () =>
       1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0),
+    async heapBytes() {
+      const before = lines.length;
+      child.kill("SIGUSR2");
+      return eventually(() => {
+        const line = lines.slice(before).find((one) => one.startsWith("heap_bytes="));
+        return line !== undefined && Number(line.slice("heap_bytes=".length));
+      });
+    },
   };
 }
 

@@ -14,7 +14,7 @@ export interface AdmissionLimits {
 const DEFAULT_ADMISSION: AdmissionLimits = { process: 100_000, pod: 25_000 };
 
 /** Beyond this part of the process's bound every pod is held to its equal share. */
-const CROWDED = 0.8;
+export const CROWDED = 0.8;
 
 /** Whether a pod that has `podCount` of the process's `total` connections, one of `pods`, may have one more. */
 export function decideAdmission(
