@@ -17,7 +17,8 @@ import { createMeshResources, type MeshResources } from "./distribute/mesh-resou
 import { createDistributionMetrics } from "./distribute/metrics.ts";
 import { createPublisher } from "./distribute/publisher.ts";
 import { type MeshWatch, watchMesh } from "./sources/watch-mesh.ts";
-import { type PolicyStatusWriter, startPolicyStatus } from "./status/policy-status.ts";
+import { createBrokenWaypoints } from "./status/broken-waypoints.ts";
+import { type MeshStatus, startMeshStatus } from "./status/mesh-status.ts";
 
 export interface ControlPlaneOptions {
   readonly compile: CompileSettings;
@@ -80,7 +81,7 @@ export function createControlPlane(
   });
   const resources = createMeshResources();
   let isReady = false;
-  let status: PolicyStatusWriter | undefined;
+  let status: MeshStatus | undefined;
   const discovery = createDiscoveryService(
     { requireToken: options.requireToken },
     {
@@ -92,8 +93,10 @@ export function createControlPlane(
       isReady: () => isReady,
     },
   );
-  const onCompiled = ({ reports }: MeshChanges): void => {
-    for (const { name } of reports.upserts) status?.touch(name);
+  const brokenWaypoints = createBrokenWaypoints(registry, logger.scope("waypoints"));
+  const onCompiled = (changes: MeshChanges): void => {
+    brokenWaypoints.onCompiled(changes);
+    status?.onCompiled(changes);
   };
   const publisher = createPublisher(options.debounce, {
     clock,
@@ -170,15 +173,14 @@ export function createControlPlane(
     async runStatus(signal) {
       await ready;
       if (signal.aborted) return;
-      status = startPolicyStatus({
+      status = startMeshStatus({
         client: deps.client,
         clock,
         random: deps.random,
         log: logger.scope("status"),
-        report: (key) => compiler.outputs.policyReports.get(key),
-        stored: (key) => watch.authorizationPolicies.get(key),
+        outputs: compiler.outputs,
+        watch,
       });
-      for (const [key] of compiler.outputs.policyReports.entries()) status.touch(key);
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
       const ended = status;
       status = undefined;

@@ -19,6 +19,7 @@ import type {
   WorkloadEntryFacts,
 } from "./facts.ts";
 import type { Graph } from "./graph.ts";
+import type { WaypointVerdict } from "./policy-targets.ts";
 import { selectorHint } from "./selectors.ts";
 import type { CompileSettings } from "./settings.ts";
 import type { Waypoint } from "./waypoint.ts";
@@ -52,7 +53,9 @@ export interface PolicyReport {
   readonly namespace: string;
   readonly name: string;
   readonly generation: number;
-  readonly verdict: ZtunnelVerdict;
+  readonly verdict: ZtunnelVerdict | WaypointVerdict;
+  /** It has targetRefs: waypoints enforce it. */
+  readonly isForWaypoints: boolean;
 }
 
 export interface MeshOutputs {

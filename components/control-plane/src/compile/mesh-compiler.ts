@@ -20,6 +20,7 @@ import {
 } from "./mesh-collections.ts";
 import { portLevelPolicy, staticStrictPolicy } from "./peer-authentication.ts";
 import { compilePod } from "./pod-workload.ts";
+import { reportTargets } from "./policy-targets.ts";
 import { compileService, compileServiceEntry } from "./service.ts";
 import type { CompileSettings } from "./settings.ts";
 import { resolveWaypoint } from "./waypoint.ts";
@@ -149,10 +150,15 @@ function derivePolicies(
     const key = policyKey(policy);
     return [{ key, value: { key, namespace: source.namespace, selector: source.selector } }];
   });
-  graph.derive(inputs.authorizationPolicies, outputs.policyReports, (source) => {
+  graph.derive(inputs.authorizationPolicies, outputs.policyReports, (source, read) => {
     const { namespace, name, generation } = source;
-    const { verdict } = compileAuthorizationPolicy(source, settings);
-    return [{ key: policyKey(source), value: { namespace, name, generation, verdict } }];
+    const compiled = compileAuthorizationPolicy(source, settings).verdict;
+    const isForWaypoints = source.targetRefs.length > 0;
+    const verdict =
+      compiled.kind === "notForZtunnel"
+        ? reportTargets(source, { settings, inputs, outputs, read })
+        : compiled;
+    return [{ key: policyKey(source), value: { namespace, name, generation, verdict, isForWaypoints } }];
   });
   graph.derive(inputs.peerAuthentications, outputs.policies, (source, read) => {
     const isWorkloadLevel =

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ZtunnelVerdict } from "../compile/authorization.ts";
-import { decideCondition, mergeCondition } from "./decide-conditions.ts";
+import type { TargetOutcome } from "../compile/policy-targets.ts";
+import { decideCondition } from "./decide-conditions.ts";
 
 const partial = (effect: (ZtunnelVerdict & { kind: "partial" })["effect"]): ZtunnelVerdict => ({
   kind: "partial",
@@ -22,13 +23,6 @@ const verdicts: readonly {
     status: "True",
     reason: "Accepted",
     message: /^attached to ztunnel$/,
-  },
-  {
-    verdict: { kind: "notForZtunnel" },
-    type: "WaypointAccepted",
-    status: "False",
-    reason: "AncestorNotBound",
-    message: /not enforced/,
   },
   {
     verdict: { kind: "unsupported", what: "AUDIT action" },
@@ -96,7 +90,13 @@ for (const { verdict, type, status, reason, message } of verdicts) {
         ? `invalid, ${verdict.enforced.kind}`
         : verdict.kind;
   test(`condition: ${name}`, () => {
-    const condition = decideCondition({ namespace: "ns", name: "p", generation: 4, verdict });
+    const condition = decideCondition({
+      namespace: "ns",
+      name: "p",
+      generation: 4,
+      verdict,
+      isForWaypoints: false,
+    });
     assert.deepEqual(
       { type: condition.type, status: condition.status, reason: condition.reason },
       { type, status, reason },
@@ -106,18 +106,67 @@ for (const { verdict, type, status, reason, message } of verdicts) {
   });
 }
 
-const wanted = decideCondition({ namespace: "ns", name: "p", generation: 1, verdict: { kind: "enforced" } });
-
-test("merging: the same is not written again", () => {
-  assert.equal(mergeCondition({ ...wanted, lastTransitionTime: "then" }, wanted, "now"), undefined);
+const service = { group: "", kind: "Service" };
+const target = (name: string, outcome: TargetOutcome) => ({
+  reference: { ...service, name },
+  key: `ns/${name}`,
+  outcome,
 });
+const bound: TargetOutcome = { kind: "bound", to: "ns/waypoint" };
 
-test("merging: the time of transition changes with the status only", () => {
-  const stored = { ...wanted, lastTransitionTime: "then" };
-  assert.equal(mergeCondition(undefined, wanted, "now")?.lastTransitionTime, "now");
-  assert.equal(
-    mergeCondition({ ...stored, observedGeneration: "0" }, wanted, "now")?.lastTransitionTime,
-    "then",
-  );
-  assert.equal(mergeCondition({ ...stored, status: "False" }, wanted, "now")?.lastTransitionTime, "now");
-});
+const targets: readonly {
+  readonly name: string;
+  readonly targets: readonly ReturnType<typeof target>[];
+  readonly want: readonly [status: string, reason: string, message: string];
+}[] = [
+  { name: "bound", targets: [target("a", bound)], want: ["True", "Accepted", "bound to ns/waypoint"] },
+  {
+    name: "two of one waypoint",
+    targets: [target("a", bound), target("b", bound)],
+    want: ["True", "Accepted", "bound to ns/waypoint"],
+  },
+  {
+    name: "not bound",
+    targets: [target("a", { kind: "notBound" })],
+    want: ["False", "AncestorNotBound", "Service ns/a is not bound to a waypoint"],
+  },
+  {
+    name: "not there",
+    targets: [target("a", { kind: "notFound" })],
+    want: ["False", "TargetNotFound", "Service ns/a was not found"],
+  },
+  {
+    name: "invalid",
+    targets: [target("a", { kind: "invalid", problem: "no" })],
+    want: ["False", "Invalid", "no"],
+  },
+  {
+    name: "none of two",
+    targets: [target("a", { kind: "notFound" }), target("b", { kind: "notBound" })],
+    want: ["False", "TargetNotFound", "Service ns/a was not found; Service ns/b is not bound to a waypoint"],
+  },
+  {
+    name: "one of two",
+    targets: [target("a", bound), target("b", { kind: "notBound" })],
+    want: ["True", "PartiallyInvalid", "Invalid targetRefs: Service.core:ns/b"],
+  },
+];
+for (const { name, targets: reported, want } of targets) {
+  test(`WaypointPolicyStatusCollection: ${name}`, () => {
+    const verdict = { kind: "targets", targets: reported } as const;
+    const condition = decideCondition({
+      namespace: "ns",
+      name: "p",
+      generation: 4,
+      verdict,
+      isForWaypoints: true,
+    });
+    assert.deepEqual(condition, {
+      type: "WaypointAccepted",
+      status: want[0],
+      reason: want[1],
+      message: want[2],
+      observedGeneration: "4",
+    });
+  });
+}

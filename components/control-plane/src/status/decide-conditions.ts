@@ -1,58 +1,79 @@
-/** What a policy's status says: whether ztunnel enforces it, and if not, why (reference: l7-and-cli §1.9). Pure. */
+/** What a policy's status says: who enforces it, and if nobody does, why (reference: l7-and-cli §1.9). Pure. */
 
 import type { ZtunnelVerdict } from "../compile/authorization.ts";
 import type { PolicyReport } from "../compile/mesh-collections.ts";
+import type { TargetReport, WaypointVerdict } from "../compile/policy-targets.ts";
+import type { ConditionContent } from "./condition.ts";
 
-/** A condition as Kubernetes has it, without the time of its last change. */
-export interface ConditionContent {
-  readonly type: "ZtunnelAccepted" | "WaypointAccepted";
-  readonly status: "True" | "False";
-  readonly reason: "Accepted" | "Invalid" | "UnsupportedValue" | "AncestorNotBound";
-  readonly message: string;
-  /** A 64-bit number, which the JSON of Istio's API writes as text. */
-  readonly observedGeneration: string;
-}
-
-export interface StoredCondition extends ConditionContent {
-  readonly lastTransitionTime: string;
-}
+export const POLICY_CONDITIONS = ["ZtunnelAccepted", "WaypointAccepted"] as const;
 
 export function decideCondition(report: PolicyReport): ConditionContent {
-  return { ...contentOf(report.verdict), observedGeneration: String(report.generation) };
+  const { verdict, generation } = report;
+  const content = verdict.kind === "targets" ? targetsContent(verdict) : ztunnelContent(verdict);
+  const type = report.isForWaypoints ? "WaypointAccepted" : "ZtunnelAccepted";
+  return { type, ...content, observedGeneration: String(generation) };
 }
 
-function contentOf(verdict: ZtunnelVerdict): Omit<ConditionContent, "observedGeneration"> {
+type Content = Omit<ConditionContent, "type" | "observedGeneration">;
+
+function targetsContent({ targets }: WaypointVerdict): Content {
+  const unbound = targets.filter(({ outcome }) => outcome.kind !== "bound");
+  const [first] = unbound;
+  if (first === undefined) {
+    const bound = targets.flatMap(({ outcome }) => (outcome.kind === "bound" ? [outcome.to] : []));
+    return { status: "True", reason: "Accepted", message: `bound to ${[...new Set(bound)].join(", ")}` };
+  }
+  if (unbound.length < targets.length)
+    return {
+      status: "True",
+      reason: "PartiallyInvalid",
+      message: `Invalid targetRefs: ${unbound.map(formatTarget).join(", ")}`,
+    };
+  return {
+    status: "False",
+    reason: unboundReason(first),
+    message: unbound.map(unboundText).join("; "),
+  };
+}
+
+function formatTarget({ reference, key }: TargetReport): string {
+  return `${reference.kind}.${reference.group || "core"}:${key}`;
+}
+
+function unboundReason({ outcome }: TargetReport): string {
+  if (outcome.kind === "notFound") return "TargetNotFound";
+  return outcome.kind === "notBound" ? "AncestorNotBound" : "Invalid";
+}
+
+function unboundText({ reference, key, outcome }: TargetReport): string {
+  if (outcome.kind === "invalid") return outcome.problem;
+  return `${reference.kind} ${key} ${outcome.kind === "notFound" ? "was not found" : "is not bound to a waypoint"}`;
+}
+
+function ztunnelContent(verdict: ZtunnelVerdict): Content {
   switch (verdict.kind) {
     case "enforced":
-      return { type: "ZtunnelAccepted", status: "True", reason: "Accepted", message: "attached to ztunnel" };
+      return { status: "True", reason: "Accepted", message: "attached to ztunnel" };
     case "notForZtunnel":
       return {
-        type: "WaypointAccepted",
         status: "False",
         reason: "AncestorNotBound",
-        message:
-          "not enforced: the policy has targetRefs, which only waypoints enforce, and this control plane does not configure waypoints",
+        message: "not enforced by ztunnel: it has targetRefs",
       };
     case "unsupported":
       return {
-        type: "ZtunnelAccepted",
         status: "False",
         reason: "UnsupportedValue",
         message: `not enforced: ${unsupportedText(verdict.what)}`,
       };
     case "invalid":
       return {
-        type: "ZtunnelAccepted",
         status: "False",
         reason: "Invalid",
-        message: `${enforcedText(verdict.enforced)} The policy cannot be read: ${verdict.problems}`.slice(
-          0,
-          MAX_MESSAGE_CHARACTERS,
-        ),
+        message: `${enforcedText(verdict.enforced)} The policy cannot be read: ${verdict.problems}`,
       };
     case "partial":
       return {
-        type: "ZtunnelAccepted",
         // Istio says True whenever anything is sent. A policy that cannot act at all is not accepted, whatever was sent.
         status: verdict.effect === "noEffect" ? "False" : "True",
         reason: "UnsupportedValue",
@@ -64,9 +85,6 @@ function contentOf(verdict: ZtunnelVerdict): Omit<ConditionContent, "observedGen
       return verdict satisfies never;
   }
 }
-
-/** Kubernetes' bound for the message of a condition. */
-const MAX_MESSAGE_CHARACTERS = 32_768;
 
 function enforcedText(enforced: (ZtunnelVerdict & { kind: "invalid" })["enforced"]): string {
   switch (enforced.kind) {
@@ -102,23 +120,4 @@ function effectText(effect: (ZtunnelVerdict & { kind: "partial" })["effect"]): s
     default:
       return effect satisfies never;
   }
-}
-
-/** Undefined when the stored condition says it all; otherwise what to store. The time changes with the status alone. */
-export function mergeCondition(
-  stored: StoredCondition | undefined,
-  wanted: ConditionContent,
-  now: string,
-): StoredCondition | undefined {
-  const isSame =
-    stored !== undefined &&
-    stored.status === wanted.status &&
-    stored.reason === wanted.reason &&
-    stored.message === wanted.message &&
-    String(stored.observedGeneration) === wanted.observedGeneration;
-  if (isSame) return undefined;
-  return {
-    ...wanted,
-    lastTransitionTime: stored?.status === wanted.status ? stored.lastTransitionTime : now,
-  };
 }
