@@ -5,7 +5,7 @@ import type { CertificateManager } from "@meltemi/identity";
 import { createRelays, type Relays } from "@meltemi/l4";
 import type { NetworkNamespace } from "@meltemi/linux";
 import type { AddressChange, Ip, SocketAddress, WorkloadName } from "@meltemi/model";
-import { type Clock, describeError, type LogFilter, type Logger } from "@meltemi/runtime";
+import { type Clock, describeError, detach, type LogFilter, type Logger } from "@meltemi/runtime";
 import { createAccessLog, type Registry } from "@meltemi/telemetry";
 import type { XdsClient, XdsUpdate } from "@meltemi/xds";
 import type { ZdsClient, ZdsHandler } from "@meltemi/zds";
@@ -30,6 +30,7 @@ import type { PodSockets } from "./sockets/pod-sockets.ts";
 import { type StaticConfig, staticChanges } from "./static-config.ts";
 import { createConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
 import { createDnsMetrics } from "./telemetry/dns-metrics.ts";
+import { createInternalErrorReport, type ReportInternalError } from "./telemetry/internal-errors.ts";
 import { createPodMetrics } from "./telemetry/pod-metrics.ts";
 
 export interface ZtunnelDeps {
@@ -149,17 +150,22 @@ interface Parts {
   readonly factory: PodFactory;
   readonly follow: (update: XdsUpdate) => void;
   readonly followAddresses: (changes: readonly AddressChange[]) => void;
+  readonly reportInternalError: ReportInternalError;
 }
 
 function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
   const { clock, registry, logger, certificates } = deps;
+  const reportInternalError = createInternalErrorReport({ registry, logger: logger.scope("proxy") });
   const mesh = createMeshStore({ clock });
   const accessLog = createAccessLog(logger);
   const logLevel = config.log.authorizationAtInfo ? "info" : "debug";
   const authorizer = createAuthorizer({ mesh, logger, logLevel });
   const live = createLiveConnections({ mesh, clock });
   // As Istio: no bound on silence; TCP keepalive and HTTP/2 pings find peers that are gone.
-  const relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock });
+  const relays = createRelays(
+    { idleTimeoutMs: 0, halfOpenTimeoutMs: 0 },
+    { clock, onInternalError: (error) => reportInternalError("connection", error) },
+  );
   const revocation = createPeerRevocation({ registry, logger: logger.scope("crl") });
   const factory = createPodFactory(config, {
     mesh,
@@ -176,6 +182,7 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
     clock,
     random: deps.random,
     logger: logger.scope("proxy"),
+    reportInternalError,
   });
   registry
     .gauge({
@@ -194,6 +201,7 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
     metrics: createPodMetrics(registry),
     readiness: deps.nodeAgent === undefined ? undefined : readiness.task("workload proxy manager"),
     start: (pod, namespace): RunningPodProxy => factory.pod(pod, { sockets: deps.sockets(namespace) }),
+    onInternalError: (error) => reportInternalError("pod", error),
   });
   const follow = (update: XdsUpdate): void => {
     if (update.kind === "authorization") mesh.applyPolicies(policyChanges(update));
@@ -203,7 +211,18 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
     mesh.applyAddresses(changes);
     prefetch.follow(changes);
   };
-  return { mesh, readiness, relays, live, revocation, pods, factory, follow, followAddresses };
+  return {
+    mesh,
+    readiness,
+    relays,
+    live,
+    revocation,
+    pods,
+    factory,
+    follow,
+    followAddresses,
+    reportInternalError,
+  };
 }
 
 function startRevocation(config: ZtunnelConfig, deps: ZtunnelDeps, parts: Parts): CrlFile | undefined {
@@ -244,7 +263,10 @@ function startConfiguration(deps: ZtunnelDeps, parts: Parts, onSynced: () => voi
     return [];
   });
   client.start();
-  void client.synced.then(onSynced);
+  detach(
+    () => client.synced.then(onSynced),
+    (error) => parts.reportInternalError("proxy", error),
+  );
   return client;
 }
 

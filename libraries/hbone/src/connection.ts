@@ -1,14 +1,13 @@
 /** Drives one HTTP/2 connection over a verified TLS socket: reads, batched writes, keepalive, and one end for all causes. */
 import type { TLSSocket } from "node:tls";
 import { createReadBuffer, lendReads } from "@meltemi/l4";
-import { type Clock, describeError, type Timer } from "@meltemi/runtime";
+import { type Clock, describeError, type OnInternalError, type Timer } from "@meltemi/runtime";
 import type { HeaderFields } from "./headers.ts";
 import { Http2Connection } from "./http2/connection.ts";
 import { type ConnectionError, ErrorCode, errorCodeName } from "./http2/constants.ts";
 import { type Batch, type BatchBuffers, Outbox } from "./http2/outbox.ts";
 import type { ConnectionEvents, Http2Role } from "./http2/receiver-host.ts";
 import type { Http2Stream } from "./http2/stream.ts";
-import type { OnInternalError } from "./internal-error.ts";
 import type { HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
 

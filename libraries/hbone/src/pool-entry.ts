@@ -1,11 +1,10 @@
 /** The connections of one pool key: who may use which, and who waits for the one that is being made. */
 import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
 import { formatSocketAddress } from "@meltemi/model";
-import { describeError, detach, type Timer } from "@meltemi/runtime";
+import { describeError, detach, type OnInternalError, type Timer } from "@meltemi/runtime";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
 import { connectTls } from "./handshake.ts";
 import type { BatchBuffers } from "./http2/outbox.ts";
-import type { OnInternalError } from "./internal-error.ts";
 import type { HbonePeer } from "./peer.ts";
 import type { HbonePoolDeps, HbonePoolOptions } from "./pool-options.ts";
 import type { PoolKey, TunnelFailure, TunnelOutcome, TunnelRequest } from "./tunnel.ts";

@@ -2,8 +2,7 @@
 import type { Socket } from "node:net";
 import type { TlsContexts } from "@meltemi/identity";
 import type { Identity, Ip, SocketAddress } from "@meltemi/model";
-import type { Clock } from "@meltemi/runtime";
-import type { OnInternalError } from "./internal-error.ts";
+import type { Clock, OnInternalError } from "@meltemi/runtime";
 import { HBONE_CLIENT_DEFAULTS, type HboneOptions } from "./options.ts";
 
 export interface HbonePoolOptions extends HboneOptions {

@@ -1,7 +1,7 @@
 /** Tunnels to other nodes over shared connections (reference: protocol §1.7). */
 import { formatIdentity, formatSocketAddress } from "@meltemi/model";
+import { endProcess } from "@meltemi/runtime";
 import { BatchBuffers } from "./http2/outbox.ts";
-import { endProcess } from "./internal-error.ts";
 import type { HbonePeer } from "./peer.ts";
 import { PoolEntry } from "./pool-entry.ts";
 import type { HbonePoolDeps, HbonePoolOptions } from "./pool-options.ts";

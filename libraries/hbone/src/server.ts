@@ -1,14 +1,13 @@
 /** The HBONE server of one identity: TLS, HTTP/2, one request per tunnel (reference: protocol §1.5 steps 1 and 2, §1.9). */
 import type { Socket } from "node:net";
 import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
-import { type Clock, detach } from "@meltemi/runtime";
+import { type Clock, detach, endProcess, type OnInternalError } from "@meltemi/runtime";
 import { acceptHandshake } from "./accept-handshake.ts";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
 import type { HandshakeResult } from "./handshake.ts";
 import type { HeaderFields } from "./headers.ts";
 import { BatchBuffers } from "./http2/outbox.ts";
 import type { Http2Stream } from "./http2/stream.ts";
-import { endProcess, type OnInternalError } from "./internal-error.ts";
 import type { HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
 import { type HboneRequest, ServerRequest } from "./server-request.ts";

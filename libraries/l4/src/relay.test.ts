@@ -34,15 +34,25 @@ class FakeChannel implements ByteChannel {
   }
 }
 
-function start(options: Partial<RelayOptions> = {}) {
+const FAILURE = new Error("broken channel");
+const fail = (): never => {
+  throw FAILURE;
+};
+
+function start(options: Partial<RelayOptions> = {}, broken?: "open" | "abort") {
   const clock = createFakeClock();
-  const relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0, ...options }, { clock });
+  const errors: unknown[] = [];
+  const relays = createRelays(
+    { idleTimeoutMs: 0, halfOpenTimeoutMs: 0, ...options },
+    { clock, onInternalError: (error) => void errors.push(error) },
+  );
   const client = new FakeChannel();
   const app = new FakeChannel();
+  if (broken !== undefined) app[broken] = fail;
   const session = relays.start(client, app);
   const results: RelayResult[] = [];
   const finished = session.finished.then((result) => results.push(result));
-  return { clock, relays, client, app, session, results, finished };
+  return { clock, relays, client, app, session, results, finished, errors };
 }
 
 const bytes = (count: number): Uint8Array => new Uint8Array(count);
@@ -147,3 +157,23 @@ test("no timer runs without connections", () => {
   clock.advance(MINUTE);
   assert.equal(clock.pending, 0);
 });
+
+test("a channel that cannot be opened costs its connection, both sides of it", async () => {
+  const { client, app, errors, finished, relays, results } = start({}, "open");
+  await finished;
+  assert.deepEqual([client.aborted, app.aborted], ["other-side-failed", "other-side-failed"]);
+  assert.deepEqual(results[0]?.end, { kind: "aborted", reason: "other-side-failed" });
+  assert.deepEqual([errors, relays.active], [[FAILURE], 0]);
+});
+
+for (const [name, act] of [
+  ["a policy", ({ session }: ReturnType<typeof start>) => session.abort("policy")],
+  ["a fault opposite", ({ client }: ReturnType<typeof start>) => client.consumer?.onFault({ kind: "reset" })],
+  ["its bound", ({ clock }: ReturnType<typeof start>) => clock.advance(2 * MINUTE)],
+] as const)
+  test(`a channel that cannot be cut because of ${name} ends its connection all the same`, async () => {
+    const relay = start({ idleTimeoutMs: MINUTE }, "abort");
+    act(relay);
+    await relay.finished;
+    assert.deepEqual([relay.errors, relay.relays.active], [[FAILURE], 0]);
+  });

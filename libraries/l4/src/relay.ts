@@ -1,5 +1,5 @@
 /** Copies bytes both ways between two channels until both directions have ended, one side broke, or somebody cut it. */
-import type { Clock, Timer } from "@meltemi/runtime";
+import { type Clock, endProcess, type OnInternalError, type Timer } from "@meltemi/runtime";
 import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "./byte-channel.ts";
 
 /** How a relayed connection ended. */
@@ -39,16 +39,22 @@ export interface RelaySession {
 }
 
 export interface Relays extends Disposable {
-  /** Opens both channels and copies. `downstream` is the side that opened the connection. */
+  /** Opens both channels and copies. `downstream` is the side that opened the connection. Never throws. */
   start(downstream: ByteChannel, upstream: ByteChannel): RelaySession;
   readonly active: number;
   /** Resets every connection; returns how many. */
   abortAll(reason: AbortReason): number;
 }
 
+export interface RelayDeps {
+  readonly clock: Clock;
+  /** A channel threw; its connection is over on both sides. Absent: that ends the process. */
+  readonly onInternalError?: OnInternalError;
+}
+
 /** All relays of a process share one timer for their bounds. Disposing aborts them all. */
-export function createRelays(options: RelayOptions, deps: { readonly clock: Clock }): Relays {
-  return new RelayTable(options, deps.clock);
+export function createRelays(options: RelayOptions, deps: RelayDeps): Relays {
+  return new RelayTable(options, deps.clock, deps.onInternalError ?? endProcess);
 }
 
 /** A bound is looked at this many times within its duration, so it is exact to a quarter. */
@@ -56,14 +62,16 @@ const SWEEPS_PER_TIMEOUT = 4;
 
 class RelayTable implements Relays {
   readonly clock: Clock;
+  readonly report: OnInternalError;
   readonly #options: RelayOptions;
   readonly #sessions = new Set<Session>();
   readonly #sweepMs: number;
   #timer: Timer | undefined;
 
-  constructor(options: RelayOptions, clock: Clock) {
+  constructor(options: RelayOptions, clock: Clock, report: OnInternalError) {
     this.#options = options;
     this.clock = clock;
+    this.report = report;
     const bounds = [options.idleTimeoutMs, options.halfOpenTimeoutMs].filter((bound) => bound > 0);
     this.#sweepMs = bounds.length === 0 ? 0 : Math.min(...bounds) / SWEEPS_PER_TIMEOUT;
   }
@@ -137,15 +145,29 @@ class Session implements RelaySession {
   }
 
   open(): void {
-    this.downstream.from.open(this.downstream);
-    this.upstream.from.open(this.upstream);
+    try {
+      this.downstream.from.open(this.downstream);
+      this.upstream.from.open(this.upstream);
+    } catch (error) {
+      this.#table.report(error);
+      this.abort("other-side-failed");
+    }
   }
 
   abort(reason: AbortReason): void {
     if (this.#over) return;
-    this.downstream.from.abort(reason);
-    this.upstream.from.abort(reason);
+    this.#cut(this.downstream.from, reason);
+    this.#cut(this.upstream.from, reason);
     this.#finish({ kind: "aborted", reason });
+  }
+
+  /** A side that cannot even be cut must not keep the other one, nor whoever waits for the end. */
+  #cut(channel: ByteChannel, reason: AbortReason): void {
+    try {
+      channel.abort(reason);
+    } catch (error) {
+      this.#table.report(error);
+    }
   }
 
   /** Judges the bounds by whether bytes moved between sweeps: no clock is read per chunk. */
@@ -169,7 +191,7 @@ class Session implements RelaySession {
 
   onFault(direction: Direction, fault: ChannelFault): void {
     if (this.#over) return;
-    direction.to.abort("other-side-failed");
+    this.#cut(direction.to, "other-side-failed");
     this.#finish({ kind: "faulted", side: direction.side, fault });
   }
 

@@ -209,16 +209,36 @@ test("the peer's reset is a fault, also when it came before open", async () => {
   assert.deepEqual([sink.log, sink.fault], [["fault"], { kind: "reset" }]);
 });
 
+const broken = (): never => {
+  throw new Error("broken consumer");
+};
+
 for (const event of ["onData", "onEnd"] as const)
   test(`a consumer whose ${event} throws costs its own connection, and is told why`, async () => {
     await using pair = await Pair.make();
     const sink = new Sink();
-    sink[event] = () => {
-      throw new Error("broken consumer");
-    };
-    tcpChannel(pair.accepted).open(sink);
+    sink[event] = broken;
+    const errors: unknown[] = [];
+    tcpChannel(pair.accepted, (error) => void errors.push(error)).open(sink);
     pair.peer.end("bytes");
     await eventually(() => sink.fault);
+    assert.deepEqual(errors, [new Error("broken consumer")]);
     assert.deepEqual(sink.fault, { kind: "broken", detail: "internal error: broken consumer" });
+    assert.equal(pair.accepted.destroyed, true);
+  });
+
+for (const [event, end] of [
+  ["onFault", (pair: Pair) => pair.peer.resetAndDestroy()],
+  ["onClosed", (pair: Pair) => pair.accepted.destroy()],
+] as const)
+  test(`a consumer whose ${event} throws is told of to whoever asked, and the socket is closed`, async () => {
+    await using pair = await Pair.make();
+    const sink = new Sink();
+    sink[event] = broken;
+    const errors: unknown[] = [];
+    tcpChannel(pair.accepted, (error) => void errors.push(error)).open(sink);
+    end(pair);
+    await eventually(() => errors.length > 0);
+    assert.deepEqual(errors, [new Error("broken consumer")]);
     assert.equal(pair.accepted.destroyed, true);
   });

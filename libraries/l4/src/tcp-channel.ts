@@ -1,6 +1,6 @@
 /** A TCP connection as a byte channel. */
 import type { Socket } from "node:net";
-import { describeError } from "@meltemi/runtime";
+import { describeError, endProcess, type OnInternalError } from "@meltemi/runtime";
 import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "./byte-channel.ts";
 import { createReadBuffer, lendReads } from "./lent-reads.ts";
 import { WriteBatch } from "./write-batch.ts";
@@ -16,14 +16,16 @@ const FULL_PIECE_BYTES = 8 * 1024;
 
 /**
  * Takes over a connected socket that was made with `allowHalfOpen` and TCP_NODELAY, and of which nothing has been read. That option
- * is the caller's to set: sockets may have it from their listener, and Node does not know.
+ * is the caller's to set: sockets may have it from their listener, and Node does not know. When the consumer throws, its connection
+ * is cut, which it hears of as of any other fault, and `onInternalError` is told.
  */
-export function tcpChannel(socket: Socket): ByteChannel {
-  return new TcpChannel(socket);
+export function tcpChannel(socket: Socket, onInternalError: OnInternalError = endProcess): ByteChannel {
+  return new TcpChannel(socket, onInternalError);
 }
 
 class TcpChannel implements ByteChannel {
   readonly #socket: ChannelSocket;
+  readonly #report: OnInternalError;
   #consumer: ByteConsumer | undefined;
   /** Lent pieces that were copied and not yet written. */
   #batch: WriteBatch | undefined;
@@ -31,8 +33,9 @@ class TcpChannel implements ByteChannel {
   #fault: ChannelFault | undefined;
   #closed = false;
 
-  constructor(socket: ChannelSocket) {
+  constructor(socket: ChannelSocket, onInternalError: OnInternalError) {
     this.#socket = socket;
+    this.#report = onInternalError;
     socket[CHANNEL] = this;
     socket.pause();
     socket.on("error", onError);
@@ -97,7 +100,11 @@ class TcpChannel implements ByteChannel {
 
   flushLater(): void {
     this.#flushScheduled = false;
-    this.#flush();
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#onInternalError(error);
+    }
   }
 
   endWrite(): void {
@@ -149,6 +156,7 @@ class TcpChannel implements ByteChannel {
   #onInternalError(error: unknown): void {
     this.#fault = { kind: "broken", detail: `internal error: ${describeError(error)}` };
     this.#socket.destroy();
+    this.#report(error);
   }
 
   onError(error: NodeJS.ErrnoException): void {
@@ -160,8 +168,13 @@ class TcpChannel implements ByteChannel {
     const consumer = this.#consumer;
     if (consumer === undefined) return;
     this.#consumer = undefined;
-    if (this.#fault === undefined) consumer.onClosed();
-    else consumer.onFault(this.#fault);
+    try {
+      if (this.#fault === undefined) consumer.onClosed();
+      else consumer.onFault(this.#fault);
+    } catch (error) {
+      // That was its last call, and nothing is left to cut.
+      this.#report(error);
+    }
   }
 }
 

@@ -3,6 +3,7 @@ export { type Clock, delay, systemClock, type Timer } from "./clock.ts";
 export { type Environment, EnvironmentReader, parseDurationMs } from "./config.ts";
 export { detach } from "./detach.ts";
 export { describeError, type ErrorCode, MeshError } from "./errors.ts";
+export { endProcess, type OnInternalError } from "./internal-error.ts";
 export {
   createLogger,
   formatLine,

@@ -25,7 +25,7 @@ export interface PlaintextInbound {
 /** Takes over an accepted, captured connection. Never throws or rejects. */
 export async function acceptPlaintext(inbound: PlaintextInbound, socket: Socket): Promise<void> {
   const { context } = inbound;
-  const channel = tcpChannel(socket);
+  const channel = tcpChannel(socket, (error) => context.reportInternalError("connection", error));
   const client = peerOf(socket);
   const place = context.admission.take();
   const attempt = Attempt.of(socket);

@@ -59,7 +59,8 @@ export async function serveInbound(
     const application = await connectApplication(context, connection.transparent, target, attempt.signal);
     attempt.settle();
     if (application.kind === "failed") return fail("CONNECT", application.error);
-    const ends = { downstream: peer.accept(), upstream: tcpChannel(application.socket) };
+    const onInternalError = (error: unknown): void => context.reportInternalError("connection", error);
+    const ends = { downstream: peer.accept(), upstream: tcpChannel(application.socket, onInternalError) };
     await carry(context.relays, ends, attempt, telemetry);
   } finally {
     forget();

@@ -26,7 +26,7 @@ import { type ConnectableDecision, decideOutbound, type OutboundDecision } from 
 /** Takes over an accepted, captured connection. Never throws or rejects: whatever goes wrong is told in the log. */
 export async function acceptOutbound(connector: OutboundConnector, socket: Socket): Promise<void> {
   const { context } = connector;
-  const channel = tcpChannel(socket);
+  const channel = tcpChannel(socket, (error) => context.reportInternalError("connection", error));
   const client = peerOf(socket);
   const place = context.admission.take();
   const attempt = Attempt.of(socket);

@@ -65,7 +65,10 @@ async function connectPlain(
       signal,
       source: local,
     });
-    return { kind: "connected", channel: tcpChannel(socket) };
+    return {
+      kind: "connected",
+      channel: tcpChannel(socket, (error) => context.reportInternalError("connection", error)),
+    };
   } catch (error) {
     return { kind: "failed", flag: "CONNECT", error: `connection failed: ${describeError(error)}` };
   }
@@ -114,7 +117,12 @@ async function connectDoubleTunnel(
       gateway: decision.address,
       client,
     },
-    { clock: context.clock, certificate: context.certificate, revocation: context.revocation },
+    {
+      clock: context.clock,
+      certificate: context.certificate,
+      revocation: context.revocation,
+      onInternalError: (error) => context.reportInternalError("tunnel", error),
+    },
     signal,
   );
   if (inner.kind !== "open") return failure(inner);

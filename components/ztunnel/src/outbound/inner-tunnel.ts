@@ -9,7 +9,7 @@ import { createHbonePool, HBONE_POOL_DEFAULTS, type HeaderFields, type TunnelOut
 import type { TlsContexts } from "@meltemi/identity";
 import type { ByteChannel, ByteConsumer, ChannelFault } from "@meltemi/l4";
 import type { Identity, SocketAddress } from "@meltemi/model";
-import { type Clock, MeshError } from "@meltemi/runtime";
+import { type Clock, detach, MeshError, type OnInternalError } from "@meltemi/runtime";
 import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 
 export interface InnerTunnelRequest {
@@ -25,6 +25,8 @@ export interface InnerTunnelDeps {
   readonly clock: Clock;
   readonly certificate: (identity: Identity) => Promise<TlsContexts>;
   readonly revocation: PeerRevocation;
+  /** The tunnel was cut by an error of this program. */
+  readonly onInternalError: OnInternalError;
 }
 
 /** Never rejects; a failure has torn the outer channel down. */
@@ -41,6 +43,7 @@ export async function openInnerTunnel(
     {
       clock: deps.clock,
       certificate: deps.certificate,
+      onInternalError: deps.onInternalError,
       dial: async () => {
         const first = stream;
         stream = undefined;
@@ -65,11 +68,11 @@ export async function openInnerTunnel(
   );
   if (outcome.kind !== "open") {
     outer.abort("other-side-failed");
-    void pool.drain(0).finally(unfollow);
+    detach(() => pool.drain(0).finally(unfollow), deps.onInternalError);
     return outcome;
   }
   // A drained pool takes no further tunnel and closes its connection when this one has ended.
-  void pool.drain(Number.MAX_SAFE_INTEGER).finally(unfollow);
+  detach(() => pool.drain(Number.MAX_SAFE_INTEGER).finally(unfollow), deps.onInternalError);
   return outcome;
 }
 

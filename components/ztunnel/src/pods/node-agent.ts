@@ -2,7 +2,7 @@
 
 import type { NetworkNamespace } from "@meltemi/linux";
 import type { WorkloadName } from "@meltemi/model";
-import type { Clock, Logger } from "@meltemi/runtime";
+import { type Clock, detach, type Logger, type OnInternalError } from "@meltemi/runtime";
 import type { ZdsAnswer, ZdsHandler } from "@meltemi/zds";
 import type { PodMetrics } from "../telemetry/pod-metrics.ts";
 import type { ConnectionEntry } from "./connection-table.ts";
@@ -40,6 +40,7 @@ export interface ServedPodsDeps {
   /** Done while the agent's snapshot is complete and every pod is served. */
   readonly readiness: { done(): void; pending(): void } | undefined;
   readonly start: (pod: WorkloadName, namespace: NetworkNamespace) => RunningPodProxy;
+  readonly onInternalError: OnInternalError;
 }
 
 export function createNodeAgentHandler(deps: ServedPodsDeps): ServedPods {
@@ -57,15 +58,16 @@ export function createNodeAgentHandler(deps: ServedPodsDeps): ServedPods {
       },
       onStarted: deps.metrics.started,
       onStopped: deps.metrics.stopped,
+      onInternalError: deps.onInternalError,
     },
   );
   const answer = (refusal: string | undefined): ZdsAnswer =>
     refusal === undefined ? { kind: "ack" } : { kind: "nack", why: refusal };
   const handler: ZdsHandler = {
-    connected: () => void pods.reset(),
+    connected: () => detach(() => pods.reset(), deps.onInternalError),
     add: async (uid, name, namespace) =>
       answer(await pods.handle({ kind: "add", pod: { uid, name }, namespace })),
-    keep: (uid) => void pods.handle({ kind: "keep", uid }),
+    keep: (uid) => detach(() => pods.handle({ kind: "keep", uid }), deps.onInternalError),
     del: async (uid) => answer(await pods.handle({ kind: "del", uid })),
     snapshotSent: async () => answer(await pods.handle({ kind: "snapshotSent" })),
     disconnected(why) {

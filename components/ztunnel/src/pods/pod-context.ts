@@ -19,6 +19,7 @@ import type { ProxyPorts } from "../ports.ts";
 import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 import type { PodSockets } from "../sockets/pod-sockets.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
+import type { ReportInternalError } from "../telemetry/internal-errors.ts";
 import type { PodAdmission } from "./admission.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 
@@ -58,6 +59,7 @@ export interface PodContext {
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
+  readonly reportInternalError: ReportInternalError;
 }
 
 /** A pod may be started before the control plane has told of it. */

@@ -17,6 +17,7 @@ import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 import { anyAddress, type PodSockets } from "../sockets/pod-sockets.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
 import type { DnsMetrics } from "../telemetry/dns-metrics.ts";
+import type { ReportInternalError } from "../telemetry/internal-errors.ts";
 import type { Admission } from "./admission.ts";
 import { createConnectionTable } from "./connection-table.ts";
 import type { PodContext } from "./pod-context.ts";
@@ -37,6 +38,7 @@ export interface PodFactoryDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly reportInternalError: ReportInternalError;
 }
 
 /** Where the pod's listeners stand; in its own namespace it has all addresses for itself. */
@@ -93,6 +95,7 @@ export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): P
     clock: deps.clock,
     random: deps.random,
     logger: deps.logger,
+    reportInternalError: (part, error) => deps.reportInternalError(part, error, pod.name),
   });
   const server = { ...HBONE_SERVER_DEFAULTS, ...windows, maxConnections: MAX_HBONE_CONNECTIONS_PER_POD };
   const pool = {

@@ -44,7 +44,7 @@ export function startPodProxy(options: PodProxyOptions, context: PodContext): Ru
       clock: context.clock,
       certificate: context.certificate,
       dial: (destination, _sourceIp, signal) => dialTunnel(context, destination, signal),
-      onInternalError: (error) => logInternalError(context, error),
+      onInternalError: (error) => context.reportInternalError("tunnel", error),
     });
     listeners.open(ports.outbound, false, (socket) => acceptOutbound({ context, pool }, socket));
     const plaintext = { context, transparent: false };
@@ -104,7 +104,9 @@ function startListening(context: PodContext, open: (listeners: Listeners) => Pod
       listeners.close();
       // A second drain with an earlier deadline ends both: whichever is first finishes for all.
       const ends = [connections.drain(deadlineMs), ...parts.map((part) => part.drain(deadlineMs))] as const;
-      Promise.all(ends).then(([rest]) => finish(rest.cut), drained.reject);
+      Promise.all(ends)
+        .then(([rest]) => finish(rest.cut))
+        .catch(drained.reject);
       return drained.promise;
     },
   };
@@ -136,11 +138,11 @@ function openHboneListener(
       detach(
         () => acceptHboneRequest({ context, transparent }, request),
         (error) => {
-          logInternalError(context, error);
+          context.reportInternalError("connection", error);
           request.refuse(503);
         },
       ),
-    onInternalError: (error) => logInternalError(context, error),
+    onInternalError: (error) => context.reportInternalError("tunnel", error),
     onConnectionEnd: (end, from) => {
       if (end.kind !== "refused") return;
       const ip = parseIp(from.remoteAddress);
@@ -155,13 +157,6 @@ function openHboneListener(
   return server;
 }
 
-function logInternalError({ logger, options }: PodContext, error: unknown): void {
-  logger.error("HBONE connection cut by an internal error", {
-    pod: options.pod.name,
-    error: describeError(error),
-  });
-}
-
 /** Listening sockets of one pod. */
 class Listeners {
   readonly #context: PodContext;
@@ -173,13 +168,13 @@ class Listeners {
 
   /** Returns whether the kernel granted a transparent socket. */
   open(port: number, wantsTransparent: boolean, accept: (socket: Socket) => unknown): boolean {
-    const { sockets, options, logger } = this.#context;
+    const { sockets, options, logger, reportInternalError } = this.#context;
     const { fd, transparent } = sockets.listenTcp({ ip: options.listenIp, port }, wantsTransparent);
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       // One connection that cannot be served must not end all others with the process.
       const onError = (error: unknown): void => {
         socket.destroy();
-        logger.warn("connection not accepted", { port, error: describeError(error) });
+        reportInternalError("connection", error);
       };
       detach(() => accept(socket), onError);
     });

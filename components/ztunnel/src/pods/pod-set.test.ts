@@ -6,6 +6,7 @@ import { type AnnouncedPod, type PodNamespace, PodSet } from "./pod-set.ts";
 
 const RETRY_MS = 5000;
 const FOREVER_MS = 1_000_000;
+const FAILURE = new Error("an error of ours");
 
 function setUp() {
   const clock = createFakeClock();
@@ -13,6 +14,8 @@ function setUp() {
   const failing = new Set<string>();
   /** Ends of the drains that were begun, by uid. */
   const drains = new Map<string, () => void>();
+  const errors: unknown[] = [];
+  const broken = new Set<"onChange" | "drain">();
   const logger = createLogger(
     { filter: new LogFilter("off"), format: "plain", nowMs: clock.nowMs, write: () => undefined },
     "inpod",
@@ -28,12 +31,17 @@ function setUp() {
         const drained = Promise.withResolvers<void>();
         return {
           drain: (deadlineMs) => {
+            if (broken.has("drain")) throw FAILURE;
             events.push(`drain ${pod.uid}@${namespace.inode} ${deadlineMs}`);
             drains.set(pod.uid, drained.resolve);
             return drained.promise;
           },
         };
       },
+      onChange: () => {
+        if (broken.has("onChange")) throw FAILURE;
+      },
+      onInternalError: (error) => void errors.push(error),
     },
   );
   const namespace = (inode: number): PodNamespace => ({
@@ -50,7 +58,7 @@ function setUp() {
   const keep = (uid: string): Promise<string | undefined> => pods.handle({ kind: "keep", uid });
   const del = (uid: string): Promise<string | undefined> => pods.handle({ kind: "del", uid });
   const snapshot = (): Promise<string | undefined> => pods.handle({ kind: "snapshotSent" });
-  return { clock, events, failing, drains, pods, add, keep, del, snapshot };
+  return { clock, events, failing, broken, errors, drains, pods, add, keep, del, snapshot };
 }
 
 test("add starts a proxy; adding again is nothing", async () => {
@@ -195,4 +203,36 @@ test("closing hurries those that had left before", async () => {
   assert.deepEqual(events.slice(1), [`drain a@1 ${FOREVER_MS}`, "drain a@1 100"]);
   drains.get("a")?.();
   await closed;
+});
+
+test("an error of ours in a second try is told, and the next message is heard", async () => {
+  const { add, broken, clock, errors, failing, snapshot } = setUp();
+  failing.add("a");
+  await add("a", 1);
+  broken.add("onChange");
+  await clock.settle(RETRY_MS);
+  assert.deepEqual(errors, [FAILURE]);
+  broken.clear();
+  assert.equal(await snapshot(), undefined);
+});
+
+test("a proxy that cannot be drained is told of, and its pod's namespace is closed", async () => {
+  const { add, broken, del, errors, events } = setUp();
+  await add("a", 1);
+  broken.add("drain");
+  assert.equal(await del("a"), undefined);
+  await new Promise(setImmediate);
+  assert.deepEqual([errors, events.at(-1)], [[FAILURE], "close 1"]);
+});
+
+test("closing ends although a proxy that left before cannot be hurried", async () => {
+  const { add, broken, del, drains, errors, pods } = setUp();
+  await add("a", 1);
+  await del("a");
+  broken.add("drain");
+  const closed = pods.close(100);
+  await new Promise(setImmediate);
+  drains.get("a")?.();
+  await closed;
+  assert.deepEqual(errors, [FAILURE]);
 });

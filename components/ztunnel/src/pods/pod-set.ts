@@ -4,7 +4,14 @@
  */
 
 import type { WorkloadName } from "@meltemi/model";
-import { type Clock, describeError, type Logger, type Timer } from "@meltemi/runtime";
+import {
+  type Clock,
+  describeError,
+  detach,
+  type Logger,
+  type OnInternalError,
+  type Timer,
+} from "@meltemi/runtime";
 
 /** A pod's network namespace; the set closes it when the pod is dropped or replaced. */
 export interface PodNamespace {
@@ -44,6 +51,8 @@ export interface PodSetDeps<N extends PodNamespace, P extends PodProxy> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly start: (pod: AnnouncedPod, namespace: N) => Promise<P>;
+  /** A task for one pod failed by an error of this program; all others go on. */
+  readonly onInternalError: OnInternalError;
   readonly onChange?: (counts: { readonly up: number; readonly pending: number }) => void;
   readonly onStarted?: () => void;
   readonly onStopped?: () => void;
@@ -167,7 +176,7 @@ export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
       this.#deps.logger.warn(why, { uid: pod.uid, retry_ms: this.#options.retryMs });
       this.#retry ??= this.#deps.clock.after(this.#options.retryMs, () => {
         this.#retry = undefined;
-        void this.#inTurn(() => this.#retryPending());
+        detach(() => this.#inTurn(() => this.#retryPending()), this.#deps.onInternalError);
       });
       return why;
     } finally {
@@ -202,21 +211,23 @@ export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
   }
 
   #depart(slot: Extract<Slot<N, P>, { kind: "up" }>, deadlineMs: number): void {
-    const { proxy, namespace, pod } = slot;
-    const departing = proxy
-      .drain(deadlineMs)
-      .catch((error: unknown) =>
-        this.#deps.logger.error("drain of a pod's proxy failed", {
-          uid: pod.uid,
-          error: describeError(error),
-        }),
-      )
-      .finally(() => {
-        namespace.close();
-        this.#departing.delete(proxy);
-        this.#deps.onStopped?.();
-      });
-    this.#departing.set(proxy, departing);
+    this.#departing.set(slot.proxy, this.#drain(slot, deadlineMs));
+  }
+
+  /** Never rejects: whoever closes waits for all of them. */
+  async #drain({ proxy, namespace }: Extract<Slot<N, P>, { kind: "up" }>, deadlineMs: number): Promise<void> {
+    try {
+      await proxy.drain(deadlineMs);
+    } catch (error) {
+      this.#deps.onInternalError(error);
+    }
+    this.#departing.delete(proxy);
+    try {
+      namespace.close();
+      this.#deps.onStopped?.();
+    } catch (error) {
+      this.#deps.onInternalError(error);
+    }
   }
 
   /** Drains all pods and takes no more. */
@@ -225,7 +236,8 @@ export class PodSet<N extends PodNamespace, P extends PodProxy = PodProxy> {
     this.#retry?.cancel();
     await this.#inTurn(async () => {
       // Those that left before had time without end; now they have as much as the others.
-      for (const proxy of this.#departing.keys()) void proxy.drain(deadlineMs);
+      for (const proxy of this.#departing.keys())
+        detach(() => proxy.drain(deadlineMs), this.#deps.onInternalError);
       for (const slot of this.#slots.values()) {
         if (slot.kind === "pending") slot.namespace.close();
         else this.#depart(slot, deadlineMs);
