@@ -1,0 +1,348 @@
+/**
+ * One HTTP/2 connection, without IO: bytes go in through {@link Http2Connection.receive} and come out through its outbox. No input
+ * makes it throw; a violation ends it with GOAWAY and `onFailed`. RFC 9113. What its streams carry it does not know.
+ */
+
+import type { HttpFault } from "../exchange.ts";
+import { HpackEncoder } from "../hpack/encoder.ts";
+import {
+  type ConnectionError,
+  DEFAULT_WINDOW_BYTES,
+  ErrorCode,
+  errorCodeName,
+  MAX_STREAM_ID,
+  MAX_WINDOW_BYTES,
+  Setting,
+} from "./constants.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import type { Http2Options } from "./options.ts";
+import type { Outbox } from "./outbox.ts";
+import { ReceiveWindow } from "./receive-window.ts";
+import { Receiver } from "./receiver.ts";
+import type { ConnectionEvents, Http2Role, ReceiverHost } from "./receiver-host.ts";
+import { CONNECTION_SEND_BYTES, SendScheduler } from "./send-scheduler.ts";
+import { INITIAL_PEER_SETTINGS, type PeerSettings } from "./settings.ts";
+import type { Http2Stream } from "./stream.ts";
+import type { StreamHost } from "./stream-host.ts";
+
+/** Streams that we reset of late, for which frames may still be under way. */
+const REMEMBERED_RESETS = 1024;
+/** Replies to control frames may exceed the outbox's bound by this much; a peer that makes us talk without listening is cut. */
+const CONTROL_BACKLOG_BYTES = 256 * 1024;
+const KEEPALIVE_OPAQUE: Uint8Array = Buffer.from("keepaliv");
+const DRAIN_OPAQUE: Uint8Array = Buffer.from("draining");
+const NOTHING = new Uint8Array(0);
+
+export class Http2Connection implements StreamHost, ReceiverHost {
+  readonly role: Http2Role;
+  readonly outbox: Outbox;
+  readonly streams: Map<number, Http2Stream> = new Map();
+  readonly writer: FrameWriter;
+  readonly scheduler: SendScheduler;
+  readonly encoder: HpackEncoder = new HpackEncoder();
+  readonly options: Http2Options;
+  readonly window: ReceiveWindow;
+  peer: PeerSettings = INITIAL_PEER_SETTINGS;
+  /** Set once by the first violation or by {@link disconnected}; nothing happens afterwards. */
+  closed = false;
+  /** Highest stream that the peer began (server). */
+  lastPeerStreamId = 0;
+  /** Our GOAWAY's last stream; the peer's newer ones are ignored. */
+  lastServedStreamId: number = MAX_STREAM_ID;
+  /** The peer said GOAWAY, or our stream numbers are used up. */
+  draining = false;
+  readonly #events: ConnectionEvents;
+  readonly #receiver: Receiver;
+  readonly #resets = new Set<number>();
+  #nextStreamId = 1;
+  #receiving = false;
+  /** Streams with something to deliver; told in one go. */
+  #unsettled: Http2Stream[] = [];
+  #settleScheduled = false;
+  readonly #settleLater = (): void => {
+    this.#settleScheduled = false;
+    try {
+      this.#settle();
+    } catch (error) {
+      this.#events.onInternalError(error);
+    }
+  };
+
+  constructor(role: Http2Role, options: Http2Options, outbox: Outbox, events: ConnectionEvents) {
+    this.role = role;
+    this.options = options;
+    this.outbox = outbox;
+    this.#events = events;
+    this.writer = new FrameWriter(outbox);
+    this.scheduler = new SendScheduler(outbox, this.writer);
+    this.window = new ReceiveWindow(Math.max(DEFAULT_WINDOW_BYTES, options.connectionWindowBytes));
+    this.#receiver = new Receiver(this);
+  }
+
+  /** Queues preface, SETTINGS and the connection window. `extendedConnect`: CONNECT with `:protocol` is served (RFC 8441). */
+  start(extendedConnect = false): void {
+    const { options, writer } = this;
+    if (this.role === "client") writer.preface();
+    const settings: [number, number][] = [
+      [Setting.initialWindowSize, options.streamWindowBytes],
+      [Setting.maxFrameSize, options.maxFrameBytes],
+      [Setting.maxHeaderListSize, options.maxHeaderListBytes],
+    ];
+    if (this.role === "client") settings.unshift([Setting.enablePush, 0]);
+    else settings.unshift([Setting.maxConcurrentStreams, options.maxStreams]);
+    if (extendedConnect) settings.push([Setting.enableConnectProtocol, 1]);
+    writer.settings(settings);
+    const growth = options.connectionWindowBytes - DEFAULT_WINDOW_BYTES;
+    if (growth > 0) writer.windowUpdate(0, growth);
+    this.#events.onOutput();
+  }
+
+  /** Bytes from the peer; `chunk` is not kept. `nowMs` is any monotonic time. */
+  receive(chunk: Uint8Array, nowMs: number): void {
+    if (this.closed) return;
+    this.#receiving = true;
+    let error: ConnectionError | undefined;
+    try {
+      error = this.#receiver.receive(chunk, nowMs) ?? this.#backlogFault();
+    } finally {
+      this.#receiving = false;
+    }
+    this.#settle();
+    if (error !== undefined) this.fail(error);
+    else if (this.outbox.heldBytes > 0) this.#events.onOutput();
+  }
+
+  /** False while the peer has begun something, the connection itself or a header block, that it must soon go on with. */
+  get settled(): boolean {
+    return this.#receiver.settled;
+  }
+
+  /** The outbox has room again. */
+  pump(): void {
+    if (this.closed) return;
+    this.scheduler.pump();
+    if (this.outbox.heldBytes > 0) this.#events.onOutput();
+  }
+
+  /** Asks for an answer to {@link ConnectionEvents.onPong}. */
+  ping(): void {
+    this.#ping(KEEPALIVE_OPAQUE);
+  }
+
+  onPong(opaque: Uint8Array): void {
+    if (same(opaque, KEEPALIVE_OPAQUE)) this.#events.onPong();
+    if (!same(opaque, DRAIN_OPAQUE) || this.drainNoticed) return;
+    // One round trip after the first GOAWAY no new stream can be under way (RFC 9113 §6.8).
+    this.lastServedStreamId = this.lastPeerStreamId;
+    this.writer.goaway(this.lastPeerStreamId, ErrorCode.noError);
+    this.#events.onCapacity();
+  }
+
+  /** Asks the peer to open no more streams; those under way go on. */
+  goaway(): void {
+    if (this.closed) return;
+    this.writer.goaway(MAX_STREAM_ID, ErrorCode.noError);
+    this.#ping(DRAIN_OPAQUE);
+  }
+
+  /** The peer knows our GOAWAY, and has been told the last stream that is served. */
+  get drainNoticed(): boolean {
+    return this.lastServedStreamId !== MAX_STREAM_ID;
+  }
+
+  /** How many more streams may be opened (client). */
+  get capacity(): number {
+    if (this.closed || this.draining) return 0;
+    return Math.max(0, Math.min(this.options.maxStreams, this.peer.maxConcurrentStreams) - this.streams.size);
+  }
+
+  /** Number for a stream that this side opens next (client): make the stream, {@link adopt} it, send its head at once. */
+  takeStreamId(): number {
+    const id = this.#nextStreamId;
+    this.#nextStreamId += 2;
+    if (this.#nextStreamId > MAX_STREAM_ID) this.draining = true;
+    return id;
+  }
+
+  adopt(stream: Http2Stream): void {
+    this.streams.set(stream.id, stream);
+  }
+
+  /** Receive window of a new stream: until our SETTINGS arrive the peer goes by the default one. */
+  get streamWindowBytes(): number {
+    return Math.max(DEFAULT_WINDOW_BYTES, this.options.streamWindowBytes);
+  }
+
+  acceptStream(id: number, nowMs: number): Http2Stream {
+    this.lastPeerStreamId = id;
+    const stream = this.#events.createStream(id, this, this.peer.initialWindowBytes, this.streamWindowBytes);
+    stream.requestedAtMs = nowMs;
+    this.streams.set(id, stream);
+    return stream;
+  }
+
+  refuseStream(streamId: number): void {
+    this.lastPeerStreamId = streamId;
+    this.#rememberReset(streamId);
+    this.writer.rstStream(streamId, ErrorCode.refusedStream);
+  }
+
+  get begunStreamId(): number {
+    return this.role === "client" ? this.#nextStreamId : this.lastPeerStreamId;
+  }
+
+  /** Begun by the peer after it could have known our GOAWAY's last stream: whatever comes on it is thrown away (RFC 9113 §6.8). */
+  isIgnored(streamId: number): boolean {
+    return this.role === "server" && streamId % 2 === 1 && streamId > this.lastServedStreamId;
+  }
+
+  isIdle(streamId: number): boolean {
+    const ours = this.role === "client" ? streamId % 2 === 1 : streamId % 2 === 0;
+    if (ours) return this.role === "server" || streamId >= this.#nextStreamId;
+    return streamId > this.lastPeerStreamId && !this.isIgnored(streamId);
+  }
+
+  wasReset(streamId: number): boolean {
+    return this.#resets.has(streamId) || this.isIgnored(streamId);
+  }
+
+  applyPeerSettings(settings: PeerSettings): boolean {
+    const growth = settings.initialWindowBytes - this.peer.initialWindowBytes;
+    this.peer = settings;
+    this.scheduler.peerFrameBytes = settings.maxFrameBytes;
+    this.encoder.limitTable(settings.headerTableBytes);
+    this.writer.settingsAck();
+    for (const stream of this.streams.values()) {
+      stream.sendWindowBytes += growth;
+      if (stream.sendWindowBytes > MAX_WINDOW_BYTES) return false;
+      this.scheduler.wait(stream);
+    }
+    this.scheduler.pump();
+    this.#events.onCapacity();
+    return true;
+  }
+
+  onPeerGoaway(lastStreamId: number, code: number): void {
+    this.draining = true;
+    const detail = `peer said GOAWAY ${errorCodeName(code)} before it looked at this request`;
+    for (const stream of [...this.streams.values()]) {
+      const unseen = this.role === "client" && stream.id > lastStreamId;
+      if (unseen) stream.onFault({ kind: "refused", detail });
+    }
+    this.#events.onCapacity();
+  }
+
+  /** Ends everything because of a violation. */
+  fail(error: ConnectionError): void {
+    if (this.closed) return;
+    this.writer.goaway(this.lastPeerStreamId, error.code);
+    const detail = `peer violated HTTP/2: ${errorCodeName(error.code)}: ${error.reason}`;
+    this.disconnected({ kind: "protocol", detail });
+    this.#events.onFailed(error);
+  }
+
+  /** The transport is gone, or is about to be: tells all streams. */
+  disconnected(fault: HttpFault): void {
+    if (this.closed) return;
+    this.closed = true;
+    const errors: unknown[] = [];
+    for (const stream of [...this.streams.values()]) {
+      try {
+        stream.onFault(fault);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.streams.clear();
+    // Thrown once all are told: the user of one stream must not keep the news from the others.
+    if (errors.length > 0) throw errors[0];
+  }
+
+  sendNow(stream: Http2Stream, chunk: Uint8Array): number {
+    if (this.closed) return chunk.length;
+    const sent = this.scheduler.sendNow(stream, chunk);
+    if (sent > 0) this.#events.onOutput();
+    return sent;
+  }
+
+  get full(): boolean {
+    return this.scheduler.full;
+  }
+
+  wait(stream: Http2Stream): void {
+    this.scheduler.wait(stream);
+  }
+
+  sendEnd(stream: Http2Stream): void {
+    if (this.closed) return;
+    this.writer.data(stream.id, NOTHING, true);
+    this.#events.onOutput();
+  }
+
+  sendBlock(stream: Http2Stream, block: Uint8Array, endStream: boolean): void {
+    if (this.closed) return;
+    this.writer.headers(stream.id, block, endStream, this.scheduler.peerFrameBytes);
+    this.#events.onOutput();
+  }
+
+  sendReset(stream: Http2Stream, code: number): void {
+    if (this.closed) return;
+    this.#rememberReset(stream.id);
+    this.writer.rstStream(stream.id, code);
+    this.#events.onOutput();
+  }
+
+  consumed(stream: Http2Stream, bytes: number, streamCredit: number): void {
+    if (this.closed) return;
+    if (streamCredit > 0) this.writer.windowUpdate(stream.id, streamCredit);
+    const credit = this.window.consume(bytes);
+    if (credit > 0) this.writer.windowUpdate(0, credit);
+    if (streamCredit > 0 || credit > 0) this.#events.onOutput();
+  }
+
+  settleSoon(stream: Http2Stream): void {
+    if (stream.settling) return;
+    stream.settling = true;
+    this.#unsettled.push(stream);
+    if (this.#receiving || this.#settleScheduled) return;
+    this.#settleScheduled = true;
+    queueMicrotask(this.#settleLater);
+  }
+
+  release(stream: Http2Stream): void {
+    if (this.streams.delete(stream.id)) this.#events.onCapacity();
+  }
+
+  #settle(): void {
+    while (this.#unsettled.length > 0) {
+      const streams = this.#unsettled;
+      this.#unsettled = [];
+      for (const stream of streams) {
+        stream.settling = false;
+        stream.settle();
+      }
+    }
+  }
+
+  #rememberReset(streamId: number): void {
+    this.#resets.add(streamId);
+    if (this.#resets.size <= REMEMBERED_RESETS) return;
+    const [oldest] = this.#resets;
+    if (oldest !== undefined) this.#resets.delete(oldest);
+  }
+
+  #ping(opaque: Uint8Array): void {
+    if (this.closed) return;
+    this.writer.ping(opaque, false);
+    this.#events.onOutput();
+  }
+
+  #backlogFault(): ConnectionError | undefined {
+    if (this.outbox.heldBytes <= CONNECTION_SEND_BYTES + CONTROL_BACKLOG_BYTES) return undefined;
+    return { code: ErrorCode.enhanceYourCalm, reason: "peer causes replies that it does not read" };
+  }
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((value, index) => value === b[index]);
+}
