@@ -18,7 +18,7 @@ import type { LiveConnections } from "../policy/live-connections.ts";
 import type { ProxyPorts } from "../ports.ts";
 import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 import type { PodSockets } from "../sockets/pod-sockets.ts";
-import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
+import type { PodTelemetry } from "../telemetry/connection-telemetry.ts";
 import type { ReportInternalError } from "../telemetry/internal-errors.ts";
 import type { PodAdmission } from "./admission.ts";
 import type { ConnectionTable } from "./connection-table.ts";
@@ -48,7 +48,7 @@ export interface PodContext {
   readonly admission: PodAdmission;
   readonly connections: ConnectionTable;
   readonly relays: Relays;
-  readonly telemetry: ConnectionTelemetry;
+  readonly telemetry: PodTelemetry;
   readonly authorizer: Authorizer;
   readonly live: LiveConnections;
   readonly revocation: PeerRevocation;

@@ -86,7 +86,7 @@ export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): P
     admission: admission.forPod(),
     connections: createConnectionTable({ clock: deps.clock }),
     relays: deps.relays,
-    telemetry: deps.telemetry,
+    telemetry: deps.telemetry.forPod(),
     authorizer: deps.authorizer,
     live: deps.live,
     revocation: deps.revocation,

@@ -21,7 +21,6 @@ import { sourceFor } from "../sockets/pod-sockets.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { CONNECT_TIMEOUT_MS, localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "./pod-context.ts";
 import type { PodProxy } from "./pod-set.ts";
-import { createRefusalLog } from "./refusal-log.ts";
 
 export interface PodProxyOptions {
   readonly pool: HbonePoolOptions;
@@ -125,7 +124,6 @@ function openHboneListener(
   listeners: Listeners,
 ): HboneServer {
   const { ports, originalSource } = context.options;
-  const refusals = createRefusalLog({ clock: context.clock });
   const server = createHboneServer(options, {
     clock: context.clock,
     certificate: async () => {
@@ -147,10 +145,7 @@ function openHboneListener(
       if (end.kind !== "refused") return;
       const ip = parseIp(from.remoteAddress);
       const source = ip === undefined ? "unknown" : formatSocketAddress({ ip, port: from.remotePort });
-      const line = refusals.admit();
-      if (line.kind === "suppress") return;
-      const more = line.suppressed > 0 ? ` (${line.suppressed} refusals suppressed before this one)` : "";
-      context.telemetry.refused(source, undefined, "inbound", `${end.detail}${more}`);
+      context.telemetry.refused(source, undefined, "inbound", end.detail);
     },
   });
   listeners.open(ports.inboundHbone, originalSource !== "off", (socket) => server.accept(socket));

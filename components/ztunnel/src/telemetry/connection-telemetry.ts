@@ -4,12 +4,18 @@ import { PEER_REVOKED } from "@meltemi/identity";
 import type { RelayResult, RelaySession } from "@meltemi/l4";
 import type { AccessLog, AccessLogRecord, Registry } from "@meltemi/telemetry";
 import type { ConnectionSubject, ResponseFlag } from "./connection-labels.ts";
+import { createRefusalLog } from "./refusal-log.ts";
 import { createSeriesCache, defineFamilies, type SubjectSeries } from "./subject-series.ts";
 
 export interface ConnectionTelemetry {
+  /** What one pod's connections are told to: its refusals, however many, leave those of other pods room in the log. */
+  forPod(): PodTelemetry;
+}
+
+export interface PodTelemetry {
   /** The connection is decided upon and begins: counted and logged as opened. It lasts from `startedMs` on, default now. */
   open(subject: ConnectionSubject, record: AccessLogRecord, startedMs?: number): OpenConnection;
-  /** Refused before anything but its addresses was known: one log line, no metric. */
+  /** Refused before anything but its addresses was known: counted, and logged as far as {@link createRefusalLog} permits. */
   refused(
     source: string,
     destination: string | undefined,
@@ -35,13 +41,18 @@ export interface ConnectionTelemetryDeps {
 
 export function createConnectionTelemetry(deps: ConnectionTelemetryDeps): ConnectionTelemetry {
   const families = defineFamilies(deps.registry);
+  const refusals = deps.registry.counter({
+    name: "meltemi_connections_refused",
+    help: "Connections refused before more than their addresses was known; the log may leave out some of them",
+    labels: ["reporter"],
+  });
   const live = new Set<Connection>();
   const seriesOf = createSeriesCache(families);
   // Bytes are read when somebody asks, so that a connection which carries them pays nothing for the metric.
   deps.registry.onCollect(() => {
     for (const connection of live) connection.countBytes();
   });
-  return {
+  const common: Omit<PodTelemetry, "refused"> = {
     open(subject, record, startedMs = deps.monotonicMs()) {
       const series = seriesOf(subject);
       series.opened.inc();
@@ -50,12 +61,25 @@ export function createConnectionTelemetry(deps: ConnectionTelemetryDeps): Connec
       live.add(connection);
       return connection;
     },
-    refused: (source, destination, direction, error) =>
-      deps.accessLog.refused(source, destination, direction, error),
     socketOpened(reporter) {
       const gauge = families.sockets.labels({ reporter });
       gauge.add(1);
       return () => gauge.add(-1);
+    },
+  };
+  return {
+    forPod() {
+      const log = createRefusalLog(deps);
+      return {
+        ...common,
+        refused(source, destination, direction, error) {
+          refusals.labels({ reporter: direction === "outbound" ? "source" : "destination" }).inc();
+          const line = log.admit();
+          if (line.kind === "suppress") return;
+          const more = line.suppressed > 0 ? ` (${line.suppressed} refusals suppressed before this one)` : "";
+          deps.accessLog.refused(source, destination, direction, error + more);
+        },
+      };
     },
   };
 }

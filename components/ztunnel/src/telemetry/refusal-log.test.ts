@@ -5,7 +5,7 @@ import { createRefusalLog } from "./refusal-log.ts";
 
 test("a scan is written up to the bound, and the next line counts what was left out", () => {
   const clock = createFakeClock();
-  const log = createRefusalLog({ clock });
+  const log = createRefusalLog(clock);
   const written = Array.from({ length: 1000 }, () => log.admit()).filter((one) => one.kind === "write");
   assert.equal(written.length, 100);
   assert.ok(written.every((one) => one.kind === "write" && one.suppressed === 0));
