@@ -26,7 +26,7 @@ export interface RequestHead {
   path: string;
   headers: HeaderFields;
   /** Protocol asked for by `Upgrade` (HTTP/1.1) or `:protocol` (HTTP/2), lower case, such as `websocket`. */
-  upgrade?: string;
+  upgrade?: string | undefined;
   /** The client waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean;
 }
@@ -38,10 +38,14 @@ export interface ResponseHead {
 
 /** Why an exchange broke. */
 export type HttpFault =
-  /** Certainly not processed: connection refused, GOAWAY above our stream, REFUSED_STREAM, keep-alive connection closed before a byte. */
+  /** Certainly not processed: connection refused, GOAWAY above our stream, REFUSED_STREAM, or nothing of the request was sent. */
   | { readonly kind: "refused"; readonly detail: string }
-  /** The peer reset this stream, or closed the connection in the middle. `sawResponse`: a response head had arrived. */
-  | { readonly kind: "reset"; readonly http2Code?: number; readonly detail: string }
+  /**
+   * The peer reset this stream, or closed the connection in the middle. `stale`: before a byte of the response, on an HTTP/1.1
+   * connection that had served before. Most likely the server's idle timeout crossed the request; it may still have been processed,
+   * so that only what is idempotent may be sent again (RFC 9110 §9.2.2).
+   */
+  | { readonly kind: "reset"; readonly http2Code?: number; readonly stale?: boolean; readonly detail: string }
   /** The peer broke the protocol. */
   | { readonly kind: "protocol"; readonly detail: string }
   /** A named bound of this side was exceeded. */
@@ -74,21 +78,44 @@ export interface ServerExchange {
   readonly request: RequestHead;
   /** The request has no body: `onEnd` comes as soon as `receive` is called. */
   readonly requestEnded: boolean;
-  /** Starts delivery of the body; called once. Until then the client is held back. */
+  /**
+   * Starts delivery of the body; called once. Until then the client is held back, and one that waits for `100 Continue` gets it by
+   * this call: to let the server decide, call it when the server has said 100. Of an upgrade or CONNECT, bytes come once accepted.
+   */
   receive(receiver: BodyReceiver): void;
   pause(): void;
   resume(): void;
   /** A 1xx other than 101. */
   inform(status: number, headers: HeaderFields): void;
   /**
-   * Called once. With `ended` there is no body. After `101` (or `200` to an upgrade or CONNECT) both sides are streams of bytes.
+   * Called once. With `ended` there is no body. After `101` to an upgrade, or 2xx to a CONNECT without one, both sides are streams
+   * of bytes, half-close included. On either version `101` accepts an upgrade; HTTP/2 codecs translate from and to its 200.
    * The codec writes `date` nowhere: a proxy passes on what the origin said.
    */
   respond(head: ResponseHead, ended: boolean): void;
   /** False: stop until `onWritable`; the bytes were taken. With `lent` they are copied if they cannot be handed on within the call. */
   write(chunk: Uint8Array, lent: boolean): boolean;
+  /** After it nothing more of the request is delivered, except in a tunnel. */
   end(trailers?: HeaderFields): void;
   abort(reason: HttpAbort): void;
+}
+
+/** A connection from a client, HTTP/1.1 or HTTP/2 alike. */
+export interface ServerConnection {
+  /** Exchanges that run. */
+  readonly active: number;
+  /** Takes no further request and ends once the running ones have. */
+  drain(): void;
+  /** Breaks what runs. */
+  close(): void;
+}
+
+export interface ServerConnectionOwner {
+  onExchange(exchange: ServerExchange): void;
+  /** A request was refused by the codec and answered with this status before it became an exchange. */
+  onRefused(status: number, detail: string): void;
+  /** The last call. */
+  onClosed(): void;
 }
 
 /** Receives one response. */
@@ -102,7 +129,10 @@ export interface ResponseReceiver {
   onFault(fault: HttpFault): void;
 }
 
-/** The writing side of a request on a client connection. */
+/**
+ * The writing side of a request on a client connection. It may outlast the response; after an upgrade or CONNECT nothing may be
+ * written before the server accepted.
+ */
 export interface ClientExchange {
   write(chunk: Uint8Array, lent: boolean): boolean;
   end(trailers?: HeaderFields): void;
