@@ -14,6 +14,6 @@ export function decideMirrors(mirrors: readonly Mirror[], random: () => number):
 /** Host of the copy, by which its receiver can tell it: `reviews:9080` → `reviews-shadow:9080`. */
 export function shadowAuthority(authority: string): string {
   const colon = authority.lastIndexOf(":");
-  const hasPort = colon > 0 && !authority.endsWith("]") && authority.indexOf(":") === colon;
+  const hasPort = colon > 0 && (authority.indexOf(":") === colon || authority.charAt(colon - 1) === "]");
   return hasPort ? `${authority.slice(0, colon)}-shadow${authority.slice(colon)}` : `${authority}-shadow`;
 }
