@@ -25,8 +25,3 @@ export function isTerminating(object: JsonObject): boolean {
 export function finalizersOf(object: JsonObject): string[] {
   return listAt(object, "metadata", "finalizers").filter((item) => typeof item === "string");
 }
-
-/** RFC 3339 with seconds, as Kubernetes' `Time` is written. */
-export function timestamp(nowMs: number): string {
-  return new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
-}

@@ -1,11 +1,12 @@
 /** Kinds that are asked and answered, not stored: TokenReview, TokenRequest, SelfSubjectReview and the access reviews. */
 
+import { timestamp } from "../timestamp.ts";
 import { authorize } from "./identity/authorize.ts";
 import type { TokenSigner } from "./identity/jwt.ts";
 import { tokenClaims, type Verdict } from "./identity/service-accounts.ts";
 import { type UserInfo, userInfoJson } from "./identity/user.ts";
 import { at, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from "./json.ts";
-import { isTerminating, type KubeObject, nameOf, timestamp, uidOf } from "./kube-object.ts";
+import { isTerminating, type KubeObject, nameOf, uidOf } from "./kube-object.ts";
 import { badRequest, conflict, invalid, invalidValue, notFound } from "./refusal.ts";
 import type { ObjectStore } from "./store/object-store.ts";
 

@@ -2,6 +2,7 @@
 
 import type { Deployment } from "@meltemi/kubernetes";
 import type { DeploymentCondition } from "kubernetes-types/apps/v1.js";
+import { timestamp } from "../timestamp.ts";
 import { availableReplicas, type Rollout, sum } from "./deployment-view.ts";
 
 interface Counts {
@@ -21,7 +22,7 @@ export function deploymentStatus(
 ): { readonly status: object; readonly recheckAfterMs?: number } {
   const { deployment } = rollout;
   const counts = countsOf(rollout);
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
+  const now = timestamp(nowMs);
   const progressing = progressCondition(rollout, counts, nowMs);
   const conditions = [
     stamped(deployment, availableCondition(rollout, counts), now, false),

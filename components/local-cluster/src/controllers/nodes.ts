@@ -1,6 +1,7 @@
 /** The controller that watches over nodes: by the leases that their kubelets renew. */
 
 import { keyOfRef, LEASES, NODES, nameOf, namespaceOf, PODS, type Pod } from "@meltemi/kubernetes";
+import { timestamp } from "../timestamp.ts";
 import {
   type ControllerContext,
   decidingQueue,
@@ -37,7 +38,7 @@ export function startNodeLifecycle(context: ControllerContext): RunningControlle
       node,
       pods: podsThere,
       silentMs: renewed === undefined ? undefined : clock.monotonicMs() - renewed,
-      now: new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z"),
+      now: timestamp(clock.nowMs()),
     });
   });
   const heard = (lease: Parameters<typeof nameOf>[0]): void => {

@@ -17,6 +17,7 @@ import {
   refOf,
 } from "@meltemi/kubernetes";
 import type { Clock, Logger } from "@meltemi/runtime";
+import { timestamp } from "../timestamp.ts";
 import { decideSchedule } from "./decide-schedule.ts";
 import { isTerminating, uidOf } from "./ownership.ts";
 import { isFinished } from "./pod-state.ts";
@@ -166,7 +167,7 @@ class Scheduler {
     const conditions = pod.status?.conditions ?? [];
     const before = conditions.find(({ type }) => type === "PodScheduled");
     if (before?.status === "False" && before.message === message) return;
-    const lastTransitionTime = new Date(this.#deps.clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z");
+    const lastTransitionTime = timestamp(this.#deps.clock.nowMs());
     const condition = {
       type: "PodScheduled",
       status: "False",

@@ -2,7 +2,7 @@
 
 import { EVENTS, type KubernetesClient, type Pod } from "@meltemi/kubernetes";
 import { type Clock, describeError, type Logger } from "@meltemi/runtime";
-import { timeText } from "./pod-status.ts";
+import { timestamp } from "../timestamp.ts";
 
 export interface EventRecorder {
   /** Never fails: an event that cannot be stored is logged and dropped. `container` is its name, if it is about one. */
@@ -36,7 +36,7 @@ export function createEventRecorder(
   async function send(pod: Pod, event: PodEvent): Promise<void> {
     const { namespace = "", name = "", uid = "" } = pod.metadata ?? {};
     const key = [uid, event.container, event.reason, event.message].join("\n");
-    const now = timeText(deps.clock.nowMs());
+    const now = timestamp(deps.clock.nowMs());
     const known = remembered.get(key);
     if (known !== undefined) {
       known.count += 1;

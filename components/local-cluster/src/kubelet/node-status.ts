@@ -5,8 +5,8 @@ import { arch, cpus, release, totalmem } from "node:os";
 import { type KubernetesClient, LEASES, type Lease, NODES, type Node } from "@meltemi/kubernetes";
 import { type Clock, describeError, type Logger, type Timer } from "@meltemi/runtime";
 import { MAX_PODS_PER_NODE, type NodePlan } from "../network/addresses.ts";
+import { timestamp } from "../timestamp.ts";
 import { ensureObject } from "./ensure-object.ts";
-import { timeText } from "./pod-status.ts";
 
 export interface NodeRegistration {
   stop(): void;
@@ -98,8 +98,8 @@ function nodeStatus(
     const lastTransitionTime =
       before?.status === status && before.lastTransitionTime !== undefined
         ? before.lastTransitionTime
-        : timeText(nowMs);
-    return { type, status, reason, message, lastHeartbeatTime: timeText(nowMs), lastTransitionTime };
+        : timestamp(nowMs);
+    return { type, status, reason, message, lastHeartbeatTime: timestamp(nowMs), lastTransitionTime };
   };
   return {
     addresses: [

@@ -1,6 +1,7 @@
 /** A pod's status as the API shows it. Pure. */
 
 import type { Pod } from "@meltemi/kubernetes";
+import { timestamp } from "../timestamp.ts";
 import type { Container, ContainerStatus, PodCondition, PodStatus } from "./container/types.ts";
 import { isSidecar, phaseIsOver } from "./decide-pod.ts";
 import { type ContainerEnd, type ContainerState, containerState, type PodRuntime } from "./pod-runtime.ts";
@@ -28,7 +29,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
     hostIP: hostIps[0] ?? "",
     hostIPs: hostIps.map((ip) => ({ ip })),
     ...(podIps[0] === undefined ? {} : { podIP: podIps[0], podIPs: podIps.map((ip) => ({ ip })) }),
-    startTime: pod.status?.startTime ?? timeText(runtime.seenAtMs),
+    startTime: pod.status?.startTime ?? timestamp(runtime.seenAtMs),
     qosClass: pod.status?.qosClass ?? qosClass(spec.containers),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
     containerStatuses: spec.containers.map((container) => statusOf(facts, container, false)),
@@ -120,7 +121,7 @@ function withTransition(wanted: Wanted, { pod, nowMs }: StatusFacts): PodConditi
     type: wanted.type,
     status,
     lastProbeTime: null as unknown as string,
-    lastTransitionTime: since ?? timeText(nowMs),
+    lastTransitionTime: since ?? timestamp(nowMs),
     ...(wanted.reason === undefined ? {} : { reason: wanted.reason }),
     ...(wanted.message === undefined ? {} : { message: wanted.message }),
   };
@@ -160,7 +161,7 @@ function containerId(pod: Pod, name: string, attempt: number): string {
 
 function runState(state: ContainerState, nowMs: number): NonNullable<ContainerStatus["state"]> {
   const { run } = state;
-  if (run.kind === "running") return { running: { startedAt: timeText(run.startedAtMs) } };
+  if (run.kind === "running") return { running: { startedAt: timestamp(run.startedAtMs) } };
   if (run.kind === "waiting")
     return {
       waiting: { reason: run.reason, ...(run.message === undefined ? {} : { message: run.message }) },
@@ -185,8 +186,8 @@ function terminated(end: ContainerEnd): NonNullable<NonNullable<ContainerStatus[
     exitCode: end.exitCode,
     reason: end.startError !== undefined ? "StartError" : end.exitCode === 0 ? "Completed" : "Error",
     ...(end.startError === undefined ? {} : { message: end.startError }),
-    startedAt: timeText(end.startedAtMs),
-    finishedAt: timeText(end.finishedAtMs),
+    startedAt: timestamp(end.startedAtMs),
+    finishedAt: timestamp(end.finishedAtMs),
   };
 }
 
@@ -204,9 +205,4 @@ function qosClass(containers: readonly Container[]): string {
     ),
   );
   return full ? "Guaranteed" : "Burstable";
-}
-
-/** The API's times have whole seconds. */
-export function timeText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

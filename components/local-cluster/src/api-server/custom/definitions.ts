@@ -1,7 +1,8 @@
 /** From CustomResourceDefinition objects to resources that are served, their conditions back, and their end. */
 import type { Clock } from "@meltemi/runtime";
+import { timestamp } from "../../timestamp.ts";
 import { at, clone, isObject, type Json, type JsonObject, listAt, sameJson, textAt } from "../json.ts";
-import { finalizersOf, isTerminating, type KubeObject, timestamp } from "../kube-object.ts";
+import { finalizersOf, isTerminating, type KubeObject } from "../kube-object.ts";
 import { type Resource, resourceKey } from "../resources/resource.ts";
 import type { Stored } from "../store/object-store.ts";
 import type { Cluster } from "../write/context.ts";

@@ -1,8 +1,10 @@
 /** Server-side apply as a request: `PATCH` with `application/apply-patch+yaml`. Creates what is not there. */
+
+import { timestamp } from "../../timestamp.ts";
 import { type Applied, applyConfiguration } from "../apply/server-side-apply.ts";
 import { halfOf } from "../apply/track.ts";
 import { clone, isObject, type Json, type JsonObject, textAt } from "../json.ts";
-import { type KubeObject, timestamp } from "../kube-object.ts";
+import type { KubeObject } from "../kube-object.ts";
 import { badRequest, conflict, notFound, Refusal } from "../refusal.ts";
 import type { Stored } from "../store/object-store.ts";
 import { type Cluster, managerOf, type Outcome, subjectOf, type WriteRequest } from "./context.ts";

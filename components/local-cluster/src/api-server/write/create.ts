@@ -1,7 +1,9 @@
 /** Creating an object. */
+
+import { timestamp } from "../../timestamp.ts";
 import { trackUpdate } from "../apply/track.ts";
 import { clone, textAt } from "../json.ts";
-import { type KubeObject, timestamp } from "../kube-object.ts";
+import type { KubeObject } from "../kube-object.ts";
 import { alreadyExists, badRequest, invalid } from "../refusal.ts";
 import { metadataFaults } from "../resources/names.ts";
 import { type Bookkeeping, type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";

@@ -1,6 +1,8 @@
 /** `pods/eviction` and `pods/binding`. */
+
+import { timestamp } from "../../timestamp.ts";
 import { at, clone, isObject, type Json, type JsonObject, numberAt, textAt, textMapAt } from "../json.ts";
-import { namespaceOf, timestamp } from "../kube-object.ts";
+import { namespaceOf } from "../kube-object.ts";
 import { badRequest, conflict, Refusal } from "../refusal.ts";
 import { selectorMatches } from "../resources/label-selector.ts";
 import { type Cluster, subjectOf, type WriteRequest } from "./context.ts";

@@ -1,6 +1,8 @@
 /** Deleting: marking, waiting for finalizers and grace periods, and removing at last. */
+
+import { timestamp } from "../../timestamp.ts";
 import { clone, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from "../json.ts";
-import { finalizersOf, isTerminating, type KubeObject, timestamp, uidOf } from "../kube-object.ts";
+import { finalizersOf, isTerminating, type KubeObject, uidOf } from "../kube-object.ts";
 import { badRequest, conflict, invalid, unsupported } from "../refusal.ts";
 import type { Stored } from "../store/object-store.ts";
 import { type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";

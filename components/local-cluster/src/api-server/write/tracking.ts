@@ -1,6 +1,7 @@
 /** How a write is credited: by its manager, in the half of the object that it writes. */
+
+import { timestamp } from "../../timestamp.ts";
 import { halfOf, type Tracking } from "../apply/track.ts";
-import { timestamp } from "../kube-object.ts";
 import { managerOf, type WriteRequest } from "./context.ts";
 import { wholeSchema } from "./decode.ts";
 
