@@ -1,20 +1,15 @@
 /**
  * Field numbers of Kubernetes' protobuf encoding, for the local cluster's API server: kubectl sends some of its requests so.
- * Reads the `generated.proto` files of Debian's source package `kubernetes` (`apt-get source kubernetes`) and writes numbers
+ * Reads the `generated.proto` files of the repositories `kubernetes/api` and `kubernetes/apimachinery` and writes numbers
  * and names only, for the types that `generate-kubernetes-schemas.ts` wrote before.
- * Argument: the unpacked package's folder `staging/src/k8s.io`.
+ * Argument: a folder with both, named `api` and `apimachinery`.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 const GENERATED = "components/local-cluster/src/api-server/schema/generated";
 const [source] = process.argv.slice(2);
-if (source === undefined) throw new Error("usage: generate-kubernetes-protobuf.ts <staging/src/k8s.io>");
-
-/** Groups whose stable version is younger than the package; their numbers did not change when they became stable. */
-const FORMER_VERSIONS: Readonly<Record<string, string>> = {
-  "autoscaling/v2": "autoscaling/v2beta2",
-  "policy/v1": "policy/v1beta1",
-};
+if (source === undefined)
+  throw new Error("usage: generate-kubernetes-protobuf.ts <folder of api and apimachinery>");
 
 interface Property {
   readonly format?: string;
@@ -66,17 +61,10 @@ const groups = [
   ),
 ];
 for (const group of groups.filter((name) => name !== "")) {
-  const path = `api/${FORMER_VERSIONS[group] ?? group}/generated.proto`;
+  const path = `api/${group}/generated.proto`;
   if (existsSync(`${source}/${path}`)) readProto(path, `io.k8s.api.${group.replace("/", ".")}`);
 }
 readProto("apimachinery/pkg/apis/meta/v1/generated.proto", "io.k8s.apimachinery.pkg.apis.meta.v1");
-
-/** Younger than the package, and what `kubectl auth whoami` sends. */
-const YOUNGER: Readonly<Record<string, string>> = {
-  "io.k8s.api.authentication.v1.SelfSubjectReview": "1 metadata,2 status",
-  "io.k8s.api.authentication.v1.SelfSubjectReviewStatus": "1 userInfo",
-};
-for (const [type, fields] of Object.entries(YOUNGER)) table.set(type, fields);
 
 const wanted = [...table].filter(([type]) => Object.hasOwn(schemas, type) || inlined.has(type));
 const lines = wanted

@@ -7,7 +7,13 @@ import { startGarbageCollector } from "./garbage.ts";
 import { startNamespaceContent, startNamespaceEnd } from "./namespaces.ts";
 import { startNodeLifecycle } from "./nodes.ts";
 import { startEndpointSlices } from "./services.ts";
-import { startDaemonSets, startDeployments, startReplicaSets, startStatefulSets } from "./workloads.ts";
+import {
+  startDaemonSets,
+  startDeployments,
+  startJobs,
+  startReplicaSets,
+  startStatefulSets,
+} from "./workloads.ts";
 import { createWorld } from "./world.ts";
 
 export interface ControllerOptions {
@@ -50,6 +56,7 @@ export function startControllers(
       startDeployments(context),
       startDaemonSets(context),
       startStatefulSets(context),
+      startJobs(context),
       startEndpointSlices(context),
       startNodeLifecycle(context),
       startGarbageCollector(context),

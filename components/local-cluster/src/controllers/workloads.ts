@@ -1,9 +1,10 @@
-/** The controllers of Deployment, ReplicaSet, DaemonSet and StatefulSet: which change concerns whom, and what they look at. */
+/** The controllers of Deployment, ReplicaSet, DaemonSet, StatefulSet and Job: which change concerns whom, and what they look at. */
 
 import {
   CONTROLLER_REVISIONS,
   DAEMON_SETS,
   DEPLOYMENTS,
+  JOBS,
   type KubernetesObject,
   keyOf,
   keyOfRef,
@@ -11,21 +12,27 @@ import {
   namespaceOf,
   PODS,
   type Pod,
+  parseKey,
   REPLICA_SETS,
   STATEFUL_SETS,
 } from "@meltemi/kubernetes";
+import { timestamp } from "../timestamp.ts";
 import {
   type ControllerContext,
+  decidingQueue,
   inNamespace,
+  queueSelf,
   type RunningController,
   relation,
+  running,
   startObjectController,
 } from "./controller.ts";
 import { decideDaemonSet } from "./decide-daemon-set.ts";
 import { decideDeployment } from "./decide-deployment.ts";
+import { decideJob, releaseAll } from "./decide-job.ts";
 import { decideReplicaSet } from "./decide-replica-set.ts";
 import { decideStatefulSet } from "./decide-stateful-set.ts";
-import { controllerOf } from "./ownership.ts";
+import { BY_NAMESPACE, controllerOf, isControlledBy } from "./ownership.ts";
 import { templateHash } from "./template-hash.ts";
 
 export function startReplicaSets(context: ControllerContext): RunningController {
@@ -132,6 +139,27 @@ export function startStatefulSets(context: ControllerContext): RunningController
     },
     context,
   );
+}
+
+export function startJobs(context: ControllerContext): RunningController {
+  const { world, clock } = context;
+  const jobs = world.of(JOBS);
+  const pods = world.of(PODS);
+  const jobOf = ownedBy("Job");
+  const queue = decidingQueue("job", context, (key) => {
+    const job = jobs.get(key);
+    const known = pods.byIndex(BY_NAMESPACE, parseKey(key).namespace ?? "");
+    const nowMs = clock.nowMs();
+    const decision = job && decideJob({ job, pods: known, nowMs, now: timestamp(nowMs) });
+    // Of a job that is gone, or was replaced by one of the same name.
+    const orphans = known.filter(
+      (pod) => jobOf(pod).includes(key) && (job === undefined || !isControlledBy(pod, job)),
+    );
+    return { ...decision, actions: [...(decision?.actions ?? []), ...releaseAll(orphans)] };
+  });
+  jobs.onChange(queueSelf(queue));
+  relation(pods, jobOf)(queue);
+  return running("job", queue);
 }
 
 function ownedBy(kind: string): (object: KubernetesObject) => readonly string[] {

@@ -1,10 +1,11 @@
 /** The resources of every group but core and apps. */
 
-import { textAt } from "../json.ts";
+import { numberAt, textAt } from "../json.ts";
 import type { KubeObject } from "../kube-object.ts";
 import * as apps from "./apps-columns.ts";
 import * as core from "./core-columns.ts";
 import { EVENT_FORM } from "./event-forms.ts";
+import { JOB_COLUMNS } from "./job-columns.ts";
 import { pathSegment } from "./names.ts";
 import type { ResourceRules } from "./resource.ts";
 import { ALL, type Row, STATUS, texts } from "./row.ts";
@@ -15,6 +16,16 @@ const ADMISSION = "admissionregistration.k8s.io";
 const RBAC_RULES: Partial<ResourceRules> = { checkName: pathSegment };
 
 export const OTHERS: readonly Row[] = [
+  {
+    group: "batch",
+    kind: "Job",
+    plural: "jobs",
+    categories: ALL,
+    subresources: STATUS,
+    columns: JOB_COLUMNS,
+    fields: { "status.successful": (job) => String(numberAt(job, "status", "succeeded") ?? 0) },
+    rules: rules.JOB_RULES,
+  },
   {
     group: "discovery.k8s.io",
     kind: "EndpointSlice",

@@ -1,5 +1,6 @@
 /** Defaults, validation and first status of the built-in kinds, as the rows of the catalogue name them. */
 import { childObject, setDefault } from "../json.ts";
+import { defaultJob, jobFaults } from "./jobs.ts";
 import { dnsLabel, pathSegment, serviceName } from "./names.ts";
 import { defaultPod, qualityOfService } from "./pod-defaults.ts";
 import type { ResourceRules } from "./resource.ts";
@@ -88,6 +89,13 @@ export const STATEFUL_SET_RULES: Rules = {
   applyDefaults: defaultStatefulSet,
   validate: workloadFaults,
   initialStatus: () => ({ availableReplicas: 0, replicas: 0 }),
+};
+
+export const JOB_RULES: Rules = {
+  countsGenerations: true,
+  applyDefaults: defaultJob,
+  validate: jobFaults,
+  initialStatus: () => ({}),
 };
 
 export const ENDPOINT_SLICE_RULES: Rules = { countsGenerations: true, validate: endpointSliceFaults };

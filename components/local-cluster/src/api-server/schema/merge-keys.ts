@@ -20,6 +20,7 @@ const LISTS: Readonly<Record<string, string>> = {
   "EphemeralContainer.volumeDevices": "devicePath",
   "EphemeralContainer.volumeMounts": "mountPath",
   "HorizontalPodAutoscalerStatus.conditions": "type",
+  "JobStatus.conditions": "type",
   "MutatingWebhook.matchConditions": "name",
   "MutatingWebhookConfiguration.webhooks": "name",
   "NamespaceStatus.conditions": "type",
@@ -46,6 +47,8 @@ const LISTS: Readonly<Record<string, string>> = {
   "ServiceSpec.ports": "port; port,protocol",
   "ServiceStatus.conditions": "type",
   "StatefulSetStatus.conditions": "type",
+  "UncountedTerminatedPods.failed": "set",
+  "UncountedTerminatedPods.succeeded": "set",
   "ValidatingWebhook.matchConditions": "name",
   "ValidatingWebhookConfiguration.webhooks": "name",
 };
