@@ -27,6 +27,5 @@ export {
 export {
   createHttp2Server,
   type Http2Server,
-  type Http2ServerConnection,
   type Http2ServerDeps,
 } from "./http2/server.ts";

@@ -78,7 +78,7 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
     this.#armIdle();
   }
 
-  get streams(): number {
+  get active(): number {
     return this.http2.streams.size;
   }
 

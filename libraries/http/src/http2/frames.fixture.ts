@@ -164,6 +164,7 @@ export class Recorder implements BodyReceiver, ResponseReceiver {
 export class Endpoint implements ConnectionEvents {
   readonly http2: Http2Connection;
   readonly exchanges: ServerExchange[] = [];
+  readonly refusals: number[] = [];
   failure: ConnectionError | undefined;
   pongs = 0;
   nowMs = 0;
@@ -176,7 +177,13 @@ export class Endpoint implements ConnectionEvents {
   }
 
   createStream(id: number, host: StreamHost, sendBytes: number, receiveBytes: number): Http2Stream {
-    return new ServerStream(id, host, sendBytes, receiveBytes, (exchange) => this.exchanges.push(exchange));
+    return new ServerStream(id, host, sendBytes, receiveBytes, this);
+  }
+  onExchange(exchange: ServerExchange): void {
+    this.exchanges.push(exchange);
+  }
+  onRefused(status: number): void {
+    this.refusals.push(status);
   }
   onOutput(): void {}
   onCapacity(): void {}

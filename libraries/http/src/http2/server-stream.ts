@@ -5,6 +5,7 @@ import type {
   HttpFault,
   RequestHead,
   ResponseHead,
+  ServerConnectionOwner,
   ServerExchange,
 } from "../exchange.ts";
 import { HeaderFields } from "../headers.ts";
@@ -16,25 +17,36 @@ import { abortCode, encodeResponse, encodeTrailers, encodeUpgraded } from "./mes
 import { Http2Stream } from "./stream.ts";
 import type { HeadVerdict, StreamHost } from "./stream-host.ts";
 
-export type OnExchange = (exchange: ServerExchange) => void;
+/** What a stream tells whoever serves the connection. */
+export type ServerStreamOwner = Pick<ServerConnectionOwner, "onExchange" | "onRefused">;
 
+const CONTINUE = 100;
+const BAD_REQUEST = 400;
 const REQUEST_HEADER_FIELDS_TOO_LARGE = 431;
 const BAD_GATEWAY = 502;
 
 export class ServerStream extends Http2Stream implements ServerExchange {
   request!: RequestHead;
   requestEnded = false;
-  readonly #onExchange: OnExchange;
+  readonly #owner: ServerStreamOwner;
   readonly #length = new BodyLength();
   #receiver: BodyReceiver | undefined;
   #requestTrailers: HeaderFields | undefined;
   #responseTrailers: HeaderFields | undefined;
+  /** The client was told to go on. */
+  #continued = false;
   /** Both sides are bytes of another protocol, and end on their own. */
   #tunnel = false;
 
-  constructor(id: number, host: StreamHost, sendBytes: number, receiveBytes: number, onExchange: OnExchange) {
+  constructor(
+    id: number,
+    host: StreamHost,
+    sendBytes: number,
+    receiveBytes: number,
+    owner: ServerStreamOwner,
+  ) {
     super(id, host, sendBytes, receiveBytes);
-    this.#onExchange = onExchange;
+    this.#owner = owner;
   }
 
   onHead(fields: readonly HeaderEntry[], oversized: boolean, endStream: boolean): HeadVerdict {
@@ -43,27 +55,37 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     this.requestEnded = endStream;
     if (oversized) {
       this.respond({ status: REQUEST_HEADER_FIELDS_TOO_LARGE, headers: new HeaderFields() }, true);
+      this.#owner.onRefused(
+        REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "request head exceeds the limit of bytes or fields",
+      );
       return "refused";
     }
     const head = new Head();
     const request = head.read(fields) ?? readRequestHead(head);
     this.#length.expect(head.contentLength);
-    if (typeof request === "string" || (endStream && this.#length.fault(undefined) !== undefined)) {
+    const short = endStream ? this.#length.fault(undefined) : undefined;
+    if (typeof request === "string" || short !== undefined) {
       this.reset(ErrorCode.protocolError);
+      this.#owner.onRefused(BAD_REQUEST, short ?? `malformed request: ${request}`);
       return "refused";
     }
     this.request = request;
-    this.#onExchange(this);
+    // What a client sends before its tunnel is accepted is not for this handler to see yet.
+    if (request.method === "CONNECT" || request.upgrade !== undefined) this.withhold(true);
+    this.#owner.onExchange(this);
     return "ok";
   }
 
   receive(receiver: BodyReceiver): void {
     this.#receiver = receiver;
+    if (this.request.expectsContinue && !this.#continued) this.inform(CONTINUE, new HeaderFields());
     this.startReceiving();
   }
 
   inform(status: number, headers: HeaderFields): void {
     if (this.gone || this.answered || status < 100 || status > 199 || status === 101) return;
+    if (status === CONTINUE) this.#continued = true;
     this.host.sendBlock(this, encodeResponse(this.host.encoder, status, headers), false);
   }
 
@@ -83,6 +105,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     if (ended) this.endRequested = true;
     this.host.sendBlock(this, block, ended);
     if (ended) this.onEndSent();
+    else if (this.#tunnel) this.withhold(false);
   }
 
   override write(chunk: Uint8Array, lent: boolean): boolean {

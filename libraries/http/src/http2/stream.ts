@@ -37,6 +37,8 @@ export abstract class Http2Stream implements Sender {
   /** Somebody receives, and did not pause. */
   #receives = false;
   #paused = false;
+  /** Bytes are kept back, for another reason than the receiver's wish. */
+  #withheld = false;
   #received: ByteQueue | undefined;
   #pending: ByteQueue | undefined;
   #fault: HttpFault | undefined;
@@ -95,6 +97,12 @@ export abstract class Http2Stream implements Sender {
     this.#receives = true;
     if (this.#received !== undefined || this.remoteEnded || this.#fault !== undefined)
       this.host.settleSoon(this);
+  }
+
+  /** Keeps the body back until it is withheld no longer; ends of the stream by a fault are told all the same. */
+  protected withhold(withheld: boolean): void {
+    this.#withheld = withheld;
+    if (!withheld && (this.#received !== undefined || this.remoteEnded)) this.host.settleSoon(this);
   }
 
   /** Nobody is to be told anything any more. */
@@ -167,7 +175,7 @@ export abstract class Http2Stream implements Sender {
       this.failWith(ErrorCode.protocolError, why);
       return false;
     }
-    if (!this.#receives || this.#paused || this.#received !== undefined) {
+    if (!this.#receives || this.#paused || this.#withheld || this.#received !== undefined) {
       this.#received ??= new ByteQueue();
       this.#received.push(piece, true);
       return true;
@@ -267,6 +275,7 @@ export abstract class Http2Stream implements Sender {
       this.deliverFault(this.#fault);
       return;
     }
+    if (this.#withheld) return;
     this.#deliverReceived();
     if (this.remoteEnded && this.#received === undefined && !this.#endDelivered && this.#receives) {
       this.#endDelivered = true;
