@@ -120,6 +120,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     if (this.#over) return;
     this.#requestEnded = true;
     this.#trailers = trailers;
+    if (this.#held !== undefined) this.#held.trailers = trailers;
     const { timeoutMs } = this.#plan;
     if (timeoutMs !== undefined)
       this.#routeTimer = this.#deps.clock.after(timeoutMs, () => this.#timedOut(ROUTE_TIMEOUT));

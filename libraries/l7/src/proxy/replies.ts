@@ -4,6 +4,9 @@ import type { Fault } from "@meltemi/model/l7";
 import type { LocalReply } from "../request-context.ts";
 import type { AttemptFailure } from "./attempt.ts";
 
+const FAULT_BODY = "fault filter abort";
+const FAULT_DETAILS = "fault_filter_abort";
+
 function reply(status: number, body: string, flag: string, details: string): LocalReply {
   return { status, body, headers: [], flag, details };
 }
@@ -19,7 +22,8 @@ export const PER_TRY_TIMEOUT: LocalReply = reply(
 );
 /** What was asked for cannot be served: a filter of ours broke. */
 export const INTERNAL_ERROR: LocalReply = reply(500, "", "", "internal_error");
-export const DRAINING: LocalReply = reply(503, "", "DR", "draining");
+/** The configuration names a destination that it does not have. */
+export const NO_CLUSTER: LocalReply = reply(503, "", "NC", "cluster_not_found");
 export const OVERFLOW: LocalReply = {
   ...brokenUpstream(503, "overflow", "UO"),
   headers: [["x-envoy-overloaded", "true"]],
@@ -33,15 +37,15 @@ export function unusablePath(detail: string): LocalReply {
   return reply(400, "", "", `path_normalization_failed{${detail}}`);
 }
 
-export function faultAbort(abort: NonNullable<Fault["abort"]>): LocalReply {
-  const { status } = abort;
-  const headers: LocalReply["headers"] = status.kind === "grpc" ? [["grpc-status", String(status.code)]] : [];
-  const code = status.kind === "grpc" ? 200 : status.code;
-  return { ...reply(code, "fault filter abort", "FI", "fault_filter_abort"), headers };
-}
-
-export function directResponse(status: number, body: string): LocalReply {
-  return reply(status, body, "", "direct_response");
+/** A gRPC status reaches a gRPC client as it is, another as the HTTP status that means the same. */
+export function faultAbort(
+  status: NonNullable<Fault["abort"]>["status"],
+  isGrpc: boolean,
+  httpStatusOf: (grpcStatus: number) => number,
+): LocalReply {
+  if (status.kind === "http") return reply(status.code, FAULT_BODY, "FI", FAULT_DETAILS);
+  const answer = reply(httpStatusOf(status.code), FAULT_BODY, "FI", FAULT_DETAILS);
+  return isGrpc ? { ...answer, headers: [["grpc-status", String(status.code)]] } : answer;
 }
 
 /** What the client hears of the last try. Nothing of addresses and certificates: that is for the log. */

@@ -1,0 +1,88 @@
+/** Serves the HTTP exchanges of client connections: each becomes a {@link ProxiedRequest} of the site that its port is at that moment. */
+
+import type { ServerExchange } from "@meltemi/http";
+import type { Identity } from "@meltemi/model";
+import type { Caller, RequestContext } from "../request-context.ts";
+import { normalizePath } from "../routing/normalize-path.ts";
+import { withoutQuery } from "../routing/query.ts";
+import { forwardClientIdentity, prepareHead } from "./forward-head.ts";
+import { mirrorRequest } from "./mirrored-request.ts";
+import { ProxiedRequest, type ProxyDeps } from "./proxied-request.ts";
+import { unusablePath } from "./replies.ts";
+import { RequestTally } from "./request-tally.ts";
+import { sendReply } from "./send-reply.ts";
+import type { HttpSite } from "./site.ts";
+
+/** What all requests of one client connection have in common. */
+export interface ClientConnectionFacts {
+  readonly caller: Caller;
+  readonly destination: RequestContext["destination"];
+  readonly serverName: string | undefined;
+}
+
+export interface HttpProxyDeps extends Omit<ProxyDeps, "mirror"> {
+  readonly requestId: () => string;
+  /** Whose certificate this proxy presents; for `x-forwarded-client-cert`. */
+  readonly identity: Identity;
+}
+
+export interface HttpProxy {
+  serve(exchange: ServerExchange, connection: ClientConnectionFacts, site: HttpSite): void;
+}
+
+export function createHttpProxy(deps: HttpProxyDeps): HttpProxy {
+  const proxyDeps: ProxyDeps = {
+    clock: deps.clock,
+    random: deps.random,
+    heldBytes: deps.heldBytes,
+    onInternalError: deps.onInternalError,
+    mirror: (plan, held, context) => mirrorRequest(plan, held, context, deps.clock),
+  };
+  return {
+    serve(exchange, { caller, destination, serverName }, site) {
+      const { request } = exchange;
+      prepareHead(request, deps.requestId);
+      if (site.forwardClientIdentity) forwardClientIdentity(request, deps.identity, caller);
+      const path = normalizePath(request.path, site.pathNormalization);
+      request.path = path ?? request.path;
+      const context: RequestContext = {
+        request,
+        caller,
+        destination,
+        serverName,
+        path: withoutQuery(request.path),
+        token: undefined,
+        metadata: new Map(),
+      };
+      if (path === undefined) refusePath(exchange, context, site, deps);
+      else new ProxiedRequest(exchange, context, site, proxyDeps).start();
+    },
+  };
+}
+
+/** Before any filter: what cannot be read in one way only is not judged. */
+function refusePath(
+  exchange: ServerExchange,
+  context: RequestContext,
+  site: HttpSite,
+  deps: HttpProxyDeps,
+): void {
+  const tally = new RequestTally(context, deps.clock);
+  const reply = unusablePath("not_normalizable");
+  const { head, bodyBytes } = sendReply(exchange, reply, undefined);
+  tally.response(head);
+  tally.responseBytes += bodyBytes;
+  const { flag, details } = reply;
+  site.observer.onComplete(
+    tally.record(
+      { kind: "replied", flag, details, upstreamFailure: "" },
+      {
+        service: site.service,
+        cluster: undefined,
+        endpoint: undefined,
+        attempts: 0,
+        upstreamServiceTimeMs: undefined,
+      },
+    ),
+  );
+}

@@ -1,0 +1,174 @@
+/** One request through the proxy: filters, route, fault, forwarding or an answer of our own. Every path ends in exactly one record. */
+
+import type { HeaderFields, HttpFault, ResponseHead, ServerExchange } from "@meltemi/http";
+import { detach, type Timer } from "@meltemi/runtime";
+import type { Cancellation, FilterVerdict, LocalReply, RequestContext } from "../request-context.ts";
+import { Forwarding, type ForwardingDeps, type ForwardingOwner, type ForwardingPlan } from "./forwarding.ts";
+import type { HeldBody } from "./held-body.ts";
+import { finishResponse, planRequest, type RequestPlan } from "./plan-request.ts";
+import { INTERNAL_ERROR } from "./replies.ts";
+import { type Ending, RequestTally } from "./request-tally.ts";
+import { sendReply } from "./send-reply.ts";
+import type { HttpSite } from "./site.ts";
+
+export interface ProxyDeps extends ForwardingDeps {
+  /** Sends a copy of a request whose answer nobody waits for. */
+  readonly mirror: (plan: ForwardingPlan, held: HeldBody | undefined, context: RequestContext) => void;
+  /** This program, or a filter, threw: the request is answered with 500 and the process lives on. */
+  readonly onInternalError: (error: unknown) => void;
+}
+
+export class ProxiedRequest implements ForwardingOwner, Cancellation {
+  readonly #exchange: ServerExchange;
+  readonly #context: RequestContext;
+  readonly #site: HttpSite;
+  readonly #deps: ProxyDeps;
+  readonly #tally: RequestTally;
+  #plan: RequestPlan | undefined;
+  #forwarding: Forwarding | undefined;
+  #delay: Timer | undefined;
+  #controller: AbortController | undefined;
+  #over = false;
+
+  constructor(exchange: ServerExchange, context: RequestContext, site: HttpSite, deps: ProxyDeps) {
+    this.#exchange = exchange;
+    this.#context = context;
+    this.#site = site;
+    this.#deps = deps;
+    this.#tally = new RequestTally(context, deps.clock);
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  start(): void {
+    try {
+      this.#filterFrom(0);
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  onRequestData(chunk: Uint8Array): void {
+    this.#tally.request(chunk);
+  }
+
+  onRequestEnd(held: HeldBody | undefined): void {
+    if (this.#plan?.kind !== "forward") return;
+    for (const mirror of this.#plan.mirrors) this.#deps.mirror(mirror, held, this.#context);
+  }
+
+  onResponseHead(head: ResponseHead): void {
+    const forwarding = this.#forwarding;
+    if (this.#plan?.kind !== "forward" || forwarding === undefined) return;
+    const { headers } = head;
+    const { upstreamServiceTimeMs, setCookie } = forwarding;
+    headers.set("x-envoy-upstream-service-time", String(Math.round(upstreamServiceTimeMs ?? 0)));
+    if (setCookie !== undefined) headers.append("set-cookie", setCookie);
+    finishResponse(this.#plan, head);
+    this.#tally.response(head);
+  }
+
+  onResponseData(chunk: Uint8Array): void {
+    this.#tally.responseData(chunk);
+  }
+
+  onForwarded(trailers: HeaderFields | undefined): void {
+    this.#end({ kind: "answered", trailers });
+  }
+
+  onForwardFailed(reply: LocalReply, detail: string, responseBegan: boolean): void {
+    if (responseBegan)
+      this.#end({ kind: "cut", flag: reply.flag, details: reply.details, upstreamFailure: detail });
+    else this.#reply(reply, detail);
+  }
+
+  onClientGone(fault: HttpFault): void {
+    this.#end({ kind: "clientGone", detail: fault.detail });
+  }
+
+  /** Filters run one after another, without a promise as long as none makes one. */
+  #filterFrom(start: number): void {
+    const { filters } = this.#site;
+    for (let at = start; at < filters.length; at++) {
+      const verdict = filters[at]?.onRequest(this.#context, this);
+      if (verdict instanceof Promise) {
+        detach(
+          async () => this.#afterFilter(at, await verdict),
+          (error) => this.#break(error),
+        );
+        return;
+      }
+      if (verdict?.kind === "reply") {
+        this.#reply(verdict.reply, "");
+        return;
+      }
+    }
+    this.#route();
+  }
+
+  #afterFilter(at: number, verdict: FilterVerdict): void {
+    if (this.#over) return;
+    if (verdict.kind === "reply") this.#reply(verdict.reply, "");
+    else this.#filterFrom(at + 1);
+  }
+
+  #route(): void {
+    const plan = planRequest(this.#context, this.#site, this.#deps.random);
+    this.#plan = plan;
+    this.#tally.routeName = plan.routeName;
+    const { delayMs } = plan;
+    if (delayMs === 0) {
+      this.#follow(plan);
+      return;
+    }
+    this.#tally.flag("DI");
+    this.#delay = this.#deps.clock.after(delayMs, () => {
+      this.#delay = undefined;
+      if (!this.#over) this.#follow(plan);
+    });
+  }
+
+  #follow(plan: RequestPlan): void {
+    if (plan.kind === "reply") {
+      this.#reply(plan.reply, "");
+      return;
+    }
+    this.#forwarding = new Forwarding(this, this.#exchange, this.#context, plan.forward, this.#deps);
+    this.#forwarding.start();
+  }
+
+  #reply(reply: LocalReply, upstreamFailure: string): void {
+    if (this.#over) return;
+    const plan = this.#plan;
+    const sent = sendReply(this.#exchange, reply, plan && ((head) => finishResponse(plan, head)));
+    this.#tally.response(sent.head);
+    this.#tally.responseBytes += sent.bodyBytes;
+    this.#end({ kind: "replied", flag: reply.flag, details: reply.details, upstreamFailure });
+  }
+
+  #break(error: unknown): void {
+    this.#deps.onInternalError(error);
+    this.#reply(INTERNAL_ERROR, "");
+  }
+
+  #end(ending: Ending): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#delay?.cancel();
+    this.#controller?.abort();
+    const { endpoint, attempts = 0, upstreamServiceTimeMs } = this.#forwarding ?? {};
+    const upstream = this.#plan?.kind === "forward" ? this.#plan.forward.cluster.config : undefined;
+    this.#site.observer.onComplete(
+      this.#tally.record(ending, {
+        service: this.#site.service,
+        cluster: upstream,
+        endpoint,
+        attempts,
+        upstreamServiceTimeMs,
+      }),
+    );
+  }
+}

@@ -1,0 +1,276 @@
+/** A client's exchange and a cluster whose connections do what the test says; no sockets. */
+
+import {
+  type BodyReceiver,
+  type ClientConnection,
+  type ClientConnectionOwner,
+  type ClientExchange,
+  HeaderFields,
+  type HttpAbort,
+  type RequestHead,
+  type ResponseHead,
+  type ResponseReceiver,
+  type ServerExchange,
+} from "@meltemi/http";
+import { type Ip, ip } from "@meltemi/model";
+import type { Cluster, HttpRoute, RetryPolicy } from "@meltemi/model/l7";
+import type { Clock } from "@meltemi/runtime";
+import type { RequestFilter } from "../request-context.ts";
+import { compileRoutes } from "../routing/route-table.ts";
+import { ConnectionLimits } from "../upstream/connection-limits.ts";
+import { EndpointPool } from "../upstream/endpoint-pool.ts";
+import type { TryOutcome, UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
+import { HeldBytes } from "./held-body.ts";
+import { createHttpProxy } from "./http-proxy.ts";
+import type { RequestRecord } from "./request-record.ts";
+
+export class FakeExchange implements ServerExchange {
+  readonly request: RequestHead;
+  readonly requestEnded: boolean;
+  receiver: BodyReceiver | undefined;
+  head: ResponseHead | undefined;
+  body = "";
+  trailers: HeaderFields | undefined;
+  ended = false;
+  paused = false;
+  aborted: HttpAbort | undefined;
+  readonly informed: number[] = [];
+  /** What `write` answers. */
+  writable = true;
+
+  constructor(request: Partial<RequestHead>, hasBody: boolean) {
+    this.request = {
+      version: "HTTP/1.1",
+      method: "GET",
+      scheme: "http",
+      authority: "reviews",
+      path: "/",
+      headers: new HeaderFields(),
+      expectsContinue: false,
+      ...request,
+    };
+    this.requestEnded = !hasBody;
+  }
+
+  get status(): number | undefined {
+    return this.head?.status;
+  }
+  get isReading(): boolean {
+    return this.receiver !== undefined;
+  }
+  receive(receiver: BodyReceiver): void {
+    this.receiver = receiver;
+    if (this.requestEnded) receiver.onEnd(undefined);
+  }
+  pause(): void {
+    this.paused = true;
+  }
+  resume(): void {
+    this.paused = false;
+  }
+  inform(status: number): void {
+    this.informed.push(status);
+  }
+  respond(head: ResponseHead, ended: boolean): void {
+    if (this.head !== undefined) throw new Error("responded twice");
+    this.head = head;
+    this.ended = ended;
+  }
+  write(chunk: Uint8Array): boolean {
+    if (this.head === undefined || this.ended) throw new Error("body without head, or after the end");
+    this.body += Buffer.from(chunk).toString();
+    return this.writable;
+  }
+  end(trailers?: HeaderFields): void {
+    if (this.ended) throw new Error("ended twice");
+    this.ended = true;
+    this.trailers = trailers;
+  }
+  abort(reason: HttpAbort): void {
+    this.aborted = reason;
+  }
+}
+
+/** One request at an endpoint, seen from there. */
+export class FakeTry implements ClientExchange {
+  readonly uid: string;
+  readonly head: RequestHead;
+  readonly receiver: ResponseReceiver;
+  body = "";
+  ended: boolean;
+  paused = false;
+  aborted: HttpAbort | undefined;
+
+  constructor(uid: string, head: RequestHead, ended: boolean, receiver: ResponseReceiver) {
+    this.uid = uid;
+    this.head = { ...head, headers: head.headers.copy() };
+    this.ended = ended;
+    this.receiver = receiver;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    this.body += Buffer.from(chunk).toString();
+    return true;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  pause(): void {
+    this.paused = true;
+  }
+  resume(): void {
+    this.paused = false;
+  }
+  abort(reason: HttpAbort): void {
+    this.aborted = reason;
+  }
+  answer(status: number, body?: string, ...fields: readonly (readonly [string, string])[]): void {
+    this.receiver.onResponse({ status, headers: HeaderFields.of(...fields) }, body === undefined);
+    if (body === undefined) return;
+    this.receiver.onData(Buffer.from(body), false);
+    this.receiver.onEnd(undefined);
+  }
+}
+
+const RETRY: RetryPolicy = {
+  retries: 2,
+  on: ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"],
+  statusCodes: [503],
+  backoffBaseMs: 25,
+  backoffMaxMs: 250,
+  avoidPreviousHosts: true,
+  otherLocalities: false,
+};
+
+export const CLUSTER: Cluster = {
+  name: "inbound-vip|80|http|reviews.default.svc.cluster.local",
+  service: { namespace: "default", hostname: "reviews.default.svc.cluster.local" },
+  port: 80,
+  protocol: "http1",
+  loadBalancer: { kind: "roundRobin" },
+  connectionPool: {
+    connectTimeoutMs: 1000,
+    tcpIdleTimeoutMs: 0,
+    maxRequestsPerConnection: 0,
+    httpIdleTimeoutMs: 0,
+  },
+};
+
+export interface ProxyBench {
+  readonly tries: FakeTry[];
+  readonly outcomes: (TryOutcome & { readonly uid: string })[];
+  readonly records: RequestRecord[];
+  readonly errors: unknown[];
+  readonly limits: ConnectionLimits;
+  /** Endpoints whose connections are refused. */
+  readonly refusing: Set<string>;
+  send(request?: Partial<RequestHead>, hasBody?: boolean): FakeExchange;
+  /** Until everything that was promised is done. */
+  settle(): Promise<void>;
+}
+
+export interface BenchOptions {
+  readonly routes?: readonly HttpRoute[];
+  readonly filters?: readonly RequestFilter[];
+  readonly retry?: Partial<RetryPolicy>;
+  readonly endpoints?: readonly string[];
+  readonly cluster?: Partial<Cluster>;
+  readonly bounds?: ConstructorParameters<typeof ConnectionLimits>[0];
+  readonly connectTimeoutMs?: number;
+}
+
+export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyBench {
+  const tries: FakeTry[] = [];
+  const outcomes: ProxyBench["outcomes"] = [];
+  const records: RequestRecord[] = [];
+  const errors: unknown[] = [];
+  const refusing = new Set<string>();
+  const limits = new ConnectionLimits(given.bounds ?? {});
+  const onInternalError = (error: unknown): void => void errors.push(error);
+  const endpoints = (given.endpoints ?? ["a", "b", "c"]).map((uid, index): UpstreamEndpoint => {
+    const dial = async (owner: ClientConnectionOwner) =>
+      refusing.has(uid)
+        ? ({ kind: "failed", timedOut: false, detail: `connect to ${uid}: refused` } as const)
+        : ({ kind: "open", connection: fakeConnection(owner, uid, tries) } as const);
+    const pool = new EndpointPool(
+      { connectTimeoutMs: given.connectTimeoutMs ?? 1000, idleTimeoutMs: 0, maxRequestsPerConnection: 0 },
+      { clock, dial, limits, onInternalError },
+    );
+    return { uid, ip: ip(`10.0.0.${index + 1}`), port: 8080, workload: undefined, pool, active: 0 };
+  });
+  let turn = 0;
+  const cluster: UpstreamCluster = {
+    config: { ...CLUSTER, ...given.cluster },
+    limits,
+    choose(_context, tried) {
+      const fresh = endpoints.filter(({ uid }) => !tried.includes(uid));
+      const from = fresh.length > 0 ? fresh : endpoints;
+      const endpoint = from[turn++ % Math.max(1, from.length)];
+      return endpoint === undefined ? { kind: "none" } : { kind: "endpoint", endpoint, setCookie: undefined };
+    },
+    report: ({ uid }, outcome) => void outcomes.push({ uid, ...outcome }),
+  };
+  const proxy = createHttpProxy({
+    clock,
+    random: () => 0.5,
+    heldBytes: new HeldBytes(1024 * 1024),
+    requestId: () => "the-request-id",
+    identity: { trustDomain: "cluster.local", namespace: "default", serviceAccount: "waypoint" },
+    onInternalError,
+  });
+  return {
+    tries,
+    outcomes,
+    records,
+    errors,
+    limits,
+    refusing,
+    send(request = {}, hasBody = false) {
+      const exchange = new FakeExchange(request, hasBody);
+      proxy.serve(exchange, CONNECTION, {
+        service: CLUSTER.service,
+        filters: given.filters ?? [],
+        routes: given.routes && compileRoutes(given.routes),
+        defaultCluster: cluster,
+        cluster: (name) => (name === CLUSTER.name ? cluster : undefined),
+        defaultRetry: { ...RETRY, ...given.retry },
+        pathNormalization: "base",
+        forwardClientIdentity: true,
+        observer: { onComplete: (record) => void records.push(record) },
+      });
+      return exchange;
+    },
+    async settle() {
+      for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+    },
+  };
+}
+
+const CONNECTION = {
+  caller: {
+    ip: ip("10.0.1.1") as Ip,
+    port: 40_000,
+    identity: { trustDomain: "cluster.local", namespace: "default", serviceAccount: "productpage" },
+    workload: undefined,
+    labels: {},
+  },
+  destination: { ip: ip("10.96.0.1"), port: 80 },
+  serverName: undefined,
+};
+
+/** HTTP/1.1: one exchange at a time, each answered by the test. */
+function fakeConnection(owner: ClientConnectionOwner, uid: string, tries: FakeTry[]): ClientConnection {
+  return {
+    version: "HTTP/1.1",
+    capacity: 1,
+    active: 0,
+    send(head, ended, receiver) {
+      const made = new FakeTry(uid, head, ended, receiver);
+      tries.push(made);
+      owner.onDraining(this);
+      return made;
+    },
+    drain() {},
+    close() {},
+  };
+}
