@@ -1,7 +1,7 @@
 /** A TCP connection made by hand and adopted by Node, handed over once the handshake is done. */
 
-import { Socket } from "node:net";
-import { closingOnFailure } from "./failure.ts";
+import type { Socket } from "node:net";
+import { adoptTcp } from "./adopt-tcp.ts";
 import { startTcpConnect, type TcpConnectOptions } from "./sockets.ts";
 
 /**
@@ -34,9 +34,4 @@ export async function connectTcp(options: TcpConnectOptions, signal?: AbortSigna
     socket.off("error", reject);
   }
   return socket;
-}
-
-/** Takes ownership of `fd`, also when Node refuses it. */
-export function adoptTcp(fd: number): Socket {
-  return closingOnFailure(fd, () => new Socket({ fd, allowHalfOpen: true }));
 }

@@ -1,3 +1,4 @@
+export { acceptTcp } from "./adopt-tcp.ts";
 export { connectTcp } from "./connect.ts";
 export { errnoName } from "./failure.ts";
 export { ensureBpfFileSystem, findCgroup2Mount } from "./mounts.ts";

@@ -25,7 +25,7 @@ import {
 
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
-const NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+export const NONBLOCK_CLOEXEC: number = 0o4000 | 0o2000000;
 
 interface BindOptions {
   /** Where the socket is made; the calling thread's own namespace when absent. */

@@ -16,7 +16,7 @@ import { startDnsServer } from "../dns/dns-server.ts";
 import { acceptHboneRequest } from "../inbound/accept-hbone.ts";
 import { acceptPlaintext } from "../inbound/accept-plaintext.ts";
 import { acceptOutbound } from "../outbound/accept-outbound.ts";
-import { adoptListener } from "../sockets/adopt.ts";
+import { acceptWaiting, adoptListener } from "../sockets/adopt.ts";
 import { sourceFor } from "../sockets/pod-sockets.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { CONNECT_TIMEOUT_MS, localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "./pod-context.ts";
@@ -111,10 +111,27 @@ function startListening(context: PodContext, open: (listeners: Listeners) => Pod
   };
 }
 
-function dialTunnel(context: PodContext, destination: SocketAddress, signal: AbortSignal): Promise<Socket> {
+/**
+ * A tunnel holds a place until it closes. Where there is none, those who wait for the tunnel are refused at once: they hold places
+ * themselves, and might wait for one that only their own end frees.
+ */
+async function dialTunnel(
+  context: PodContext,
+  destination: SocketAddress,
+  signal: AbortSignal,
+): Promise<Socket> {
   const { localIp } = context.options;
   const source = localIp === undefined ? undefined : sourceFor(localIp, destination);
-  return context.sockets.dial(destination, { timeoutMs: CONNECT_TIMEOUT_MS, signal, source });
+  const place = context.admission.take();
+  if (place.kind === "refused") throw new MeshError("LIMIT_EXCEEDED", place.message);
+  try {
+    const socket = await context.sockets.dial(destination, { timeoutMs: CONNECT_TIMEOUT_MS, signal, source });
+    socket.once("close", place.release);
+    return socket;
+  } catch (error) {
+    place.release();
+    throw error;
+  }
 }
 
 function openHboneListener(
@@ -165,15 +182,26 @@ class Listeners {
   open(port: number, wantsTransparent: boolean, accept: (socket: Socket) => unknown): boolean {
     const { sockets, options, logger, reportInternalError } = this.#context;
     const { fd, transparent } = sockets.listenTcp({ ip: options.listenIp, port }, wantsTransparent);
+    // One connection that cannot be served must not end all others with the process.
+    const serve = (socket: Socket): void =>
+      detach(
+        () => accept(socket),
+        (error) => {
+          socket.destroy();
+          reportInternalError("connection", error);
+        },
+      );
+    const onListenerError = (error: unknown): void =>
+      logger.error("listener failed", { port, error: describeError(error) });
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-      // One connection that cannot be served must not end all others with the process.
-      const onError = (error: unknown): void => {
-        socket.destroy();
-        reportInternalError("connection", error);
-      };
-      detach(() => accept(socket), onError);
+      serve(socket);
+      try {
+        acceptWaiting(server, fd, serve);
+      } catch (error) {
+        onListenerError(error);
+      }
     });
-    server.on("error", (error) => logger.error("listener failed", { port, error: describeError(error) }));
+    server.on("error", onListenerError);
     adoptListener(server, fd);
     this.#servers.push(server);
     return transparent;

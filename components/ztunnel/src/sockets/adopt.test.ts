@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { createTcpListener, createUdpSocket } from "@meltemi/linux";
-import { adoptListener, adoptUdp } from "./adopt.ts";
+import { connectTcp, createTcpListener, createUdpSocket, localAddress } from "@meltemi/linux";
+import { acceptWaiting, adoptListener, adoptUdp } from "./adopt.ts";
 
 const HERE = { address: { ip: "127.0.0.1", port: 0 }, backlog: 1 };
 const WRONG = {
@@ -42,3 +43,26 @@ test("what is right is adopted", async () => {
   assert.notEqual(socket.address().port, 0);
   socket.close();
 });
+
+for (const { name, closeFirst, served } of [
+  { name: "all that wait are served in the turn of the first one", closeFirst: false, served: 4 },
+  { name: "a server that closes meanwhile serves no more", closeFirst: true, served: 1 },
+])
+  test(name, async () => {
+    const { fd } = createTcpListener({ address: { ip: "127.0.0.1", port: 0 }, backlog: 8 });
+    const destination = localAddress(fd);
+    const clients = await Promise.all([1, 2, 3, 4].map(() => connectTcp({ destination })));
+    const accepted: Socket[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+      accepted.push(socket);
+      if (closeFirst) server.close();
+      acceptWaiting(server, fd, (more) => accepted.push(more));
+      resolve();
+    });
+    adoptListener(server, fd);
+    await promise;
+    assert.equal(accepted.length, served);
+    for (const socket of [...accepted, ...clients]) socket.on("error", () => undefined).destroy();
+    if (!closeFirst) await once(server.close(), "close");
+  });
