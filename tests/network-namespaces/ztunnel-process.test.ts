@@ -221,13 +221,13 @@ test(`${CONNECTIONS} connections at once: as many as fit are right, the rest are
 });
 
 /**
- * A connection has two places in this process, out of one pod and into another, and a part of a tunnel's, into the other one. Where
+ * A connection has two places in this process, out of one pod and into another, and a part of those of a tunnel, which are two as well. Where
  * places are few every pod is held to its share, which both have passed by then; and the last callers at once may each hold the first
  * place of theirs while they ask for the second, which nobody gets.
  */
 function connectionsThatFit(maxOpenFiles: number): number {
   const places = Math.floor(limitsFor(maxOpenFiles).process * CROWDED) - AT_ONCE;
-  return Math.min(CONNECTIONS, Math.floor(places / (2 + 1 / HBONE_CLIENT_DEFAULTS.maxStreams)) - 1);
+  return Math.min(CONNECTIONS, Math.floor(places / (2 + 2 / HBONE_CLIENT_DEFAULTS.maxStreams)) - 1);
 }
 
 test("killed without warning: captured pods are refused meanwhile, and served by the next one", async () => {

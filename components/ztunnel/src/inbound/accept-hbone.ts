@@ -11,9 +11,9 @@ import {
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
-import { describeError } from "@meltemi/runtime";
 import { encodeBaggage, parseBaggage } from "../headers/baggage.ts";
 import { forwardedHost } from "../headers/forwarded.ts";
+import { admit } from "../pods/admit.ts";
 import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { Attempt } from "../sockets/attempt.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
@@ -31,34 +31,26 @@ export interface HboneInbound {
 export async function acceptHboneRequest(inbound: HboneInbound, request: HboneRequest): Promise<void> {
   const { context } = inbound;
   const client = addressOf(request.peer.remoteAddress, request.peer.remotePort);
-  const local = addressOf(request.peer.localAddress, request.peer.localPort);
-  if (client === undefined || local === undefined) return request.refuse(503);
-  const place = context.admission.take();
-  const refuse = (status: number, why: string): void => {
-    context.telemetry.refused(formatSocketAddress(client), formatSocketAddress(local), "inbound", why);
-    request.refuse(status);
-  };
-  try {
-    if (place.kind === "refused") return refuse(503, place.message);
+  const destination = addressOf(request.peer.localAddress, request.peer.localPort);
+  if (client === undefined || destination === undefined) return request.refuse(503);
+  const refuse = (status: number): void => request.refuse(status);
+  await admit(context, { direction: "inbound", client, destination, refuse }, async () => {
     const workload = await localWorkload(context, request.abandoned);
-    if (workload === undefined) return refuse(503, UNKNOWN_LOCAL_WORKLOAD);
+    if (workload === undefined) return { message: UNKNOWN_LOCAL_WORKLOAD };
+    const { network, ports, onlyPort, localhostApplicationTunnel } = context.options;
     const decision = decideInbound(context.mesh.current, {
       workload,
-      localIp: local.ip,
+      localIp: destination.ip,
       authority: request.authority,
-      network: context.options.network,
-      ports: context.options.ports,
-      onlyPort: context.options.onlyPort,
-      localhostApplicationTunnel: context.options.localhostApplicationTunnel,
+      network,
+      ports,
+      onlyPort,
+      localhostApplicationTunnel,
     });
-    if (decision.kind === "refuse") return refuse(decision.status, decision.message);
-    await serve(inbound, request, { workload, decision, client, local });
-  } catch (error) {
-    request.refuse(503);
-    context.logger.warn("inbound connection failed", { error: describeError(error) });
-  } finally {
-    if (place.kind === "admitted") place.release();
-  }
+    if (decision.kind === "refuse") return decision;
+    await serve(inbound, request, { workload, decision, client, local: destination });
+    return "served";
+  });
 }
 
 interface InboundConnection {

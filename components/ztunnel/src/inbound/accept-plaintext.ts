@@ -1,17 +1,14 @@
 /** Plaintext connections to the pod, captured on 15006 (reference: protocol §5.3). There is no identity to judge by. */
 
 import type { Socket } from "node:net";
-import { type ByteChannel, tcpChannel } from "@meltemi/l4";
 import {
   findWorkloadByAddress,
   formatSocketAddress,
   type SocketAddress,
   type Workload,
 } from "@meltemi/model";
-import { describeError } from "@meltemi/runtime";
+import { admitCaptured, type Captured } from "../pods/admit.ts";
 import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
-import { Attempt } from "../sockets/attempt.ts";
-import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
 import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
 import { decidePlaintextInbound, inboundService } from "./decide-inbound.ts";
@@ -23,51 +20,25 @@ export interface PlaintextInbound {
 }
 
 /** Takes over an accepted, captured connection. Never throws or rejects. */
-export async function acceptPlaintext(inbound: PlaintextInbound, socket: Socket): Promise<void> {
+export function acceptPlaintext(inbound: PlaintextInbound, socket: Socket): Promise<void> {
   const { context } = inbound;
-  const channel = tcpChannel(socket, (error) => context.reportInternalError("connection", error));
-  const client = peerOf(socket);
-  const place = context.admission.take();
-  const attempt = Attempt.of(socket);
-  const closed = context.telemetry.socketOpened("destination");
-  try {
-    // Gone between the kernel and us.
-    if (client === undefined) return channel.abort("other-side-failed");
-    const destination = context.sockets.originalDestination(socket);
-    const refuse = (why: string): void => {
-      const [from, to] = [formatSocketAddress(client), formatSocketAddress(destination)];
-      context.telemetry.refused(from, to, "inbound", why);
-      channel.abort("limit");
-    };
-    if (place.kind === "refused") return refuse(place.message);
-    const decision = decidePlaintextInbound(context.options.ports, destination);
-    if (decision.kind === "refuse") return refuse(decision.message);
-    const workload = await localWorkload(context, attempt.signal);
-    if (workload === undefined) return refuse(UNKNOWN_LOCAL_WORKLOAD);
-    await serve(inbound, channel, { workload, client, destination }, attempt);
-  } catch (error) {
-    channel.abort("other-side-failed");
-    context.logger.warn("inbound connection failed", { error: describeError(error) });
-  } finally {
-    closed();
-    if (place.kind === "admitted") place.release();
-  }
-}
-
-interface PlaintextConnection {
-  readonly workload: Workload;
-  readonly client: SocketAddress;
-  readonly destination: SocketAddress;
+  return admitCaptured(context, "inbound", socket, async (captured) => {
+    const decision = decidePlaintextInbound(context.options.ports, captured.destination);
+    if (decision.kind === "refuse") return decision;
+    const workload = await localWorkload(context, captured.attempt.signal);
+    if (workload === undefined) return { message: UNKNOWN_LOCAL_WORKLOAD };
+    await serve(inbound, captured, workload);
+    return "served";
+  });
 }
 
 async function serve(
   inbound: PlaintextInbound,
-  channel: ByteChannel,
-  { workload, client, destination }: PlaintextConnection,
-  attempt: Attempt,
+  { channel, client, destination, attempt }: Captured,
+  workload: Workload,
 ): Promise<void> {
   const { context } = inbound;
-  const telemetry = openTelemetry(context, { workload, client, destination });
+  const telemetry = openTelemetry(context, workload, client, destination);
   const connection = {
     workload,
     transparent: inbound.transparent,
@@ -92,7 +63,9 @@ function entryOf(client: SocketAddress, destination: SocketAddress) {
 
 function openTelemetry(
   context: PodContext,
-  { workload, client, destination }: PlaintextConnection,
+  workload: Workload,
+  client: SocketAddress,
+  destination: SocketAddress,
 ): OpenConnection {
   const snapshot = context.mesh.current;
   const source = findWorkloadByAddress(snapshot, context.options.network, client.ip);

@@ -1,7 +1,6 @@
 /** Connections that the pod opened, from the captured socket to the end of the relay (reference: protocol §5.1). */
 
 import type { Socket } from "node:net";
-import { type ByteChannel, tcpChannel } from "@meltemi/l4";
 import {
   formatIdentity,
   formatSocketAddress,
@@ -11,12 +10,10 @@ import {
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
-import { describeError } from "@meltemi/runtime";
+import { admitCaptured, type Captured } from "../pods/admit.ts";
 import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { RECURSIVE_CALL } from "../ports.ts";
-import { Attempt } from "../sockets/attempt.ts";
 import { carry } from "../sockets/carry.ts";
-import { peerOf } from "../sockets/pod-sockets.ts";
 import { accessLogPeer, describedPeer } from "../telemetry/access-record.ts";
 import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
 import { clientAddress } from "./client-address.ts";
@@ -24,57 +21,24 @@ import { connectOutbound, decisionAddress, type FarEnd, type OutboundConnector }
 import { type ConnectableDecision, decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
 
 /** Takes over an accepted, captured connection. Never throws or rejects: whatever goes wrong is told in the log. */
-export async function acceptOutbound(connector: OutboundConnector, socket: Socket): Promise<void> {
+export function acceptOutbound(connector: OutboundConnector, socket: Socket): Promise<void> {
   const { context } = connector;
-  const channel = tcpChannel(socket, (error) => context.reportInternalError("connection", error));
-  const client = peerOf(socket);
-  const place = context.admission.take();
-  const attempt = Attempt.of(socket);
-  const closed = context.telemetry.socketOpened("source");
-  try {
-    // Gone between the kernel and us.
-    if (client === undefined) return channel.abort("other-side-failed");
-    const refuse = (destination: SocketAddress | undefined, why: string): void => {
-      context.telemetry.refused(
-        formatSocketAddress(client),
-        destination && formatSocketAddress(destination),
-        "outbound",
-        why,
-      );
-      channel.abort("limit");
-    };
-    if (place.kind === "refused") return refuse(undefined, place.message);
-    const destination = context.sockets.originalDestination(socket);
-    if (isOwnListener(socket, destination)) return refuse(destination, RECURSIVE_CALL);
-    await serve(connector, channel, client, destination, attempt, refuse);
-  } catch (error) {
-    channel.abort("other-side-failed");
-    context.logger.warn("outbound connection failed", { error: describeError(error) });
-  } finally {
-    closed();
-    if (place.kind === "admitted") place.release();
-  }
+  return admitCaptured(context, "outbound", socket, async (captured) => {
+    const { client, destination, attempt } = captured;
+    if (isOwnListener(socket, destination)) return { message: RECURSIVE_CALL };
+    const source = await localWorkload(context, attempt.signal);
+    if (source === undefined) return { message: UNKNOWN_LOCAL_WORKLOAD };
+    const decision = await decide(connector, source, destination);
+    if (decision.kind === "refuse") return { message: decision.message };
+    const from = clientAddress(client, source, destination);
+    await execute(connector, captured, { decision, source, client: from, destination });
+    return "served";
+  });
 }
 
 /** Nothing redirected it: passed on to where it was going it would come back here, again and again until descriptors run out. */
 function isOwnListener(socket: Socket, destination: SocketAddress): boolean {
   return destination.port === socket.localPort && destination.ip === parseIp(socket.localAddress ?? "");
-}
-
-async function serve(
-  connector: OutboundConnector,
-  channel: ByteChannel,
-  client: SocketAddress,
-  destination: SocketAddress,
-  attempt: Attempt,
-  refuse: (destination: SocketAddress, why: string) => void,
-): Promise<void> {
-  const source = await localWorkload(connector.context, attempt.signal);
-  if (source === undefined) return refuse(destination, UNKNOWN_LOCAL_WORKLOAD);
-  const decision = await decide(connector, source, destination);
-  if (decision.kind === "refuse") return refuse(destination, decision.message);
-  const from = clientAddress(client, source, destination);
-  await execute(connector, channel, { decision, source, client: from, destination }, attempt);
 }
 
 /** Host names are resolved between two decisions of the same draws by the same snapshot, which therefore agree. */
@@ -110,9 +74,8 @@ interface OutboundConnection {
 
 async function execute(
   connector: OutboundConnector,
-  channel: ByteChannel,
+  { channel, attempt }: Captured,
   connection: OutboundConnection,
-  attempt: Attempt,
 ): Promise<void> {
   const { context } = connector;
   const { decision, source, client } = connection;

@@ -68,7 +68,7 @@ type Place =
   | { readonly kind: "refused"; readonly message: string };
 
 export interface PodAdmission extends Disposable {
-  /** Takes a connection's place, or says why there is none. A tunnel and each stream in it have one of their own. */
+  /** Takes a connection's place, or says why there is none. Each tunnel, accepted or dialled, and each stream in it have one of their own. */
   take(): Place;
   /** As above, for a TLS handshake that somebody began with us. */
   takeHandshake(): Place;
