@@ -23,11 +23,10 @@ import { podsOf } from "./pods-of.ts";
 const OWNED = "install.operator.istio.io/owning-resource=installed-state";
 const LOOK_EVERY_MS = 200;
 
-/** What the control plane makes for itself in the system's namespace: the key of its authority, and who leads. */
-const DERIVED: readonly { readonly type: ResourceType; readonly name: string }[] = [
-  { type: SECRETS, name: "istio-ca-secret" },
-  { type: LEASES, name: "istio-status-leader" },
-];
+/** The key of the control plane's own authority. */
+const OWN_AUTHORITY = "istio-ca-secret";
+/** Leases of its leaders: one for each of their duties and, with revisions, for each revision. */
+const LEADERS = /^istio-(?:status-leader|gateway-deployment)(?:-|$)/;
 
 /** What the control plane publishes in every namespace. */
 const PUBLISHED = ["istio-ca-root-cert", "istio-ca-crl"] as const;
@@ -130,6 +129,9 @@ async function removeDerived(options: RemoveOptions, deps: RemoveDependencies): 
   for (const namespace of (await client.list(NAMESPACES, { signal })).items)
     for (const name of PUBLISHED)
       await client.delete(CONFIG_MAPS, { namespace: nameOf(namespace), name }, { signal });
-  for (const { type, name } of DERIVED)
-    await client.delete(type, { namespace: options.istioNamespace, name }, { signal });
+  const { istioNamespace: namespace } = options;
+  await client.delete(SECRETS, { namespace, name: OWN_AUTHORITY }, { signal });
+  const leases = await client.list(LEASES, { namespace, signal });
+  for (const lease of leases.items.filter((one) => LEADERS.test(nameOf(one))))
+    await client.delete(LEASES, refOf(lease), { signal });
 }
