@@ -4,6 +4,7 @@ import { type Environment, EnvironmentReader, MeshError } from "@meltemi/runtime
 import { parse } from "yaml";
 import { parseTrustedNodeAccounts, type ServiceAccountName } from "./certificate-authority/decide-issue.ts";
 import { DEFAULT_DEBOUNCE, type DebounceOptions } from "./distribute/decide-push.ts";
+import { type PodDefaults, readPodDefaults } from "./waypoint-deployer/settings.ts";
 
 export interface ControlPlaneConfig {
   readonly podName: string;
@@ -25,6 +26,7 @@ export interface ControlPlaneConfig {
   readonly requireToken: boolean;
   readonly dryRunPolicies: boolean;
   readonly writeStatus: boolean;
+  readonly waypoints: WaypointConfig;
   readonly debounce: DebounceOptions;
   readonly addresses: {
     /** `host:port`; empty: this door stays shut. */
@@ -37,6 +39,18 @@ export interface ControlPlaneConfig {
   readonly logFormat: "plain" | "json";
   /** How long streams may end by themselves on shutdown. */
   readonly drainMs: number;
+}
+
+/** What waypoints are deployed as. */
+export interface WaypointConfig {
+  /** Undefined: none are deployed. */
+  readonly image: string | undefined;
+  readonly pod: PodDefaults;
+  readonly highAvailability: boolean;
+  readonly network: string;
+  /** Undefined: this control plane's own Service. */
+  readonly controlPlaneAddress: string | undefined;
+  readonly logLevel: string;
 }
 
 export type ConfigResult =
@@ -78,6 +92,14 @@ export function readConfig(args: readonly string[], environment: Environment): C
     requireToken: env.flag("XDS_AUTH", true),
     dryRunPolicies: env.flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false),
     writeStatus: env.flag("AMBIENT_ENABLE_STATUS", true),
+    waypoints: {
+      image: env.optionalText("WAYPOINT_IMAGE"),
+      pod: readPodDefaults(env),
+      highAvailability: env.flag("WAYPOINT_HIGH_AVAILABILITY", false),
+      network: env.text("NETWORK", ""),
+      controlPlaneAddress: env.optionalText("CA_ADDR"),
+      logLevel: env.text("WAYPOINT_LOG_LEVEL", "info"),
+    },
     debounce: {
       ...DEFAULT_DEBOUNCE,
       quietMs: env.durationMs("PILOT_DEBOUNCE_AFTER", DEFAULT_DEBOUNCE.quietMs),

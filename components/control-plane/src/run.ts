@@ -16,6 +16,8 @@ import {
 import type { ControlPlaneConfig, MeshConfig } from "./config.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
 import { watchMeshConfig } from "./mesh-config-watch.ts";
+import { runWaypointDeployer } from "./waypoint-deployer/deployer.ts";
+import type { DeployerSettings } from "./waypoint-deployer/settings.ts";
 
 export interface RunDependencies {
   readonly client: KubernetesClient;
@@ -32,8 +34,8 @@ export interface RunningControlPlane {
 
 /** Names under which the data plane may know the control plane; `istiod` is the one in every default. */
 function serverNames(namespace: string, revision: string): readonly string[] {
-  const services = revision === "default" ? ["istiod"] : ["istiod", `istiod-${revision}`];
-  return services.flatMap((service) => [
+  const services = new Set(["istiod", istiodService(revision)]);
+  return [...services].flatMap((service) => [
     `${service}.${namespace}.svc`,
     `${service}.${namespace}.svc.cluster.local`,
     `${service}.${namespace}`,
@@ -105,7 +107,7 @@ async function runMesh(
     );
     logger.info("control plane is serving", { secure: ports.secure, plain: ports.plain });
     onStarted({ controlPlane, authority });
-    const leading = lead(config, controlPlane, deps, signal);
+    const leading = lead(config, mesh, controlPlane, deps, signal);
     await abortable(new Promise(() => undefined), signal);
     await controlPlane.drain(config.drainMs);
     await leading;
@@ -150,25 +152,53 @@ function assemble(
   return { controlPlane, authority };
 }
 
+/** Duties of one control plane among several. The names are Istio's: one of theirs in the same cluster takes its turn like ours. */
 async function lead(
   config: ControlPlaneConfig,
+  mesh: MeshConfig,
   controlPlane: ControlPlane,
   deps: RunDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!config.writeStatus) return;
-  const lease: LeaderElectionOptions = {
-    namespace: config.namespace,
-    name: config.revision === "default" ? "istio-status-leader" : `istio-status-leader-${config.revision}`,
-    identity: `${config.podName}-${Math.floor(deps.random() * 0xffffffff).toString(16)}`,
-  };
+  const { revision, namespace } = config;
+  const identity = `${config.podName}-${Math.floor(deps.random() * 0xffffffff).toString(16)}`;
   const log = deps.logger.scope("leader");
-  try {
-    await runLeaderElection(lease, { ...deps, log, lead: (term) => controlPlane.runStatus(term) }, signal);
-  } catch (error) {
-    // Status is the only duty of a leader: the mesh goes on without it.
-    log.error("leader election ended", { reason: describeError(error) });
-  }
+  const elect = async (name: string, duty: (term: AbortSignal) => Promise<void>): Promise<void> => {
+    const lease: LeaderElectionOptions = { namespace, name, identity };
+    try {
+      await runLeaderElection(lease, { ...deps, log, lead: duty }, signal);
+    } catch (error) {
+      // The mesh goes on without its leader.
+      log.error("leader election ended", { lease: name, reason: describeError(error) });
+    }
+  };
+  const status = revision === "default" ? "istio-status-leader" : `istio-status-leader-${revision}`;
+  const deployer = { ...deps, log: deps.logger.scope("waypoints"), watch: controlPlane.watch };
+  await Promise.all([
+    config.writeStatus && elect(status, (term) => controlPlane.runStatus(term)),
+    elect(`istio-gateway-deployment-${revision}`, (term) =>
+      runWaypointDeployer(deployerSettings(config, mesh), deployer, term),
+    ),
+  ]);
+}
+
+function deployerSettings(config: ControlPlaneConfig, mesh: MeshConfig): DeployerSettings {
+  const { waypoints, namespace, revision, clusterDomain, clusterId, logFormat, revocationLists } = config;
+  return {
+    ...waypoints,
+    revision,
+    systemNamespace: namespace,
+    clusterDomain,
+    clusterId,
+    trustDomain: mesh.trustDomain,
+    controlPlaneAddress: waypoints.controlPlaneAddress ?? `${istiodService(revision)}.${namespace}.svc:15012`,
+    logAsJson: logFormat === "json",
+    revocationLists,
+  };
+}
+
+function istiodService(revision: string): string {
+  return revision === "default" ? "istiod" : `istiod-${revision}`;
 }
 
 /** Resolves with the promise or when the signal fires, whichever is first. */
