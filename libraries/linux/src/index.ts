@@ -1,5 +1,5 @@
 export { acceptTcp } from "./adopt-tcp.ts";
-export { connectTcp } from "./connect.ts";
+export { beginTcpConnect, connectTcp } from "./connect.ts";
 export { errnoName } from "./failure.ts";
 export { ensureBpfFileSystem, findCgroup2Mount } from "./mounts.ts";
 export {

@@ -160,9 +160,9 @@ function tunnelHeaders(
 function randomHex(random: () => number, digits: number): string {
   let text = "";
   while (text.length < digits)
-    text += Math.floor(random() * 0x1_0000)
+    text += Math.floor(random() * 0x1_0000_0000)
       .toString(16)
-      .padStart(4, "0");
+      .padStart(8, "0");
   return text;
 }
 

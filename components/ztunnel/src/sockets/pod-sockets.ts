@@ -6,8 +6,8 @@
 import type { Socket } from "node:net";
 import {
   type BoundSocket,
+  beginTcpConnect,
   closeFd,
-  connectTcp,
   createTcpListener,
   createUdpSocket,
   type KeepAlive,
@@ -40,7 +40,7 @@ export interface PodSockets {
   /** Accepted connections have the keepalive. KERNEL when the address is taken or not there. `transparent` asks for it; whether it was granted is in the answer. */
   listenTcp(address: SocketAddress, transparent: boolean): BoundSocket;
   bindUdp(address: SocketAddress): number;
-  /** Resolves connected, or rejects: TIMEOUT, or as {@link connectTcp}. */
+  /** Resolves connected, or rejects: TIMEOUT, or as {@link beginTcpConnect}. */
   dial(destination: SocketAddress, options: DialOptions): Promise<Socket>;
   /** Where the client of an accepted connection wanted to go. */
   originalDestination(socket: Socket): SocketAddress;
@@ -75,17 +75,16 @@ export function createPodSockets(options: PodSocketOptions, deps: { readonly clo
     bindUdp: (address) =>
       createUdpSocket({ ...common, address, reusePort: options.portReuse && address.port !== 0 }).fd,
     async dial(destination, { timeoutMs, signal, source, transparent = false }) {
-      // Not AbortSignal.timeout and any: their timer and links outlive a connect of 100 µs by the whole timeout.
-      const either = new AbortController();
-      const giveUp = (): void => either.abort(signal?.reason);
-      const timer = deps.clock.after(timeoutMs, () =>
-        either.abort(new MeshError("TIMEOUT", `connection timed out after ${timeoutMs} ms`)),
-      );
-      if (signal?.aborted) giveUp();
+      signal?.throwIfAborted();
+      const connecting = beginTcpConnect({ ...common, ...live, destination, source, transparent });
+      const giveUp = (): void => connecting.cancel(signal?.reason);
       signal?.addEventListener("abort", giveUp, { once: true });
+      // Not AbortSignal.timeout: its timer and links outlive a connect of 100 µs by the whole timeout.
+      const timer = deps.clock.after(timeoutMs, () =>
+        connecting.cancel(new MeshError("TIMEOUT", `connection timed out after ${timeoutMs} ms`)),
+      );
       try {
-        const wanted = { ...common, ...live, destination, source, transparent };
-        return await connectTcp(wanted, either.signal);
+        return await connecting.established;
       } finally {
         timer.cancel();
         signal?.removeEventListener("abort", giveUp);
