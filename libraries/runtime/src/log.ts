@@ -100,13 +100,15 @@ export function formatLine(
 ): string {
   const time = new Date(nowMs).toISOString().replace("Z", "000Z");
   if (format === "json") return `${JSON.stringify({ level, time, scope, message, ...fields })}\n`;
-  const pairs: string[] = [];
-  for (const [key, value] of Object.entries(fields)) {
+  let pairs = "";
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
     if (value === undefined) continue;
-    pairs.push(`${key}=${typeof value === "string" && !isBareAddress(key) ? JSON.stringify(value) : value}`);
+    const quoted = typeof value === "string" && !isBareAddress(key);
+    pairs += `${pairs === "" ? "\t" : " "}${key}=${quoted ? JSON.stringify(value) : value}`;
   }
   const text = message.replaceAll(/[\n\r\t]/g, " ");
-  return `${time}\t${level}\t${scope}\t${text}${pairs.length > 0 ? `\t${pairs.join(" ")}` : ""}\n`;
+  return `${time}\t${level}\t${scope}\t${text}${pairs}\n`;
 }
 
 /** ztunnel prints socket addresses without quotes. */
