@@ -4,8 +4,6 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
   CONFIG_MAPS,
-  CUSTOM_RESOURCE_DEFINITIONS,
-  type CustomObject,
   DAEMON_SETS,
   type DaemonSet,
   DEPLOYMENTS,
@@ -16,12 +14,12 @@ import {
   PODS,
   type Pod,
   REPLICA_SETS,
-  type ResourceType,
   SERVICE_ACCOUNTS,
   SERVICES,
 } from "@meltemi/kubernetes";
 import { eventually } from "@meltemi/testkit";
 import { startTestCluster, type TestCluster } from "./cluster.testing.ts";
+import { deployment, podTemplate, settledOnly, WAIT } from "./workload-objects.testing.ts";
 
 let cluster: TestCluster;
 before(async () => {
@@ -29,44 +27,17 @@ before(async () => {
 });
 after(() => cluster.stop());
 
-const WAIT = { deadlineMs: 20_000 };
-
-function podTemplate(app: string, version = "1") {
-  return {
-    metadata: { labels: { app } },
-    spec: {
-      containers: [{ name: "main", image: `app:${version}`, ports: [{ name: "http", containerPort: 8080 }] }],
-    },
-  };
-}
-
-function deployment(namespace: string, name: string, replicas: number): Deployment {
-  const selector = { matchLabels: { app: name } };
-  return { metadata: { namespace, name }, spec: { replicas, selector, template: podTemplate(name) } };
-}
-
 async function makeNamespace(name: string): Promise<void> {
   await cluster.client.create(NAMESPACES, { metadata: { name } });
   // Pods are refused before their service account is there.
   await eventually(() => cluster.client.get(SERVICE_ACCOUNTS, { namespace: name, name: "default" }), WAIT);
 }
 
-async function podsOf(namespace: string): Promise<readonly Pod[]> {
-  return (await cluster.client.list(PODS, { namespace })).items;
-}
+const podsOf = async (namespace: string): Promise<readonly Pod[]> =>
+  (await cluster.client.list(PODS, { namespace })).items;
 
-async function settled(namespace: string, name: string): Promise<Deployment> {
-  return eventually(async () => {
-    const found = await cluster.client.get(DEPLOYMENTS, { namespace, name });
-    assert.ok(found);
-    const { status, spec, metadata } = found;
-    assert.equal(status?.observedGeneration, metadata?.generation);
-    assert.equal(status?.updatedReplicas, spec?.replicas);
-    assert.equal(status?.replicas, spec?.replicas);
-    assert.equal(status?.availableReplicas, spec?.replicas);
-    return found;
-  }, WAIT);
-}
+const settled = (namespace: string, name: string): Promise<Deployment> =>
+  eventually(async () => settledOnly(await cluster.client.get(DEPLOYMENTS, { namespace, name })), WAIT);
 
 test("every namespace gets its service account and root certificates, and gets them back", async () => {
   await makeNamespace("content");
@@ -250,69 +221,6 @@ test("a daemon set runs once a node, and updates with a second pod first", async
   end.abort();
   await watching;
   assert.equal(least, 2);
-});
-
-test("deleting an owner: background, foreground and orphan", async () => {
-  const namespace = "garbage";
-  await makeNamespace(namespace);
-  for (const name of ["one", "two", "three"])
-    await cluster.client.create(DEPLOYMENTS, deployment(namespace, name, 1));
-  for (const name of ["one", "two", "three"]) await settled(namespace, name);
-  const sets = async (app: string) =>
-    (await cluster.client.list(REPLICA_SETS, { namespace, labelSelector: `app=${app}` })).items;
-  const pods = async (app: string) =>
-    (await cluster.client.list(PODS, { namespace, labelSelector: `app=${app}` })).items;
-  await cluster.client.delete(DEPLOYMENTS, { namespace, name: "one" });
-  await eventually(async () => (await sets("one")).length + (await pods("one")).length === 0, WAIT);
-  await cluster.client.delete(DEPLOYMENTS, { namespace, name: "two" }, { propagation: "Foreground" });
-  await eventually(
-    async () => (await cluster.client.get(DEPLOYMENTS, { namespace, name: "two" })) === undefined,
-    WAIT,
-  );
-  assert.equal((await sets("two")).length, 0);
-  assert.equal((await pods("two")).length, 0);
-  await cluster.client.delete(DEPLOYMENTS, { namespace, name: "three" }, { propagation: "Orphan" });
-  await eventually(
-    async () => (await cluster.client.get(DEPLOYMENTS, { namespace, name: "three" })) === undefined,
-    WAIT,
-  );
-  const left = await sets("three");
-  assert.equal(left.length, 1);
-  assert.equal(left[0]?.metadata?.ownerReferences, undefined);
-  assert.equal((await pods("three")).length, 1);
-});
-
-const WIDGETS: ResourceType<CustomObject> = {
-  group: "example.com",
-  version: "v1",
-  plural: "widgets",
-  kind: "Widget",
-  namespaced: true,
-};
-
-test("a namespace goes with everything in it, objects of custom kinds among it", async () => {
-  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-  await cluster.client.create(CUSTOM_RESOURCE_DEFINITIONS, {
-    metadata: { name: "widgets.example.com" },
-    spec: {
-      group: "example.com",
-      scope: "Namespaced",
-      names: { plural: "widgets", kind: "Widget" },
-      versions: [{ name: "v1", served: true, storage: true, schema }],
-    },
-  });
-  const namespace = "ending";
-  await makeNamespace(namespace);
-  await eventually(() => cluster.client.create(WIDGETS, { metadata: { namespace, name: "w" } }), WAIT);
-  await cluster.client.create(DEPLOYMENTS, deployment(namespace, "web", 3));
-  await settled(namespace, "web");
-  await cluster.client.delete(NAMESPACES, { name: namespace });
-  await eventually(
-    async () => (await cluster.client.get(NAMESPACES, { name: namespace })) === undefined,
-    WAIT,
-  );
-  assert.equal((await podsOf(namespace)).length, 0);
-  assert.equal((await cluster.client.list(WIDGETS, { namespace })).items.length, 0);
 });
 
 test("a pod that fits nowhere says why, and is scheduled once it fits", async () => {

@@ -32,6 +32,7 @@ import { decideDeployment } from "./decide-deployment.ts";
 import { decideJob, releaseAll } from "./decide-job.ts";
 import { decideReplicaSet } from "./decide-replica-set.ts";
 import { decideStatefulSet } from "./decide-stateful-set.ts";
+import { isTracked } from "./job-tally.ts";
 import { BY_NAMESPACE, controllerOf, isControlledBy } from "./ownership.ts";
 import { templateHash } from "./template-hash.ts";
 
@@ -151,14 +152,21 @@ export function startJobs(context: ControllerContext): RunningController {
     const known = pods.byIndex(BY_NAMESPACE, parseKey(key).namespace ?? "");
     const nowMs = clock.nowMs();
     const decision = job && decideJob({ job, pods: known, nowMs, now: timestamp(nowMs) });
-    // Of a job that is gone, or was replaced by one of the same name.
-    const orphans = known.filter(
-      (pod) => jobOf(pod).includes(key) && (job === undefined || !isControlledBy(pod, job)),
-    );
+    // Of a job that is gone, or was replaced by one of the same name, or that let go of them.
+    const orphans = known.filter((pod) => {
+      const owners = jobOf(pod);
+      return (
+        owners.length === 0 || (owners.includes(key) && (job === undefined || !isControlledBy(pod, job)))
+      );
+    });
     return { ...decision, actions: [...(decision?.actions ?? []), ...releaseAll(orphans)] };
   });
   jobs.onChange(queueSelf(queue));
-  relation(pods, jobOf)(queue);
+  const concerns = (pod: Pod): readonly string[] => {
+    const owners = jobOf(pod);
+    return owners.length === 0 && isTracked(pod) ? [keyOf(pod)] : owners;
+  };
+  relation(pods, concerns)(queue);
   return running("job", queue);
 }
 
