@@ -1,7 +1,6 @@
 /** One server on a byte channel: one exchange at a time, and a connection that is reused only when nothing is left of the last. */
 
-import type { ByteChannel, ByteConsumer, ChannelFault } from "@meltemi/l4";
-import { type Clock, describeError } from "@meltemi/runtime";
+import type { ByteChannel } from "@meltemi/l4";
 import type {
   ClientConnection,
   ClientConnectionOwner,
@@ -12,22 +11,14 @@ import type {
 } from "../exchange.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type ClientExchangeOwner, Http1ClientExchange } from "./client-exchange.ts";
-import { Deadline } from "./deadline.ts";
-import { BARE_LF, HeadEnd } from "./head-end.ts";
+import { Http1Connection, type Http1ConnectionDeps } from "./connection.ts";
+import { BARE_LF } from "./head-end.ts";
 import { requestHeadText } from "./head-text.ts";
-import { Input } from "./input.ts";
 import type { Http1Limits } from "./limits.ts";
-import { Output } from "./output.ts";
 import { type ParsedResponse, parseResponseHead } from "./response-head.ts";
 
 export interface Http1ClientOptions {
   readonly limits: Http1Limits;
-}
-
-export interface Http1ClientDeps {
-  readonly clock: Clock;
-  /** A receiver or the owner threw; the connection is cut. */
-  readonly onInternalError: (error: unknown) => void;
 }
 
 /** How long a server may take to finish its side after we have finished ours. */
@@ -42,53 +33,36 @@ type State =
   | "body"
   /** The response is whole, the request is not. */
   | "held"
-  | "closing"
-  | "closed";
+  | "closing";
 
-export class Http1ClientConnection implements ClientConnection, ByteConsumer, ClientExchangeOwner {
+export class Http1ClientConnection extends Http1Connection implements ClientConnection, ClientExchangeOwner {
   readonly version = "HTTP/1.1";
-  readonly output: Output;
-  readonly #channel: ByteChannel;
   readonly #owner: ClientConnectionOwner;
   readonly #options: Http1ClientOptions;
-  readonly #deps: Http1ClientDeps;
-  readonly #input = new Input();
-  readonly #headEnd = new HeadEnd();
-  readonly #deadline: Deadline;
   #state: State = "idle";
   #exchange: Http1ClientExchange | undefined;
   #decoder: BodyDecoder | undefined;
   #keepAlive = true;
   #draining = false;
   #drainingTold = false;
-  #closedTold = false;
-  #peerEnded = false;
-  #channelPaused = false;
-  #advancing = false;
-  #advanceScheduled = false;
   #served = 0;
   #informational = 0;
-  /** A byte came since the request was sent. */
-  #answered = false;
+  /** Of the channel, before the request that runs. */
   #writesBefore = 0;
 
   constructor(
     channel: ByteChannel,
     owner: ClientConnectionOwner,
     options: Http1ClientOptions,
-    deps: Http1ClientDeps,
+    deps: Http1ConnectionDeps,
   ) {
-    this.#channel = channel;
+    super(channel, deps);
     this.#owner = owner;
     this.#options = options;
-    this.#deps = deps;
-    this.output = new Output(channel);
-    this.#deadline = new Deadline(deps.clock, () => this.breakOff());
-    channel.open(this);
   }
 
   get capacity(): number {
-    return this.#state === "idle" && !this.#draining ? 1 : 0;
+    return this.#state === "idle" && !this.#draining && !this.gone ? 1 : 0;
   }
 
   get active(): number {
@@ -116,14 +90,13 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
   #begin(exchange: Http1ClientExchange): void {
     this.#exchange = exchange;
     this.#state = "head";
-    this.#answered = false;
     this.#informational = 0;
   }
 
   drain(): void {
     this.#draining = true;
     if (this.#state === "idle") this.#close();
-    else this.#tellDrainingLater();
+    else process.nextTick(tellDraining, this);
   }
 
   close(): void {
@@ -137,85 +110,15 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
     exchange?.fault({ kind: "reset", detail: "connection closed by this side" });
   }
 
-  // What the channel tells.
-
-  onData(chunk: Uint8Array, lent: boolean): void {
-    if (this.#state === "closed" || this.#state === "closing") return;
-    this.#answered = true;
-    this.#input.add(chunk, lent);
-    this.#advance();
-  }
-
-  onEnd(): void {
-    this.#peerEnded = true;
-    this.#advance();
-  }
-
-  onDrain(): void {
-    this.output.onDrain();
-    const exchange = this.#exchange;
-    try {
-      if (exchange !== undefined && !exchange.ended) exchange.receiver.onWritable();
-    } catch (error) {
-      this.onInternalError(error);
-    }
-  }
-
-  onClosed(): void {
-    this.#onGone("the server closed the connection");
-  }
-
-  onFault(fault: ChannelFault): void {
-    this.#onGone(fault.kind === "reset" ? "the server reset the connection" : fault.detail);
-  }
-
   // What the exchange tells.
-
-  onReady(): void {
-    if (this.#advancing || this.#advanceScheduled) return;
-    this.#advanceScheduled = true;
-    process.nextTick(advanceLater, this);
-  }
 
   onRequestEnd(): void {
     if (this.#state === "held") this.#finish();
   }
 
-  breakOff(): void {
-    if (this.#state === "closed") return;
-    this.#channel.abort("other-side-failed");
-    this.#end();
-    process.nextTick(tellClosed, this);
-  }
-
-  onInternalError(error: unknown): void {
-    this.breakOff();
-    this.#deps.onInternalError(new Error(`HTTP/1 client: ${describeError(error)}`, { cause: error }));
-  }
-
   // Reading.
 
-  advanceLater(): void {
-    this.#advanceScheduled = false;
-    this.#advance();
-  }
-
-  #advance(): void {
-    if (this.#advancing) return;
-    this.#advancing = true;
-    try {
-      while (this.#read());
-      if (this.#peerEnded) this.#onPeerEnd();
-    } catch (error) {
-      this.onInternalError(error);
-    }
-    this.#advancing = false;
-    this.#input.settle();
-    this.#holdBack();
-  }
-
-  /** True when something was done, so that there may be more to do. */
-  #read(): boolean {
+  protected override read(): boolean {
     switch (this.#state) {
       case "head":
         return this.#readHead();
@@ -224,21 +127,20 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
       case "idle":
       case "held":
         // Bytes that nobody asked for must not become the response to the next request.
-        if (this.#input.length > 0) this.#refuse("bytes after the response");
+        if (this.input.length > 0) this.#refuse("bytes after the response");
         return false;
       case "closing":
-      case "closed":
-        this.#input.clear();
+        this.input.clear();
         return false;
     }
   }
 
   #readHead(): boolean {
-    const input = this.#input;
+    const { input } = this;
     const exchange = this.#exchange;
     if (input.length === 0 || exchange === undefined || exchange.paused) return false;
     const { limits } = this.#options;
-    const length = this.#headEnd.find(input.bytes, input.start, input.end);
+    const length = this.headEnd.find(input.bytes, input.start, input.end);
     if (length === BARE_LF) return this.#refuse("head: expected CRLF at the end of each line");
     if ((length === 0 ? input.length : length) > limits.maxHeadBytes)
       return this.#refuse(`head: expected at most ${limits.maxHeadBytes} bytes`, "limit");
@@ -264,12 +166,12 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
     this.#state = ended ? "held" : "body";
     const done = ended && this.#concludeResponse(exchange);
     exchange.receiver.onResponse({ status, headers }, ended);
-    if (done) this.#tellCapacity();
+    if (done) this.tellCapacity();
     return true;
   }
 
   #readBody(): boolean {
-    const input = this.#input;
+    const { input } = this;
     const exchange = this.#exchange;
     const decoder = this.#decoder;
     if (exchange === undefined || decoder === undefined || exchange.paused || input.length === 0)
@@ -290,7 +192,7 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
     this.#state = "held";
     const done = this.#concludeResponse(exchange);
     exchange.receiver.onEnd(decoder.trailers);
-    if (done) this.#tellCapacity();
+    if (done) this.tellCapacity();
   }
 
   /** Before the receiver is told: it may want to send its next request from within. True when it could. */
@@ -299,7 +201,7 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
       if (exchange.ended) this.#exchange = undefined;
       return false;
     }
-    if (this.#input.length > 0 || this.#peerEnded) this.#keepAlive = false;
+    if (this.input.length > 0 || this.peerEnded) this.#keepAlive = false;
     // A server that closes does not read the rest of the request.
     if (!exchange.ended && this.#keepAlive) return false;
     return this.#conclude(exchange);
@@ -325,11 +227,11 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
     else if (this.#conclude(exchange)) process.nextTick(tellCapacity, this);
   }
 
-  #onPeerEnd(): void {
+  protected override onPeerEnd(): void {
     const exchange = this.#exchange;
     const decoder = this.#decoder;
     if (this.#state === "body" && decoder?.endsWithConnection) {
-      if (exchange === undefined || exchange.paused || this.#input.length > 0) return;
+      if (exchange === undefined || exchange.paused || this.input.length > 0) return;
       this.#endResponse(exchange, decoder);
     } else if (this.#state === "idle") this.#close();
     else if (this.#state === "held" && exchange !== undefined && !exchange.tunnel) {
@@ -342,19 +244,20 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
     }
   }
 
-  #holdBack(): void {
-    const hold = this.#exchange?.paused === true && this.#input.length > 0;
-    if (hold === this.#channelPaused || this.#state === "closed") return;
-    this.#channelPaused = hold;
-    if (hold) this.#channel.pause();
-    else this.#channel.resume();
+  protected override isHolding(): boolean {
+    return this.#exchange?.paused === true && this.input.length > 0;
+  }
+
+  protected override onWritable(): void {
+    const exchange = this.#exchange;
+    if (exchange !== undefined && !exchange.ended) exchange.receiver.onWritable();
   }
 
   // Ends.
 
   #brokenFault(detail: string): HttpFault {
     if (this.output.writes === this.#writesBefore) return { kind: "refused", detail };
-    const stale = this.#served > 0 && !this.#answered;
+    const stale = this.#served > 0 && this.#state === "head" && this.input.length === 0;
     return stale ? { kind: "reset", stale, detail } : { kind: "reset", detail };
   }
 
@@ -366,60 +269,54 @@ export class Http1ClientConnection implements ClientConnection, ByteConsumer, Cl
   }
 
   #close(): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#state === "closing" || this.gone) return;
     this.#state = "closing";
     this.output.end();
-    this.#deadline.set(CLOSE_TIMEOUT_MS);
-    this.#tellDrainingLater();
+    this.deadline.set(CLOSE_TIMEOUT_MS);
+    process.nextTick(tellDraining, this);
     this.onReady();
   }
 
-  #onGone(detail: string): void {
-    if (this.#state === "closed") return;
+  protected override onDeadline(): void {
+    this.breakOff();
+  }
+
+  protected override forget(why: string | undefined): void {
     const exchange = this.#exchange;
-    const fault = this.#brokenFault(detail);
-    const done = this.#state === "held" && exchange?.tunnel === false;
-    this.#end();
-    if (done) exchange?.finish();
-    else exchange?.fault(fault);
-    process.nextTick(tellClosed, this);
-  }
-
-  #end(): void {
-    this.#state = "closed";
     this.#exchange = undefined;
-    this.#deadline.stop();
-    this.output.discard();
-    this.#input.clear();
+    // The response is whole; the rest of the request is nobody's loss.
+    if (this.#state === "held" && exchange?.tunnel === false) exchange.finish();
+    else if (why !== undefined) exchange?.fault(this.#brokenFault(why));
   }
 
-  /** The owner may be in the middle of a call to us. */
-  #tellDrainingLater(): void {
-    process.nextTick(tellDraining, this);
+  protected override onGone(): void {
+    this.tellDraining();
+    this.#owner.onClosed(this);
   }
 
-  #tellCapacity(): void {
+  tellDraining(): void {
+    if (this.#drainingTold) return;
+    this.#drainingTold = true;
+    this.#owner.onDraining(this);
+  }
+
+  tellCapacity(): void {
     if (this.capacity > 0) this.#owner.onCapacity(this);
-  }
-
-  tell(what: "capacity" | "draining" | "closed"): void {
-    try {
-      if (what === "capacity") this.#tellCapacity();
-      else if (!this.#drainingTold) {
-        this.#drainingTold = true;
-        this.#owner.onDraining(this);
-      }
-      if (what === "closed" && !this.#closedTold) {
-        this.#closedTold = true;
-        this.#owner.onClosed(this);
-      }
-    } catch (error) {
-      this.#deps.onInternalError(error);
-    }
   }
 }
 
-const advanceLater = (connection: Http1ClientConnection): void => connection.advanceLater();
-const tellCapacity = (connection: Http1ClientConnection): void => connection.tell("capacity");
-const tellDraining = (connection: Http1ClientConnection): void => connection.tell("draining");
-const tellClosed = (connection: Http1ClientConnection): void => connection.tell("closed");
+function tellCapacity(connection: Http1ClientConnection): void {
+  try {
+    connection.tellCapacity();
+  } catch (error) {
+    connection.onInternalError(error);
+  }
+}
+
+function tellDraining(connection: Http1ClientConnection): void {
+  try {
+    connection.tellDraining();
+  } catch (error) {
+    connection.onInternalError(error);
+  }
+}

@@ -2,7 +2,8 @@
 
 import type { ByteChannel } from "@meltemi/l4";
 import type { ClientConnection, ClientConnectionOwner } from "../exchange.ts";
-import { Http1ClientConnection, type Http1ClientDeps, type Http1ClientOptions } from "./client-connection.ts";
+import { Http1ClientConnection, type Http1ClientOptions } from "./client-connection.ts";
+import type { Http1ConnectionDeps } from "./connection.ts";
 import { DEFAULT_HTTP1_LIMITS } from "./limits.ts";
 
 export const HTTP1_CLIENT_DEFAULTS: Http1ClientOptions = { limits: DEFAULT_HTTP1_LIMITS };
@@ -12,7 +13,9 @@ export function createHttp1Client(
   channel: ByteChannel,
   owner: ClientConnectionOwner,
   options: Http1ClientOptions,
-  deps: Http1ClientDeps,
+  deps: Http1ConnectionDeps,
 ): ClientConnection {
-  return new Http1ClientConnection(channel, owner, options, deps);
+  const connection = new Http1ClientConnection(channel, owner, options, deps);
+  channel.open(connection);
+  return connection;
 }
