@@ -6,7 +6,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
 import type { Certificate, RevocationList } from "@meltemi/identity";
-import { type Clock, type Logger, type Timer, unreachable } from "@meltemi/runtime";
+import { type Clock, describeError, detach, type Logger, type Timer, unreachable } from "@meltemi/runtime";
 import type { Registry } from "@meltemi/telemetry";
 import { type CrlReading, readCrlFile } from "./read-crl-file.ts";
 
@@ -63,7 +63,7 @@ class Follower implements CrlFile {
       labels: ["outcome"],
     });
     this.#count = (outcome) => readings.labels({ outcome }).inc();
-    void this.#load();
+    this.#begin();
   }
 
   get ready(): Promise<void> {
@@ -75,6 +75,13 @@ class Follower implements CrlFile {
     this.#settling?.cancel();
     this.#retry?.cancel();
     this.#watcher?.close();
+  }
+
+  /** Every failure of the file is a result; what is caught here is a fault of ours. */
+  #begin(): void {
+    const onError = (error: unknown): void =>
+      this.#deps.logger.error("revocation lists not applied", { error: describeError(error) });
+    detach(() => this.#load(), onError);
   }
 
   async #load(): Promise<void> {
@@ -157,8 +164,7 @@ class Follower implements CrlFile {
       this.#settling?.cancel();
       this.#retry?.cancel();
       this.#settling = this.#retry = undefined;
-      // Never rejects: every failure in there is a result.
-      void this.#load();
+      this.#begin();
     });
   }
 }
