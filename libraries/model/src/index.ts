@@ -26,6 +26,9 @@ export {
 export {
   type Endpoint,
   type EndpointRequest,
+  type LocalityRank,
+  localityRank,
+  type Place,
   resolveTargetPort,
   selectEndpoint,
 } from "./load-balance.ts";

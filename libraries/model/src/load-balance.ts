@@ -157,7 +157,10 @@ export function resolveTargetPort(
   return tunnelled ? servicePort : undefined;
 }
 
-interface LocalityRank {
+/** Where in the mesh something is. */
+export type Place = Pick<Workload, "locality" | "network" | "clusterId" | "node">;
+
+export interface LocalityRank {
   /** How many of the preferences hold, in their order, without a gap. */
   readonly matched: number;
   readonly score: number;
@@ -167,10 +170,10 @@ interface LocalityRank {
  * Preferences count until the first that does not hold. A first preference of NETWORK is special: its miss does not
  * end the count, since nearness matters among remote endpoints too, and its match outranks all the others together.
  */
-function localityRank(
+export function localityRank(
   preferences: readonly LoadBalancingScope[],
-  source: Workload,
-  endpoint: Workload,
+  source: Place,
+  endpoint: Place,
 ): LocalityRank {
   let matched = 0;
   let score = 0;
@@ -184,18 +187,18 @@ function localityRank(
   return { matched, score };
 }
 
-function scopeOf(workload: Workload, scope: LoadBalancingScope): string {
+function scopeOf(place: Place, scope: LoadBalancingScope): string {
   switch (scope) {
     case "region":
     case "zone":
     case "subzone":
-      return workload.locality[scope];
+      return place.locality[scope];
     case "node":
-      return workload.node;
+      return place.node;
     case "cluster":
-      return workload.clusterId;
+      return place.clusterId;
     case "network":
-      return workload.network;
+      return place.network;
   }
 }
 
