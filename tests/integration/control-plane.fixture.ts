@@ -27,6 +27,7 @@ import {
 } from "@meltemi/xds";
 import { createRotatingCredentials } from "../../components/control-plane/src/certificate-authority/server-certificate.ts";
 import { createTokenAuthenticator } from "../../components/control-plane/src/certificate-authority/token-authenticator.ts";
+import { DEFAULT_TRAFFIC } from "../../components/control-plane/src/compile/l7/traffic-settings.ts";
 import { type ControlPlane, createControlPlane } from "../../components/control-plane/src/control-plane.ts";
 import {
   createClusterAuthority,
@@ -151,6 +152,7 @@ export async function startControlPlane(
         rootNamespace: "istio-system",
         clusterDomain: "cluster.local",
         dryRunPolicies: false,
+        traffic: DEFAULT_TRAFFIC,
       },
       debounce: { leadingMs: 1, quietMs: 20, maxMs: 200 },
       requireToken: options.requireToken ?? true,

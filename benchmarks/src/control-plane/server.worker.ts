@@ -3,6 +3,7 @@
 import { hash } from "node:crypto";
 import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { createRegistry, type Registry } from "@meltemi/telemetry";
+import { DEFAULT_TRAFFIC } from "../../../components/control-plane/src/compile/l7/traffic-settings.ts";
 import { createControlPlane } from "../../../components/control-plane/src/control-plane.ts";
 import { DEFAULT_DEBOUNCE } from "../../../components/control-plane/src/distribute/decide-push.ts";
 import type { FromServer, ToServer } from "./messages.ts";
@@ -55,6 +56,7 @@ const plane = createControlPlane(
       rootNamespace: "istio-system",
       clusterDomain: "cluster.local",
       dryRunPolicies: false,
+      traffic: DEFAULT_TRAFFIC,
     },
     debounce: DEFAULT_DEBOUNCE,
     requireToken: false,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DEFAULT_TRAFFIC } from "./compile/l7/traffic-settings.ts";
 import { readConfig, readMeshConfig } from "./config.ts";
 
 test("everything has istiod's default", () => {
@@ -69,10 +70,12 @@ test("mesh configuration: defaults, values, and the environment below it", () =>
   assert.deepEqual(readMeshConfig(undefined, defaults), {
     trustDomain: "cluster.local",
     rootNamespace: "istio-system",
+    traffic: DEFAULT_TRAFFIC,
   });
   assert.deepEqual(readMeshConfig("trustDomain: td\nrootNamespace: root\nunknown: {a: b}\n", defaults), {
     trustDomain: "td",
     rootNamespace: "root",
+    traffic: DEFAULT_TRAFFIC,
   });
   assert.equal(readMeshConfig("", { ...defaults, trustDomain: "env" }).trustDomain, "env");
 });

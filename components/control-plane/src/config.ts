@@ -3,7 +3,9 @@
 import { type Environment, EnvironmentReader, MeshError } from "@meltemi/runtime";
 import { parse } from "yaml";
 import { parseTrustedNodeAccounts, type ServiceAccountName } from "./certificate-authority/decide-issue.ts";
+import type { TrafficSettings } from "./compile/l7/traffic-settings.ts";
 import { DEFAULT_DEBOUNCE, type DebounceOptions } from "./distribute/decide-push.ts";
+import { readTrafficSettings } from "./mesh-traffic-config.ts";
 import { type PodDefaults, readPodDefaults } from "./waypoint-deployer/settings.ts";
 
 export interface ControlPlaneConfig {
@@ -150,6 +152,7 @@ function logLevelOf(text: string): string {
 export interface MeshConfig {
   readonly trustDomain: string;
   readonly rootNamespace: string;
+  readonly traffic: TrafficSettings;
 }
 
 /** `text` undefined: there is no ConfigMap. Throws CONFIG_INVALID for text that is not such a mesh configuration. */
@@ -167,6 +170,7 @@ export function readMeshConfig(
   return {
     trustDomain: name("trustDomain", config.trustDomain ?? "cluster.local"),
     rootNamespace: name("rootNamespace", config.namespace),
+    traffic: readTrafficSettings(fields),
   };
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogger, LogFilter, MeshError, systemClock } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
+import { DEFAULT_TRAFFIC } from "./compile/l7/traffic-settings.ts";
 import { watchMeshConfig } from "./mesh-config-watch.ts";
 
 const config = { namespace: "istio-system", revision: "canary", trustDomain: undefined };
@@ -40,7 +41,7 @@ function watch(failures: number, mesh: string | undefined) {
 test("an API server that is away at the start is waited for", async () => {
   const { watch: meshConfig, asked } = watch(2, "trustDomain: td.example\nrootNamespace: root");
   const first = await meshConfig.next(undefined, never);
-  assert.deepEqual(first, { trustDomain: "td.example", rootNamespace: "root" });
+  assert.deepEqual(first, { trustDomain: "td.example", rootNamespace: "root", traffic: DEFAULT_TRAFFIC });
   assert.deepEqual(asked, Array(3).fill("metadata.name=istio-canary"));
   meshConfig.stop();
 });
@@ -48,7 +49,11 @@ test("an API server that is away at the start is waited for", async () => {
 test("without a ConfigMap the defaults hold", async () => {
   const { watch: meshConfig } = watch(0, undefined);
   const first = await meshConfig.next(undefined, never);
-  assert.deepEqual(first, { trustDomain: "cluster.local", rootNamespace: "istio-system" });
+  assert.deepEqual(first, {
+    trustDomain: "cluster.local",
+    rootNamespace: "istio-system",
+    traffic: DEFAULT_TRAFFIC,
+  });
   meshConfig.stop();
 });
 

@@ -8,6 +8,7 @@ import {
   type KubernetesClient,
 } from "@meltemi/kubernetes";
 import { describeError } from "@meltemi/runtime";
+import { sameValue } from "./compile/same-value.ts";
 import { type ControlPlaneConfig, type MeshConfig, readMeshConfig } from "./config.ts";
 
 export interface MeshConfigWatch {
@@ -55,7 +56,7 @@ export function watchMeshConfig(
     next: (known, signal) =>
       new Promise((resolve) => {
         const look = (): void => {
-          const isNew = current !== undefined && !(known && sameConfig(known, current));
+          const isNew = current !== undefined && !(known && sameValue(known, current));
           if (!isNew && !signal.aborted) return;
           waiting.delete(look);
           signal.removeEventListener("abort", look);
@@ -67,8 +68,4 @@ export function watchMeshConfig(
       }),
     stop: () => informer.stop(),
   };
-}
-
-function sameConfig(a: MeshConfig, b: MeshConfig): boolean {
-  return a.trustDomain === b.trustDomain && a.rootNamespace === b.rootNamespace;
 }

@@ -63,7 +63,10 @@ export async function runControlPlane(
       const next = watch.next(mesh, signal).finally(() => replaced.abort());
       await runMesh(mesh, config, deps, AbortSignal.any([signal, replaced.signal]), onStarted);
       mesh = await next;
-      if (mesh !== undefined) log.info("mesh configuration changed, starting anew", { ...mesh });
+      if (mesh !== undefined) {
+        const { trustDomain, rootNamespace } = mesh;
+        log.info("mesh configuration changed, starting anew", { trustDomain, rootNamespace });
+      }
     }
   } finally {
     watch.stop();
@@ -120,11 +123,11 @@ function assemble(
   registry: Registry,
   deps: RunDependencies,
 ): RunningControlPlane {
-  const { trustDomain, rootNamespace } = mesh;
+  const { trustDomain, rootNamespace, traffic } = mesh;
   const { clusterId, clusterDomain, namespace, dryRunPolicies } = config;
   const controlPlane: ControlPlane = createControlPlane(
     {
-      compile: { clusterId, trustDomain, rootNamespace, clusterDomain, dryRunPolicies },
+      compile: { clusterId, trustDomain, rootNamespace, clusterDomain, dryRunPolicies, traffic },
       debounce: config.debounce,
       requireToken: config.requireToken,
     },

@@ -213,6 +213,30 @@ export const WORKLOAD_ENTRIES: ResourceType<CustomObject> = namespaced(
   "workloadentries",
   "WorkloadEntry",
 );
+export const VIRTUAL_SERVICES: ResourceType<CustomObject> = namespaced(
+  NETWORKING,
+  "v1",
+  "virtualservices",
+  "VirtualService",
+);
+export const DESTINATION_RULES: ResourceType<CustomObject> = namespaced(
+  NETWORKING,
+  "v1",
+  "destinationrules",
+  "DestinationRule",
+);
+export const TELEMETRIES: ResourceType<CustomObject> = namespaced(
+  "telemetry.istio.io",
+  "v1",
+  "telemetries",
+  "Telemetry",
+);
+export const RATE_LIMIT_POLICIES: ResourceType<CustomObject> = namespaced(
+  "meltemi.io",
+  "v1alpha1",
+  "ratelimitpolicies",
+  "RateLimitPolicy",
+);
 
 const GATEWAY_API = "gateway.networking.k8s.io";
 export const GATEWAYS: ResourceType<Gateway> = namespaced(GATEWAY_API, "v1", "gateways", "Gateway");
@@ -233,4 +257,16 @@ export const GRPC_ROUTES: ResourceType<CustomObject> = namespaced(
   "v1",
   "grpcroutes",
   "GRPCRoute",
+);
+export const TCP_ROUTES: ResourceType<CustomObject> = namespaced(
+  GATEWAY_API,
+  "v1alpha2",
+  "tcproutes",
+  "TCPRoute",
+);
+export const TLS_ROUTES: ResourceType<CustomObject> = namespaced(
+  GATEWAY_API,
+  "v1alpha2",
+  "tlsroutes",
+  "TLSRoute",
 );

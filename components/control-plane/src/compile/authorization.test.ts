@@ -4,16 +4,8 @@ import { EMPTY_MATCH, type Policy, type PolicyMatch, parseCidr } from "@meltemi/
 import { parseAuthorizationPolicy } from "@meltemi/resources";
 import { authorizationPolicyFacts } from "../sources/policies.ts";
 import { compileAuthorizationPolicy } from "./authorization.ts";
+import { SETTINGS } from "./facts.fixture.ts";
 import { stringMatch } from "./policy-match.ts";
-import type { CompileSettings } from "./settings.ts";
-
-const SETTINGS: CompileSettings = {
-  clusterId: "Kubernetes",
-  trustDomain: "cluster.local",
-  rootNamespace: "istio-system",
-  clusterDomain: "cluster.local",
-  dryRunPolicies: false,
-};
 
 function compile(spec: object, metadata: object = {}, settings = SETTINGS) {
   const parsed = parseAuthorizationPolicy({

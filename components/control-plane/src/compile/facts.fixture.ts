@@ -14,6 +14,7 @@ import type {
   WaypointFacts,
   WaypointListenerFacts,
 } from "./facts.ts";
+import { DEFAULT_TRAFFIC } from "./l7/traffic-settings.ts";
 import type { CompileSettings } from "./settings.ts";
 
 export const SETTINGS: CompileSettings = {
@@ -22,6 +23,7 @@ export const SETTINGS: CompileSettings = {
   rootNamespace: "istio-system",
   clusterDomain: "cluster.local",
   dryRunPolicies: false,
+  traffic: DEFAULT_TRAFFIC,
 };
 
 export function podFacts(fields: Partial<PodFacts> = {}): PodFacts {

@@ -191,6 +191,8 @@ export interface AuthorizationPolicyFacts extends Named {
   readonly selector: Labels;
   readonly targetRefs: readonly TargetRef[];
   readonly action: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
+  /** Of CUSTOM: who is asked. Undefined where that cannot be known: then nobody is, and what would be asked about is denied. */
+  readonly provider?: string;
   /** Annotation `istio.io/dry-run: "true"`. */
   readonly dryRun: boolean;
   readonly rules: readonly AuthorizationRule[];

@@ -1,6 +1,8 @@
 /** The collections that compilation reads, with the look-ups that it needs. Keys are `namespace/name` unless said. */
 
 import type { Policy, Service, Workload } from "@meltemi/model";
+import type { WaypointSettings } from "@meltemi/model/l7";
+import type { WorkloadLabels } from "@meltemi/xds";
 import type { ZtunnelVerdict } from "./authorization.ts";
 import { type BindingReport, servingWaypoints } from "./binding-report.ts";
 import type { Collection } from "./collection.ts";
@@ -19,6 +21,21 @@ import type {
   WorkloadEntryFacts,
 } from "./facts.ts";
 import type { Graph } from "./graph.ts";
+import type {
+  CredentialFacts,
+  DestinationRuleFacts,
+  KeySetFacts,
+  RateLimitPolicyFacts,
+  RequestAuthenticationFacts,
+  RouteFacts,
+  TelemetryFacts,
+  VirtualServiceFacts,
+} from "./l7/facts.ts";
+import { fullHost } from "./l7/hosts.ts";
+import type { RateLimitReport } from "./l7/rate-limit-report.ts";
+import type { RouteReport } from "./l7/route-report.ts";
+import type { ServedAt } from "./l7/served-service.ts";
+import { parentKey, targetKey } from "./l7/target-keys.ts";
 import type { WaypointVerdict } from "./policy-targets.ts";
 import { selectorHint } from "./selectors.ts";
 import type { CompileSettings } from "./settings.ts";
@@ -38,7 +55,19 @@ export interface MeshInputs {
   /** By name. */
   readonly gatewayClasses: Collection<GatewayClassFacts>;
   readonly peerAuthentications: Collection<PeerAuthenticationFacts, "selector" | "default" | "all">;
-  readonly authorizationPolicies: Collection<AuthorizationPolicyFacts>;
+  readonly authorizationPolicies: Collection<AuthorizationPolicyFacts, "target">;
+  /** `host` finds them by what they speak for, patterns as they stand. */
+  readonly virtualServices: Collection<VirtualServiceFacts, "host">;
+  readonly destinationRules: Collection<DestinationRuleFacts, "host">;
+  /** By `<kind>/<namespace>/<name>`. */
+  readonly routes: Collection<RouteFacts, "parent">;
+  readonly requestAuthentications: Collection<RequestAuthenticationFacts, "target">;
+  readonly telemetries: Collection<TelemetryFacts, "target" | "namespace">;
+  readonly rateLimitPolicies: Collection<RateLimitPolicyFacts, "target" | "all">;
+  /** By `keySetKey` of target-keys.ts. */
+  readonly keySets: Collection<KeySetFacts>;
+  /** Secrets that DestinationRules name. */
+  readonly credentials: Collection<CredentialFacts>;
 }
 
 /** A policy that was sent and that selects workloads by label. */
@@ -71,6 +100,14 @@ export interface MeshOutputs {
   readonly services: Collection<Service>;
   /** By uid. */
   readonly workloads: Collection<Workload>;
+  /** By uid. */
+  readonly workloadLabels: Collection<WorkloadLabels>;
+  /** By waypoint and service. */
+  readonly served: Collection<ServedAt>;
+  readonly waypointSettings: Collection<WaypointSettings>;
+  /** By `<kind>/<namespace>/<name>`. */
+  readonly routeReports: Collection<RouteReport>;
+  readonly rateLimitReports: Collection<RateLimitReport>;
 }
 
 /** Index value of `all`. */
@@ -111,7 +148,61 @@ export function createInputs(graph: Graph, settings: CompileSettings): MeshInput
       default: ({ namespace, selector }: PeerAuthenticationFacts) => (isEmpty(selector) ? [namespace] : []),
       all: () => [EVERY],
     }),
-    authorizationPolicies: graph.collection("AuthorizationPolicy", {}),
+    authorizationPolicies: graph.collection<AuthorizationPolicyFacts, "target">("AuthorizationPolicy", {
+      target: targetKeysOf,
+    }),
+    ...createRoutingInputs(graph, settings),
+  };
+}
+
+/** Index values of a policy with targetRefs. */
+function targetKeysOf({
+  targetRefs,
+  namespace,
+}: Pick<AuthorizationPolicyFacts, "targetRefs" | "namespace">): readonly string[] {
+  return targetRefs.flatMap((reference) => targetKey(reference, namespace) ?? []);
+}
+
+type RoutingInputs = Pick<
+  MeshInputs,
+  | "virtualServices"
+  | "destinationRules"
+  | "routes"
+  | "requestAuthentications"
+  | "telemetries"
+  | "rateLimitPolicies"
+  | "keySets"
+  | "credentials"
+>;
+
+function createRoutingInputs(graph: Graph, { clusterDomain }: CompileSettings): RoutingInputs {
+  return {
+    virtualServices: graph.collection("VirtualService", {
+      host: ({ namespace, spec }: VirtualServiceFacts) =>
+        (spec.hosts ?? []).map((host) => fullHost(host, namespace, clusterDomain)),
+    }),
+    destinationRules: graph.collection("DestinationRule", {
+      host: ({ namespace, spec }: DestinationRuleFacts) => [fullHost(spec.host, namespace, clusterDomain)],
+    }),
+    routes: graph.collection("Route", {
+      parent: ({ spec, namespace }: RouteFacts) => [
+        ...new Set(spec.parentRefs?.flatMap((parent) => parentKey(parent, namespace) ?? [])),
+      ],
+    }),
+    requestAuthentications: graph.collection<RequestAuthenticationFacts, "target">("RequestAuthentication", {
+      target: targetKeysOf,
+    }),
+    telemetries: graph.collection("Telemetry", {
+      target: targetKeysOf,
+      namespace: ({ namespace, targetRefs, hasSelector }: TelemetryFacts) =>
+        hasSelector || targetRefs.length > 0 ? [] : [namespace],
+    }),
+    rateLimitPolicies: graph.collection<RateLimitPolicyFacts, "target" | "all">("RateLimitPolicy", {
+      target: targetKeysOf,
+      all: () => [EVERY],
+    }),
+    keySets: graph.collection("keySets", {}),
+    credentials: graph.collection("credentials", {}),
   };
 }
 
@@ -126,6 +217,11 @@ export function createOutputs(graph: Graph): MeshOutputs {
     policies: graph.collection("policies", {}),
     services: graph.collection("services", {}),
     workloads: graph.collection("workloads", {}),
+    workloadLabels: graph.collection("workloadLabels", {}),
+    served: graph.collection("served", {}),
+    waypointSettings: graph.collection("waypointSettings", {}),
+    routeReports: graph.collection("routeReports", {}),
+    rateLimitReports: graph.collection("rateLimitReports", {}),
   };
 }
 

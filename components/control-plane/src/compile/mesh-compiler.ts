@@ -1,6 +1,8 @@
 /** From Kubernetes to the mesh: the graph of all derivations, and what changed in its results. */
 
 import { type Policy, policyKey, type Service, type Workload } from "@meltemi/model";
+import type { WaypointSettings } from "@meltemi/model/l7";
+import type { WorkloadLabels } from "@meltemi/xds";
 import { compileAuthorizationPolicy } from "./authorization.ts";
 import { type BindingReport, waypointKey } from "./binding-report.ts";
 import type { Collection } from "./collection.ts";
@@ -10,6 +12,10 @@ import {
   compileWorkloadEntry,
 } from "./endpoint-workload.ts";
 import { Graph, type OnFault, type Reader } from "./graph.ts";
+import { deriveTraffic } from "./l7/derive-traffic.ts";
+import type { RateLimitReport } from "./l7/rate-limit-report.ts";
+import type { RouteReport } from "./l7/route-report.ts";
+import type { ServedAt } from "./l7/served-service.ts";
 import {
   createInputs,
   createOutputs,
@@ -47,6 +53,13 @@ export interface MeshChanges {
   readonly reports: Changed<PolicyReport>;
   /** For status: objects whose waypoint is new, other, or not asked for any more. */
   readonly waypointBindings: Changed<BindingReport>;
+  readonly workloadLabels: Changed<WorkloadLabels>;
+  /** By waypoint and service. */
+  readonly served: Changed<ServedAt>;
+  readonly waypointSettings: Changed<WaypointSettings>;
+  /** For status. */
+  readonly routeReports: Changed<RouteReport>;
+  readonly rateLimitReports: Changed<RateLimitReport>;
 }
 
 export interface MeshCompiler {
@@ -83,6 +96,7 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
   graph.derive(inputs.endpointSlices, outputs.workloads, (slice, read) =>
     compileEndpointSlice(slice, compilation(read)),
   );
+  deriveTraffic(graph, inputs, outputs, compilation);
   mesh.put("mesh", "mesh");
 
   return {
@@ -96,6 +110,11 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
         policies: takeChanges(graph, outputs.policies),
         reports: takeChanges(graph, outputs.policyReports),
         waypointBindings: takeChanges(graph, outputs.waypointBindings),
+        workloadLabels: takeChanges(graph, outputs.workloadLabels),
+        served: takeChanges(graph, outputs.served),
+        waypointSettings: takeChanges(graph, outputs.waypointSettings),
+        routeReports: takeChanges(graph, outputs.routeReports),
+        rateLimitReports: takeChanges(graph, outputs.rateLimitReports),
       };
     },
     get computations() {

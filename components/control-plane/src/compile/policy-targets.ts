@@ -27,7 +27,10 @@ export interface WaypointVerdict {
 
 export const MESH_CONTROLLER = "istio.io/mesh-controller";
 
-export function reportTargets(source: AuthorizationPolicyFacts, compilation: Compilation): WaypointVerdict {
+export function reportTargets(
+  source: Pick<AuthorizationPolicyFacts, "namespace" | "targetRefs">,
+  compilation: Compilation,
+): WaypointVerdict {
   const targets = source.targetRefs.map((reference): TargetReport => {
     const isClass = reference.kind === "GatewayClass";
     return {

@@ -1,3 +1,5 @@
+import type { TrafficSettings } from "./l7/traffic-settings.ts";
+
 /** Mesh-wide values that compilation depends on; they do not change while the process runs. */
 export interface CompileSettings {
   /** First part of every workload uid. */
@@ -9,4 +11,6 @@ export interface CompileSettings {
   readonly clusterDomain: string;
   /** `AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY`. */
   readonly dryRunPolicies: boolean;
+  /** What the mesh configuration says about requests. */
+  readonly traffic: TrafficSettings;
 }

@@ -1,7 +1,20 @@
-/** AuthorizationPolicy and PeerAuthentication → facts. */
+/** Policies → facts. */
 
-import type { AuthorizationPolicy, PeerAuthentication } from "@meltemi/resources";
+import type {
+  AuthorizationPolicy,
+  Metadata,
+  PeerAuthentication,
+  PolicyTarget,
+  RateLimitPolicy,
+  RequestAuthentication,
+  Telemetry,
+} from "@meltemi/resources";
 import type { AuthorizationPolicyFacts, PeerAuthenticationFacts } from "../compile/facts.ts";
+import type {
+  RateLimitPolicyFacts,
+  RequestAuthenticationFacts,
+  TelemetryFacts,
+} from "../compile/l7/facts.ts";
 
 const ACTIONS = { allow: "ALLOW", deny: "DENY", audit: "AUDIT", custom: "CUSTOM" } as const;
 
@@ -14,6 +27,7 @@ export function authorizationPolicyFacts(policy: AuthorizationPolicy): Authoriza
     selector: target.kind === "selector" ? Object.fromEntries(target.labels) : {},
     targetRefs: target.kind === "references" ? target.references : [],
     action: ACTIONS[action.kind],
+    ...(action.kind === "custom" && { provider: action.provider }),
     dryRun,
     rules,
   };
@@ -21,13 +35,45 @@ export function authorizationPolicyFacts(policy: AuthorizationPolicy): Authoriza
 
 export function peerAuthenticationFacts(policy: PeerAuthentication): PeerAuthenticationFacts {
   const { metadata, selector, mode, portModes } = policy;
-  const createdMs = Date.parse(metadata.createdAt);
   return {
-    namespace: metadata.namespace,
-    name: metadata.name,
-    createdMs: Number.isNaN(createdMs) ? 0 : createdMs,
+    ...identityFacts(metadata),
     selector: Object.fromEntries(selector ?? []),
     mode,
     portModes: [...portModes].map(([port, portMode]) => ({ port, mode: portMode })),
   };
+}
+
+export function requestAuthenticationFacts({
+  metadata,
+  target,
+  rules,
+}: RequestAuthentication): RequestAuthenticationFacts {
+  return { ...identityFacts(metadata), targetRefs: referencesOf(target), rules };
+}
+
+export function telemetryFacts({ metadata, target, spec }: Telemetry): TelemetryFacts {
+  const hasSelector = target.kind === "selector";
+  return { ...identityFacts(metadata), targetRefs: referencesOf(target), hasSelector, spec };
+}
+
+export function rateLimitPolicyFacts({
+  metadata,
+  targetRefs,
+  limits,
+}: RateLimitPolicy): RateLimitPolicyFacts {
+  return { ...identityFacts(metadata), generation: metadata.generation, targetRefs, limits };
+}
+
+function referencesOf(target: PolicyTarget): TelemetryFacts["targetRefs"] {
+  return target.kind === "references" ? target.references : [];
+}
+
+/** `createdMs`: zero for an object that was never stored. */
+export function identityFacts({ namespace, name, createdAt }: Metadata): {
+  readonly namespace: string;
+  readonly name: string;
+  readonly createdMs: number;
+} {
+  const createdMs = Date.parse(createdAt);
+  return { namespace, name, createdMs: Number.isNaN(createdMs) ? 0 : createdMs };
 }

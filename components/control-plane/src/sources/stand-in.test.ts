@@ -2,16 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { compileAuthorizationPolicy } from "../compile/authorization.ts";
+import { SETTINGS } from "../compile/facts.fixture.ts";
 import type { AuthorizationPolicyFacts, PeerAuthenticationFacts } from "../compile/facts.ts";
 import { authorizationPolicyStandIn, peerAuthenticationStandIn } from "./stand-in.ts";
 
-const SETTINGS = {
-  clusterId: "Kubernetes",
-  trustDomain: "cluster.local",
-  rootNamespace: "istio-system",
-  clusterDomain: "cluster.local",
-  dryRunPolicies: false,
-};
 const metadata = { namespace: "apps", name: "p", generation: 2 };
 const GOOD = { to: [{ operation: { ports: ["80"] } }] };
 const BAD = { from: [{ source: { ipBlocks: ["10.0.0.0/33"] } }] };

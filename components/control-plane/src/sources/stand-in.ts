@@ -37,7 +37,9 @@ export function authorizationPolicyStandIn(
   if (base === undefined) return undefined;
   const action = spec["action"] ?? "ALLOW";
   const isAllow = action === "ALLOW";
-  if (action === "AUDIT" || action === "CUSTOM") return { ...base, action, rules: [], fault: { problems } };
+  if (action === "AUDIT") return { ...base, action, rules: [], fault: { problems } };
+  // Without a provider, a waypoint denies what it would ask about; ztunnel takes no part in CUSTOM.
+  if (action === "CUSTOM") return { ...base, action, rules: [ANYTHING], fault: { problems } };
   const rules = isAllow || action === "DENY" ? readableRules(object, spec["rules"]) : undefined;
   const unread = rules === undefined || rules.includes(undefined);
   // A rule left out allows less under ALLOW; under DENY only one that matches everything is sure to deny enough.

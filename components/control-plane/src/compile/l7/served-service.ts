@@ -1,0 +1,147 @@
+/** All that a waypoint must know of one service that is bound to it. */
+
+import type { AppProtocol } from "@meltemi/model";
+import type { HttpRoute, ServedPort, ServedProtocol, ServedService, TcpRoute } from "@meltemi/model/l7";
+import { type BindingReport, servingWaypoints } from "../binding-report.ts";
+import type { ServicePortFacts } from "../facts.ts";
+import type { Output } from "../graph.ts";
+import { serviceHostname } from "../mesh-collections.ts";
+import type { WaypointReference } from "../waypoint.ts";
+import type { Compilation } from "../workload-parts.ts";
+import { createDestinations, type Destinations, type Host, invalid } from "./destinations.ts";
+import { gatewayHttpRoutes, gatewayStreamRoutes, routesFor } from "./gateway-routes.ts";
+import { jwtRules, rateLimits, requestPolicies, targetKeys } from "./policies.ts";
+import { telemetryFor } from "./telemetry.ts";
+import { httpRoutesOf, streamRoutesOf, virtualServicesFor } from "./virtual-service.ts";
+
+/** A service as one waypoint serves it. */
+export interface ServedAt {
+  /** `namespace/name` of the waypoint. */
+  readonly waypoint: string;
+  /** `namespace/hostname` of the service. */
+  readonly name: string;
+  readonly service: ServedService;
+}
+
+/** For each of its waypoints, for they may see different routes. */
+export function compileServed(report: BindingReport, compilation: Compilation): readonly Output<ServedAt>[] {
+  const waypoints = waypointsOf(report, compilation);
+  return hostsOf(report, compilation).flatMap((host) =>
+    waypoints.map((waypoint): Output<ServedAt> => {
+      const key = `${waypoint.namespace}/${waypoint.name}`;
+      const name = `${host.namespace}/${host.hostname}`;
+      return {
+        key: `${key}|${name}`,
+        value: { waypoint: key, name, service: servedService(host, waypoint, compilation) },
+      };
+    }),
+  );
+}
+
+/**
+ * A waypoint that is not ready yet is told already: it gets an address, and with it requests, when it is ready,
+ * and it must know what to do with the first.
+ */
+function waypointsOf(report: BindingReport, { outputs, read }: Compilation): readonly WaypointReference[] {
+  const { binding } = report;
+  if (binding?.kind === "refused") {
+    const waypoint = read.get(outputs.waypoints, `${binding.waypoint.namespace}/${binding.waypoint.name}`);
+    return binding.reason === "notReady" && waypoint !== undefined ? [binding.waypoint] : [];
+  }
+  return servingWaypoints(report).map((key) => {
+    const slash = key.indexOf("/");
+    return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+  });
+}
+
+function hostsOf(
+  { kind, namespace, name }: BindingReport,
+  { inputs, outputs, read, settings }: Compilation,
+): readonly Host[] {
+  const key = `${namespace}/${name}`;
+  if (kind === "Service") {
+    const service = read.get(inputs.services, key);
+    if (service === undefined) return [];
+    const hostname = serviceHostname(service, settings);
+    return [{ kind, namespace, name, hostname, ports: service.ports }];
+  }
+  if (kind !== "ServiceEntry") return [];
+  const entry = read.get(inputs.serviceEntries, key);
+  return (entry?.hosts ?? [])
+    .filter((hostname) => read.get(outputs.services, `${namespace}/${hostname}`)?.name === name)
+    .map((hostname) => ({ kind, namespace, name, hostname, ports: entry?.ports ?? [] }));
+}
+
+function servedService(host: Host, waypoint: WaypointReference, compilation: Compilation): ServedService {
+  const destinations = createDestinations(compilation, waypoint, host.namespace);
+  const ports = host.ports.map((port) => servedPort(host, port, waypoint, destinations, compilation));
+  const targets = targetKeys(waypoint, host, compilation);
+  return {
+    namespace: host.namespace,
+    hostname: host.hostname,
+    ports,
+    clusters: destinations.clusters,
+    jwtRules: jwtRules(targets, compilation),
+    policies: requestPolicies(targets, compilation),
+    rateLimits: rateLimits(targets, compilation),
+    telemetry: telemetryFor(host.namespace, targets, compilation),
+  };
+}
+
+function servedPort(
+  host: Host,
+  facts: ServicePortFacts,
+  waypoint: WaypointReference,
+  destinations: Destinations,
+  compilation: Compilation,
+): ServedPort {
+  const { port } = facts;
+  const protocol = protocolOf(facts.appProtocol);
+  const { cluster, fault } = destinations.own(host, facts);
+  const services = virtualServicesFor(host, waypoint.namespace, compilation);
+  const routes = routesFor(host, port, compilation);
+  const isHttp = protocol === "http" || protocol === "sniff";
+  const httpRoutes = isHttp
+    ? [
+        ...gatewayHttpRoutes(routes, host, port, destinations, compilation),
+        ...httpRoutesOf(services, port, destinations, compilation),
+      ]
+    : [];
+  const tcpRoutes =
+    protocol === "http"
+      ? []
+      : [
+          ...gatewayStreamRoutes(routes, host, port, destinations, compilation),
+          ...streamRoutesOf(services, port, destinations, compilation),
+        ];
+  if (fault === undefined) return { port, protocol, httpRoutes, tcpRoutes, cluster };
+  return { port, protocol, cluster, ...withoutDefault(httpRoutes, tcpRoutes, fault) };
+}
+
+/** What no route takes goes to the service itself; where that must not be, a last route says so. */
+function withoutDefault(
+  httpRoutes: readonly HttpRoute[],
+  tcpRoutes: readonly TcpRoute[],
+  fault: string,
+): Pick<ServedPort, "httpRoutes" | "tcpRoutes"> {
+  const targets = [{ target: invalid(fault), weight: 1 }];
+  const http: HttpRoute = { name: "default", matches: [], action: { kind: "forward", targets, mirrors: [] } };
+  return {
+    httpRoutes: httpRoutes.length > 0 ? httpRoutes : [http],
+    tcpRoutes: [...tcpRoutes, { name: "default", matches: [], targets }],
+  };
+}
+
+function protocolOf(declared: AppProtocol): ServedProtocol {
+  switch (declared) {
+    case "http11":
+    case "http2":
+    case "grpc":
+      return "http";
+    case "tcp":
+    case "tls":
+      return declared;
+    default:
+      return "sniff";
+  }
+}
