@@ -187,7 +187,7 @@ function installNodePackages() {
  */
 function compileNodeProxy() {
   if (existsSync(join(root, "node_modules/.cache/meltemi"))) return;
-  const program = join(root, "components/ztunnel/src/main.ts");
+  const program = join(root, "components/ztunnel/src/main.mjs");
   spawnSync(join(root, "node_modules/.bin/node"), [program], { stdio: "ignore" });
 }
 

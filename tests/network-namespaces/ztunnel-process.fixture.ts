@@ -191,7 +191,7 @@ export interface ZtunnelProcess {
   heapBytes(): Promise<number>;
 }
 
-const MAIN = fileURLToPath(new URL("../../components/ztunnel/src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../components/ztunnel/src/main.mjs", import.meta.url));
 
 /** Loaded before the program: told by a signal, it collects all garbage, twice for what the first time released, and says what is left. */
 const HEAP_REPORT = `data:text/javascript,${encodeURIComponent(`

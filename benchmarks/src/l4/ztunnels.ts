@@ -37,7 +37,7 @@ export interface Ztunnels extends AsyncDisposable {
 
 const VIP = "10.96.0.10";
 const SERVICE = "bench/web.bench.svc.cluster.local";
-const MAIN = fileURLToPath(new URL("../../../components/ztunnel/src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../../components/ztunnel/src/main.mjs", import.meta.url));
 const READY_PORT = 15021;
 const STATS_PORT = 15020;
 const READY_DEADLINE_MS = 15_000;

@@ -24,7 +24,7 @@ import { createLineWriter } from "./line-writer.ts";
 import { xdsNode } from "./mesh/xds-node.ts";
 import { limitsFor } from "./pods/admission.ts";
 import { createPodSockets } from "./sockets/pod-sockets.ts";
-import { parseStaticConfig, type StaticConfig } from "./static-config.ts";
+import type { StaticConfig } from "./static-config.ts";
 import { createXdsMetrics } from "./telemetry/xds-metrics.ts";
 import { startZtunnel, type ZtunnelDeps } from "./ztunnel.ts";
 
@@ -73,7 +73,7 @@ async function run(
   await warmThreadPool(env);
   const registry = createRegistry();
   collectProcessMetrics(registry);
-  const ztunnel = await startZtunnel(config, makeDeps(config, env, logger, filter, registry));
+  const ztunnel = await startZtunnel(config, await makeDeps(config, env, logger, filter, registry));
   const { adminPort, statsPort, readinessPort } = ztunnel.ports;
   logger.info("started", { mode: config.mode.kind, adminPort, statsPort, readinessPort });
   onStarted();
@@ -93,13 +93,13 @@ async function warmThreadPool(env: Environment): Promise<void> {
   await Promise.all(Array.from({ length: 4 * threads }, () => readFile("/proc/self/stat")));
 }
 
-function makeDeps(
+async function makeDeps(
   config: ZtunnelConfig,
   env: Environment,
   logger: Logger,
   filter: LogFilter,
   registry: Registry,
-): ZtunnelDeps {
+): Promise<ZtunnelDeps> {
   const { mode, sockets } = config;
   const caRoots = rootsOf(config.ca);
   const socketsOf = (namespace: NetworkNamespace | undefined) =>
@@ -133,7 +133,7 @@ function makeDeps(
     nameservers: parseNameservers(readFileSync("/etc/resolv.conf", "utf8")),
     lookup: (hostname) => lookup(hostname, { all: true }),
     sockets: socketsOf,
-    staticConfig: readStaticConfig(config),
+    staticConfig: await readStaticConfig(config),
     controlPlane: controlPlaneOf(config, env, logger, registry),
     nodeAgent:
       mode.kind === "shared"
@@ -210,9 +210,10 @@ function controlPlaneOf(
     );
 }
 
-function readStaticConfig(config: ZtunnelConfig): StaticConfig | undefined {
-  const { localXds } = config;
+async function readStaticConfig({ localXds }: ZtunnelConfig): Promise<StaticConfig | undefined> {
   if (localXds === undefined) return undefined;
+  // Most proxies have none, and do without a YAML parser.
+  const { parseStaticConfig } = await import("./static-config.ts");
   return localXds.kind === "inline"
     ? parseStaticConfig(localXds.yaml, "LOCAL_XDS")
     : parseStaticConfig(readFileSync(localXds.path, "utf8"), localXds.path);

@@ -4,7 +4,6 @@
  */
 
 import {
-  type AddressChange,
   type GatewayAddress,
   type Ip,
   ipBytes,
@@ -48,14 +47,6 @@ export function parseStaticConfig(text: string, origin: string): StaticConfig {
   root.end();
   if (problems.length > 0) throw new MeshError("CONFIG_INVALID", `read ${origin}: ${problems.join("; ")}`);
   return config;
-}
-
-/** Services first: workloads then find theirs. The order makes no difference to the result. */
-export function staticChanges(config: StaticConfig): readonly AddressChange[] {
-  return [
-    ...config.services.map((service) => ({ kind: "service", service }) as const),
-    ...config.workloads.map((workload) => ({ kind: "workload", workload }) as const),
-  ];
 }
 
 function readWorkload(shape: Shape): Workload {

@@ -1,7 +1,7 @@
 /**
  * `proxy ztunnel`: the node proxy as a process. Only the first step is here: the compiled form of everything else is kept from one
  * start to the next. Without it a start takes 310 ms until the configuration is read, with it 160, and the compiler that strips the
- * types, 40 MB of it, is never loaded.
+ * types is never loaded. For its sake this file is plain JavaScript: 18 MB of an idle proxy.
  */
 
 import { enableCompileCache, flushCompileCache } from "node:module";
@@ -20,5 +20,5 @@ enableCompileCache(CACHE_FOLDER);
 // Worker threads follow the environment.
 process.env["NODE_COMPILE_CACHE"] = CACHE_FOLDER;
 const { runProxyProcess } = await import("./proxy-process.ts");
-const save = (): void => void setTimeout(flushCompileCache, SAVE_AFTER_MS).unref();
+const save = () => void setTimeout(flushCompileCache, SAVE_AFTER_MS).unref();
 process.exitCode = await runProxyProcess(process.argv.slice(2), process.env, save);
