@@ -10,7 +10,7 @@ import type {
   ResponseHead,
   ResponseReceiver,
 } from "@meltemi/http";
-import type { ConnectionWaiter, DialFailure } from "../upstream/endpoint-pool.ts";
+import type { ConnectionWaiter, DialFailure, EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
 
 /** Why a try ended without a whole response. */
@@ -39,6 +39,7 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
   readonly #owner: AttemptOwner;
   readonly #head: RequestHead;
   readonly #ended: boolean;
+  readonly #pool: EndpointPool;
   #exchange: ClientExchange | undefined;
   #state: "waiting" | "open" | "over" = "waiting";
 
@@ -53,6 +54,7 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
     this.#owner = owner;
     this.cluster = cluster;
     this.endpoint = endpoint;
+    this.#pool = endpoint.poolFor(head.version);
     this.#head = head;
     this.#ended = ended;
     this.startedMs = nowMs;
@@ -64,15 +66,15 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
 
   start(): void {
     this.endpoint.active++;
-    const connection = this.endpoint.pool.take();
+    const connection = this.#pool.take();
     if (connection !== undefined) this.onConnection(connection);
-    else if (!this.endpoint.pool.wait(this)) this.#fail({ kind: "overflow" });
+    else if (!this.#pool.wait(this)) this.#fail({ kind: "overflow" });
   }
 
   onConnection(connection: ClientConnection): void {
     this.#state = "open";
     this.#exchange = connection.send(this.#head, this.#ended, this);
-    this.endpoint.pool.sent(connection);
+    this.#pool.sent(connection);
     this.#owner.onAttemptSending(this);
   }
 
@@ -99,7 +101,7 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
   /** Gives up; the owner hears nothing more. */
   abort(reason: HttpAbort): void {
     if (this.#state === "over") return;
-    if (this.#state === "waiting") this.endpoint.pool.cancel(this);
+    if (this.#state === "waiting") this.#pool.cancel(this);
     this.#over();
     this.#exchange?.abort(reason);
   }

@@ -212,7 +212,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
 
   #try(): void {
     const { cluster, head, retry } = this.#plan;
-    const choice = cluster.choose(this.#context, this.#tries.avoid);
+    const choice = cluster.choose(this.#context, this.#tries.avoid, retry.otherLocalities);
     if (choice.kind === "none") {
       this.#fail(NO_HEALTHY_UPSTREAM, "");
       return;

@@ -18,7 +18,7 @@ export function mirrorRequest(
 ): void {
   if (held !== undefined && !held.isComplete) return;
   const { cluster } = plan;
-  const choice = cluster.choose(context, []);
+  const choice = cluster.choose(context, [], false);
   if (choice.kind === "none" || !cluster.limits.takeRequest()) return;
   const request = new MirroredRequest(plan, held);
   const attempt = new Attempt(

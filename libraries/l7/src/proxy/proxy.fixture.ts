@@ -15,11 +15,12 @@ import {
 import { type Ip, ip } from "@meltemi/model";
 import type { Cluster, HttpRoute, RetryPolicy } from "@meltemi/model/l7";
 import type { Clock } from "@meltemi/runtime";
+import type { TryResult } from "../balance/outlier-detector.ts";
 import type { RequestFilter } from "../request-context.ts";
 import { compileRoutes } from "../routing/route-table.ts";
 import { ConnectionLimits } from "../upstream/connection-limits.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
-import type { TryOutcome, UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
+import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
 import { HeldBytes } from "./held-body.ts";
 import { createHttpProxy } from "./http-proxy.ts";
 import type { RequestRecord } from "./request-record.ts";
@@ -158,7 +159,7 @@ export const CLUSTER: Cluster = {
 
 export interface ProxyBench {
   readonly tries: FakeTry[];
-  readonly outcomes: (TryOutcome & { readonly uid: string })[];
+  readonly outcomes: (TryResult & { readonly uid: string })[];
   readonly records: RequestRecord[];
   readonly errors: unknown[];
   readonly limits: ConnectionLimits;
@@ -196,7 +197,14 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
       { connectTimeoutMs: given.connectTimeoutMs ?? 1000, idleTimeoutMs: 0, maxRequestsPerConnection: 0 },
       { clock, dial, limits, onInternalError },
     );
-    return { uid, ip: ip(`10.0.0.${index + 1}`), port: 8080, workload: undefined, pool, active: 0 };
+    return {
+      uid,
+      ip: ip(`10.0.0.${index + 1}`),
+      port: 8080,
+      workload: undefined,
+      poolFor: () => pool,
+      active: 0,
+    };
   });
   let turn = 0;
   const cluster: UpstreamCluster = {

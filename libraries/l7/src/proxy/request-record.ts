@@ -10,7 +10,7 @@ export interface UpstreamRecord {
   readonly service: NamespacedHostname;
   /** Undefined until an endpoint was chosen. */
   readonly endpoint:
-    | { readonly ip: Ip; readonly port: number; readonly workload: Workload | undefined }
+    | { readonly ip: Ip | undefined; readonly port: number; readonly workload: Workload | undefined }
     | undefined;
 }
 

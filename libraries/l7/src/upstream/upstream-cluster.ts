@@ -1,7 +1,9 @@
 /** A cluster as the proxy uses it: it chooses endpoints, counts what runs, and hears how tries ended. */
 
+import type { HttpVersion } from "@meltemi/http";
 import type { Ip, Workload } from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
+import type { TryResult } from "../balance/outlier-detector.ts";
 import type { RequestContext } from "../request-context.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import type { EndpointPool } from "./endpoint-pool.ts";
@@ -9,10 +11,12 @@ import type { EndpointPool } from "./endpoint-pool.ts";
 export interface UpstreamEndpoint {
   /** Of the workload, or the address where there is none. */
   readonly uid: string;
-  readonly ip: Ip;
+  /** Undefined for a workload that is reached by its host name. */
+  readonly ip: Ip | undefined;
   readonly port: number;
   readonly workload: Workload | undefined;
-  readonly pool: EndpointPool;
+  /** Its connections that speak what a request of this version is forwarded in. */
+  poolFor(version: HttpVersion): EndpointPool;
   /** Requests that run there, of this cluster and this process; load balancers read it. */
   active: number;
 }
@@ -27,16 +31,10 @@ export type EndpointChoice =
   /** None is there, or none may be used. */
   | { readonly kind: "none" };
 
-/** What outlier detection counts. */
-export type TryOutcome =
-  | { readonly kind: "status"; readonly code: number }
-  /** No connection, a reset, or no answer in time. */
-  | { readonly kind: "localOrigin"; readonly cause: "connectFailed" | "reset" | "timeout" };
-
 export interface UpstreamCluster {
   readonly config: Cluster;
   readonly limits: ConnectionLimits;
-  /** `tried`: uids to avoid if there is another. */
-  choose(context: RequestContext, tried: readonly string[]): EndpointChoice;
-  report(endpoint: UpstreamEndpoint, outcome: TryOutcome): void;
+  /** `tried`: uids to avoid if there is another; `otherLocalities`: and whole localities of theirs. */
+  choose(context: RequestContext, tried: readonly string[], otherLocalities: boolean): EndpointChoice;
+  report(endpoint: UpstreamEndpoint, result: TryResult): void;
 }
