@@ -18,7 +18,7 @@ export function querySuffix(path: string): string {
   return mark < 0 ? "" : path.slice(mark);
 }
 
-/** The first value of a parameter; empty for a name without `=`; undefined when it is not there. One pass over the query. */
+/** The first value of a parameter; empty for one without `=`; undefined when it is not there. `name` has no `=` and no `&`. One pass. */
 export function queryParameter(path: string, name: string): string | undefined {
   let start = queryStart(path);
   if (start < 0) return undefined;

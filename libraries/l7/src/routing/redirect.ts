@@ -50,7 +50,7 @@ export function redirectReply(
 }
 
 /** Absolute, with the query of the request unless the new path brings one. */
-export function redirectLocation(
+function redirectLocation(
   redirect: CompiledRedirect,
   context: RequestContext,
   prefix: MatchedPrefix | undefined,

@@ -3,6 +3,7 @@
 import type { NamedMatch, RequestMatch, SourceMatch, TextMatch } from "@meltemi/model/l7";
 import type { RegexCache } from "../text/regex.ts";
 import { compileTextMatch, type TextMatcher } from "../text/text-matcher.ts";
+import { toWireText } from "../text/wire-text.ts";
 import { compilePathMatch, type PathMatcher } from "./path-matcher.ts";
 import type { RoutedRequest } from "./routed-request.ts";
 import { sourceMatches } from "./source-match.ts";
@@ -83,7 +84,11 @@ export function compileRequestMatch(
     scheme: text(match.scheme),
     authority: text(withoutCase(match.authority)),
     headers: match.headers.flatMap((header) => named({ ...header, name: header.name.toLowerCase() })),
-    queryParams: match.queryParams.flatMap(named),
+    queryParams: match.queryParams.flatMap((parameter) => {
+      if (/[=&]/.test(parameter.name))
+        refuse(`match query parameter ${JSON.stringify(parameter.name.slice(0, 100))}: no name has = or &`);
+      return named({ ...parameter, name: toWireText(parameter.name) });
+    }),
     source: match.source,
   });
   return isSound ? matcher : undefined;

@@ -248,6 +248,7 @@ test("compileRoutes: a match with a broken pattern never holds, inverted or not,
     sampleRoute("half", {
       matches: [sampleMatch({ method: exact("GET"), queryParams: [header("q", broken)] })],
     }),
+    sampleRoute("name", { matches: [sampleMatch({ queryParams: [header("a=b", { kind: "present" })] })] }),
     sampleRoute("rewrite", {
       matches: [sampleMatch({ path: { kind: "exact", value: "/r" } })],
       action: sampleForward("r", { rewrite: { path: { kind: "regex", pattern: "a", substitution: "\\1" } } }),
@@ -260,7 +261,7 @@ test("compileRoutes: a match with a broken pattern never holds, inverted or not,
   const table = compileRoutes(routes);
   assert.deepEqual(
     table.problems.map(({ route }) => route),
-    ["path", "without", "half", "rewrite", "VirtualService default/reviews last"],
+    ["path", "without", "half", "name", "rewrite", "VirtualService default/reviews last"],
   );
   assert.equal(chosen(routes, { path: "/" }), "last");
   assert.equal(chosen(routes, { path: "/r" }), "invalid");

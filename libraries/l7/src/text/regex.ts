@@ -151,8 +151,8 @@ export function literalPrefix(pattern: string): string {
       width = 2;
     } else if (!/^[A-Za-z0-9/_~%&=:;,@!<>"'# -]$/.test(character)) return prefix;
     if (character.charCodeAt(0) > 0x7f) return prefix;
-    // A repetition may be of none.
-    if (/^[*+?{]$/.test(pattern.charAt(at + width))) return prefix;
+    // A repetition may be of none; flags and `\Q\E` stand between a character and its repetition.
+    if (/^(?:[*+?{]|\(\?|\\[A-Za-z])/.test(pattern.slice(at + width, at + width + 2))) return prefix;
     prefix += character;
     at += width;
   }
