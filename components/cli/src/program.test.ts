@@ -103,6 +103,31 @@ const CASES = [
     words: ["install", "-y", "-c", "/nonexistent/k"],
     want: /read kubeconfig .*there is no such file/,
   },
+  {
+    name: "a waypoint of the reserved name",
+    words: ["waypoint", "apply", "--name", "none"],
+    want: /invalid name provided for waypoint, 'none' is a reserved value/,
+  },
+  {
+    name: "traffic there is not",
+    words: ["waypoint", "generate", "--for", "pods"],
+    want: /invalid traffic type: pods\. Valid options are: \[all none service workload\]/,
+  },
+  {
+    name: "a service without name",
+    words: ["waypoint", "apply", "--for", "service/"],
+    want: /invalid traffic type: service\//,
+  },
+  {
+    name: "no waypoint named",
+    words: ["waypoint", "delete"],
+    want: /must specify a waypoint name or delete all using --all or delete specific revision using --revision/,
+  },
+  {
+    name: "one waypoint and all",
+    words: ["waypoint", "delete", "a", "--all"],
+    want: /cannot specify waypoint names when deleting all waypoints/,
+  },
   { name: "a demo without root", words: ["demo"], want: /only root may do: sudo npm run demo/ },
   { name: "keep and once", words: ["demo", "--keep", "--once"], want: /cannot be used with/ },
 ] as const;

@@ -8,6 +8,7 @@ import { addInstallCommand, addManifestCommand } from "./commands/install.ts";
 import { addUninstallCommand } from "./commands/uninstall.ts";
 import { addValidateCommand } from "./commands/validate.ts";
 import { addVersionCommand } from "./commands/version.ts";
+import { addWaypointCommand } from "./commands/waypoint.ts";
 
 /** `name` is what the user typed: `meltemi` or `istioctl`. */
 export function createProgram(name: string, context: CommandContext): Command {
@@ -23,12 +24,14 @@ export function createProgram(name: string, context: CommandContext): Command {
 Examples:
   ${name} install --set profile=ambient
   kubectl label namespace default istio.io/dataplane-mode=ambient
+  ${name} waypoint apply -n default --enroll-namespace
   ${name} validate -f policy.yaml
   ${name} demo`,
     );
   addInstallCommand(program, context);
   addUninstallCommand(program, context);
   addManifestCommand(program, context);
+  addWaypointCommand(program, context);
   addValidateCommand(program, context);
   addVersionCommand(program, context);
   addClusterCommand(program, context);

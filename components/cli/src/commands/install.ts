@@ -1,7 +1,7 @@
 /** `istioctl install` and `istioctl manifest generate` (reference: l7-and-cli §3.1). */
 
-import { parseDurationMs, systemClock } from "@meltemi/runtime";
-import { type Command, InvalidArgumentError } from "commander";
+import { systemClock } from "@meltemi/runtime";
+import type { Command } from "commander";
 import { stringify } from "yaml";
 import { installComponents } from "../install/apply.ts";
 import { meshDefinitions } from "../manifests/definitions.ts";
@@ -9,6 +9,7 @@ import { renderComponents } from "../manifests/render.ts";
 import { confirmed } from "./confirm.ts";
 import { type ConnectFlags, connectOptions, withCluster } from "./connect.ts";
 import type { CommandContext } from "./context.ts";
+import { readDuration } from "./flag-values.ts";
 import { type ValuesFlags, valuesOfFlags } from "./install-values.ts";
 
 interface InstallFlags extends ValuesFlags, ConnectFlags {
@@ -66,12 +67,6 @@ function valueOptions(command: Command): Command {
     .option("-s, --set <path=value>", "set one value, for example profile=ambient (repeatable)", collect, [])
     .option("-f, --filename <file>", "an IstioOperator file (repeatable, later ones win)", collect, [])
     .option("-r, --revision <name>", "revision of the control plane");
-}
-
-function readDuration(text: string): number {
-  const ms = parseDurationMs(text);
-  if (ms === undefined) throw new InvalidArgumentError("Expected a duration such as 90s or 5m.");
-  return ms;
 }
 
 async function install(flags: InstallFlags, context: CommandContext): Promise<void> {

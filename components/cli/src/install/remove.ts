@@ -6,6 +6,7 @@ import {
   type DaemonSet,
   DEPLOYMENTS,
   type Deployment,
+  GATEWAY_CLASSES,
   type KubernetesClient,
   type KubernetesObject,
   LEASES,
@@ -17,6 +18,7 @@ import {
 } from "@meltemi/kubernetes";
 import { type Clock, delay, MeshError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
+import { WAYPOINT_CLASS } from "../waypoint/gateway.ts";
 import { INSTALLED_KINDS } from "./kinds.ts";
 import { podsOf } from "./pods-of.ts";
 
@@ -129,6 +131,9 @@ async function removeDerived(options: RemoveOptions, deps: RemoveDependencies): 
   for (const namespace of (await client.list(NAMESPACES, { signal })).items)
     for (const name of PUBLISHED)
       await client.delete(CONFIG_MAPS, { namespace: nameOf(namespace), name }, { signal });
+  const gatewayClass = await client.get(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal });
+  if (gatewayClass?.spec?.controllerName === "istio.io/mesh-controller")
+    await client.delete(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal });
   const { istioNamespace: namespace } = options;
   await client.delete(SECRETS, { namespace, name: OWN_AUTHORITY }, { signal });
   const leases = await client.list(LEASES, { namespace, signal });

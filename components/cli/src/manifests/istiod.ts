@@ -2,6 +2,7 @@
 
 import { fieldEnv, imageOf, istiodName, type Manifest, ownerLabels, plainEnv } from "./objects.ts";
 import type { InstallValues } from "./values.ts";
+import { renderGatewayClasses, waypointEnv } from "./waypoints.ts";
 
 /** Cluster-wide rights, no wider than what the control plane reads and writes. */
 const CLUSTER_RULES: readonly object[] = [
@@ -34,6 +35,21 @@ const CLUSTER_RULES: readonly object[] = [
     ],
     verbs: ["get", "update", "patch"],
   },
+  // Marks a Gateway as taken, and makes the class that it serves.
+  { apiGroups: ["gateway.networking.k8s.io"], resources: ["gateways"], verbs: ["update", "patch"] },
+  {
+    apiGroups: ["gateway.networking.k8s.io"],
+    resources: ["gatewayclasses"],
+    verbs: ["create", "update", "patch"],
+  },
+  { apiGroups: [""], resources: ["services/status"], verbs: ["get", "update", "patch"] },
+  // What waypoints consist of.
+  ...[
+    { apiGroups: [""], resources: ["services", "serviceaccounts"] },
+    { apiGroups: ["apps"], resources: ["deployments"] },
+    { apiGroups: ["autoscaling"], resources: ["horizontalpodautoscalers"] },
+    { apiGroups: ["policy"], resources: ["poddisruptionbudgets"] },
+  ].map((rule) => ({ ...rule, verbs: ["get", "list", "watch", "create", "update", "patch", "delete"] })),
   {
     apiGroups: ["apiextensions.k8s.io"],
     resources: ["customresourcedefinitions"],
@@ -98,6 +114,7 @@ export function renderIstiod(values: InstallValues): readonly Manifest[] {
       roleRef: { apiGroup: rbac, kind: "Role", name },
       subjects,
     },
+    ...renderGatewayClasses(values, labels),
     renderService(values, labels),
     renderDeployment(values, labels),
   ];
@@ -187,6 +204,7 @@ function renderContainer(values: InstallValues): object {
       { name: "CLUSTER_ID", value: values.clusterId },
       { name: "TRUST_DOMAIN", value: values.trustDomain },
       { name: "LOG_FORMAT", value: values.logAsJson ? "json" : "plain" },
+      ...waypointEnv(values),
       ...plainEnv(values.pilot.env),
     ],
     resources: { requests: values.pilot.requests },

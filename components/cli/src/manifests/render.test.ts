@@ -63,3 +63,30 @@ test("ztunnel mounts the revocation lists where Istio does, and not where they a
   const off = ztunnel({ profile: "ambient", values: { ztunnel: { peerCaCrl: { enabled: false } } } });
   assert.doesNotMatch(off, /crl/i);
 });
+
+test("waypoints: the image is of the same hub and tag as everything else, pods as the values say", () => {
+  const env = (tree: Tree): Readonly<Record<string, string>> => {
+    const istiod = render(tree).find((o) => o.kind === "Deployment" && o.metadata.name === "istiod");
+    assert.ok(istiod);
+    const { template } = istiod["spec"] as {
+      template: { spec: { containers: { env: { name: string; value: string }[] }[] } };
+    };
+    const list = template.spec.containers[0]?.env ?? [];
+    return Object.fromEntries(list.map(({ name, value }) => [name, value]));
+  };
+  const plain = env({ profile: "ambient", hub: "example/x", tag: "1" });
+  assert.equal(plain["WAYPOINT_IMAGE"], "example/x/proxyv2:1");
+  assert.deepEqual(Object.keys(JSON.parse(plain["WAYPOINT_POD"] ?? "")), ["resources"]);
+  const waypoint = { nodeSelector: { a: "b" }, highAvailability: true };
+  const changed = env({ profile: "ambient", values: { global: { waypoint } } });
+  assert.deepEqual(JSON.parse(changed["WAYPOINT_POD"] ?? "").nodeSelector, { a: "b" });
+  assert.equal(changed["WAYPOINT_HIGH_AVAILABILITY"], "true");
+});
+
+test("overlays of a class are a ConfigMap that the control plane finds by its label", () => {
+  const gatewayClasses = { "istio-waypoint": { deployment: { spec: { minReadySeconds: 3 } } } };
+  const objects = render({ profile: "ambient", revision: "r1", values: { gatewayClasses } });
+  const map = objects.find((o) => o.metadata.name === "istio-r1-gatewayclass-istio-waypoint");
+  assert.equal(map?.metadata.labels?.["gateway.istio.io/defaults-for-class"], "istio-waypoint");
+  assert.deepEqual(map?.["data"], { deployment: "spec:\n  minReadySeconds: 3\n" });
+});

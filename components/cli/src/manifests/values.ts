@@ -4,6 +4,9 @@
  */
 
 import { suggestion } from "../suggest.ts";
+import { isTree, type Tree, TreeReader } from "./tree-reader.ts";
+
+export type { Tree };
 
 export interface ComponentValues {
   readonly enabled: boolean;
@@ -48,7 +51,20 @@ export interface InstallValues {
     readonly peerCaCrl: boolean;
     readonly requests: ResourceRequests;
   };
+  readonly waypoint: WaypointValues;
+  /** `gatewayClasses.<class>.<key>`: overlays for all Gateways of a class. */
+  readonly gatewayClasses: ReadonlyMap<string, ReadonlyMap<string, Tree>>;
   readonly logAsJson: boolean;
+}
+
+/** What waypoints are deployed as. */
+export interface WaypointValues {
+  /** Name of the image; hub, tag and variant are everybody's. */
+  readonly image: string;
+  /** Resources and placement of their pods, as `global.waypoint` has them. */
+  readonly pod: Tree;
+  /** Of ours: two replicas, apart, with an autoscaler and a disruption budget, where the Gateway does not say otherwise. */
+  readonly highAvailability: boolean;
 }
 
 export interface ResourceRequests {
@@ -59,9 +75,6 @@ export interface ResourceRequests {
 export type ValuesResult =
   | { readonly kind: "ok"; readonly values: InstallValues }
   | { readonly kind: "invalid"; readonly problems: readonly string[] };
-
-/** A tree as YAML gives it: maps, lists and scalars. */
-export type Tree = { readonly [key: string]: unknown };
 
 const DEFAULTS: Tree = {
   profile: "default",
@@ -83,8 +96,17 @@ const DEFAULTS: Tree = {
       logAsJson: false,
       nativeNftables: false,
       multiCluster: { clusterName: "Kubernetes" },
-      proxy: { clusterDomain: "cluster.local" },
+      proxy: { clusterDomain: "cluster.local", image: "proxyv2" },
+      waypoint: {
+        resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "2", memory: "1Gi" } },
+        affinity: {},
+        topologySpreadConstraints: [],
+        nodeSelector: {},
+        tolerations: [],
+        highAvailability: false,
+      },
     },
+    gatewayClasses: {},
     pilot: { env: {}, replicaCount: 1, resources: { requests: { cpu: "100m", memory: "256Mi" } } },
     cni: {
       ambient: { enabled: false, dnsCapture: true, ipv6: true },
@@ -144,6 +166,14 @@ export function readInstallValues(layers: readonly Tree[]): ValuesResult {
   return problems.length > 0 ? { kind: "invalid", problems } : { kind: "ok", values };
 }
 
+const WAYPOINT_POD_FIELDS = [
+  "resources",
+  "affinity",
+  "topologySpreadConstraints",
+  "nodeSelector",
+  "tolerations",
+] as const;
+
 function readTree(read: TreeReader): InstallValues {
   const requests = (path: string): ResourceRequests => ({
     cpu: read.text(`${path}.resources.requests.cpu`),
@@ -161,6 +191,12 @@ function readTree(read: TreeReader): InstallValues {
     trustDomain: read.text("meshConfig.trustDomain"),
     network: read.text("values.global.network"),
     logAsJson: read.flag("values.global.logAsJson"),
+    waypoint: {
+      image: read.text("values.global.proxy.image"),
+      pod: read.filled("values.global.waypoint", WAYPOINT_POD_FIELDS),
+      highAvailability: read.flag("values.global.waypoint.highAvailability"),
+    },
+    gatewayClasses: read.trees("values.gatewayClasses"),
     base: { enabled: read.flag("components.base.enabled") },
     pilot: {
       enabled: read.flag("components.pilot.enabled"),
@@ -191,66 +227,6 @@ function readTree(read: TreeReader): InstallValues {
       requests: requests("values.ztunnel"),
     },
   };
-}
-
-/** Reads typed leaves by dotted path and collects what does not fit. */
-class TreeReader {
-  readonly problems: string[] = [];
-  readonly #tree: Tree;
-
-  constructor(tree: Tree) {
-    this.#tree = tree;
-  }
-
-  #at(path: string): unknown {
-    return path.split(".").reduce<unknown>((node, key) => (isTree(node) ? node[key] : undefined), this.#tree);
-  }
-
-  #wrong(path: string, expected: string): void {
-    this.problems.push(`${path}: expected ${expected}, got ${JSON.stringify(this.#at(path))}`);
-  }
-
-  text(path: string): string {
-    const value = this.#at(path);
-    if (typeof value === "string") return value;
-    if (typeof value === "number") return String(value);
-    this.#wrong(path, "a text");
-    return "";
-  }
-
-  flag(path: string): boolean {
-    const value = this.#at(path);
-    if (typeof value === "boolean") return value;
-    this.#wrong(path, "true or false");
-    return false;
-  }
-
-  count(path: string, min: number, max: number): number {
-    const value = this.#at(path);
-    if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-    this.#wrong(path, `a whole number from ${min} to ${max}`);
-    return min;
-  }
-
-  textList(path: string): readonly string[] {
-    const value = this.#at(path);
-    if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
-    this.#wrong(path, "a list of texts");
-    return [];
-  }
-
-  textMap(path: string): ReadonlyMap<string, string> {
-    const value = this.#at(path);
-    if (!isTree(value)) {
-      this.#wrong(path, "a map of texts");
-      return new Map();
-    }
-    return new Map(Object.entries(value).map(([key, leaf]) => [key, String(leaf)]));
-  }
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A deep merge of maps; lists and scalars of `upper` replace those of `lower`. */

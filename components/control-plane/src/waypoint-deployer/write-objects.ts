@@ -6,7 +6,6 @@ import {
   GATEWAYS,
   type Gateway,
   HORIZONTAL_POD_AUTOSCALERS,
-  isNotFound,
   type KubernetesClient,
   type KubernetesObject,
   nameOf,
@@ -120,7 +119,7 @@ async function removePart(
 ): Promise<void> {
   const type = TYPES[part];
   const ref = { namespace: namespaceOf(gateway), name: generatedName(gateway) };
-  const existing = await getIfServed(client, type, ref, signal);
+  const existing = await client.get(type, ref, { signal });
   const isOurs = existing?.metadata?.ownerReferences?.some(({ uid }) => uid === gateway.metadata?.uid);
   const uid = existing?.metadata?.uid;
   if (existing === undefined || !isOurs || uid === undefined || strangerOf(existing, gateway) !== undefined)
@@ -130,19 +129,4 @@ async function removePart(
       kind: type.kind,
       object: `${ref.namespace}/${ref.name}`,
     });
-}
-
-/** A cluster need not know autoscalers. */
-async function getIfServed(
-  client: WriteDependencies["client"],
-  type: ResourceType,
-  ref: { readonly namespace: string; readonly name: string },
-  signal: AbortSignal,
-): Promise<KubernetesObject | undefined> {
-  try {
-    return await client.get(type, ref, { signal });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
