@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import { PEER_REVOKED } from "@meltemi/identity";
 import { parseIdentity } from "@meltemi/model";
 import { createTemporaryFolder, eventually, type TemporaryFolder } from "@meltemi/testkit";
-import { createMesh, type Mesh, type MeshNode } from "./ztunnel-mesh.fixture.ts";
+import { createMesh, type Mesh } from "./ztunnel-mesh.fixture.ts";
+import type { MeshNode } from "./ztunnel-node.fixture.ts";
 import { ANSWER, type MeshPod } from "./ztunnel-pod.fixture.ts";
 
 const PORT = 8080;

@@ -2,14 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import {
-  type CaptureKind,
-  createMesh,
-  type Mesh,
-  type MeshNode,
-  type Proxy as Ztunnel,
-} from "./ztunnel-mesh.fixture.ts";
+import { createMesh, type Mesh } from "./ztunnel-mesh.fixture.ts";
+import type { CaptureKind, MeshNode } from "./ztunnel-node.fixture.ts";
 import { ANSWER, HELLO, type MeshPod } from "./ztunnel-pod.fixture.ts";
+import type { MeshProxy } from "./ztunnel-proxy.fixture.ts";
 
 const PORT = 8080;
 const [SENT, ANSWERED] = [String(HELLO.length), String(ANSWER.length)];
@@ -24,12 +20,12 @@ function describeDedicated(capture: CaptureKind): void {
     void test(`${capture}: ${title}`, { timeout: 60_000 }, body);
   let mesh: Mesh;
   let [client, near, far, stranger, outside] = [] as unknown as [MeshPod, MeshPod, MeshPod, MeshPod, MeshPod];
-  let [ofClient, ofNear, ofFar] = [] as unknown as [Ztunnel, Ztunnel, Ztunnel];
+  let [ofClient, ofNear, ofFar] = [] as unknown as [MeshProxy, MeshProxy, MeshProxy];
 
   before(async () => {
     mesh = await createMesh({ name: `mlx-d-${capture.slice(0, 3)}`, capture });
     const [a, b] = [await mesh.node("a"), await mesh.node("b")];
-    const dedicated = async (node: MeshNode, name: string): Promise<[MeshPod, Ztunnel]> => {
+    const dedicated = async (node: MeshNode, name: string): Promise<[MeshPod, MeshProxy]> => {
       const pod = await node.pod(name, { captured: false, workload: { tunnelProtocol: "hbone" } });
       return [pod, await node.dedicate(pod)];
     };
@@ -43,7 +39,7 @@ function describeDedicated(capture: CaptureKind): void {
   after(() => mesh?.[Symbol.asyncDispose]());
 
   for (const family of ["ipv4", "ipv6"] as const) {
-    const tunnelled = async (server: MeshPod, proxy: Ztunnel): Promise<void> => {
+    const tunnelled = async (server: MeshPod, proxy: MeshProxy): Promise<void> => {
       const [out, into] = [ofClient.watch(), proxy.watch()];
       assert.equal(await client.call(server[family], PORT), ANSWER);
       const common = {

@@ -14,7 +14,8 @@ import {
 } from "@meltemi/model";
 import { eventually } from "@meltemi/testkit";
 import { type HboneStandIn, MARKER, markAndEcho, startHboneStandIn } from "./ztunnel-hbone.fixture.ts";
-import { type CaptureKind, createMesh, type Mesh, type MeshNode } from "./ztunnel-mesh.fixture.ts";
+import { createMesh, type Mesh } from "./ztunnel-mesh.fixture.ts";
+import type { CaptureKind, MeshNode } from "./ztunnel-node.fixture.ts";
 import { ANSWER, HELLO, type MeshPod } from "./ztunnel-pod.fixture.ts";
 import { createProxyReader, type ProxyHeader } from "./ztunnel-proxy-protocol.fixture.ts";
 

@@ -7,7 +7,8 @@ import { after, before, test } from "node:test";
 import { ip, newService } from "@meltemi/model";
 import { eventually } from "@meltemi/testkit";
 import { askTcp, askUdp, question, sendUdp, startResolver } from "./ztunnel-dns.fixture.ts";
-import { type CaptureKind, createMesh, type Mesh, type MeshNode } from "./ztunnel-mesh.fixture.ts";
+import { createMesh, type Mesh } from "./ztunnel-mesh.fixture.ts";
+import type { CaptureKind, MeshNode } from "./ztunnel-node.fixture.ts";
 import { ANSWER, type MeshPod } from "./ztunnel-pod.fixture.ts";
 
 const PORT = 8080;

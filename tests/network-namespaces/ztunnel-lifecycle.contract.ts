@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventually } from "@meltemi/testkit";
-import { type CaptureKind, createMesh, type Mesh, type MeshNode } from "./ztunnel-mesh.fixture.ts";
+import { createMesh, type Mesh } from "./ztunnel-mesh.fixture.ts";
+import type { CaptureKind, MeshNode } from "./ztunnel-node.fixture.ts";
 import { ANSWER, type MeshPod } from "./ztunnel-pod.fixture.ts";
 
 const PORT = 8080;

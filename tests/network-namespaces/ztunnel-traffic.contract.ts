@@ -5,7 +5,8 @@ import { after, before, test } from "node:test";
 import { EMPTY_MATCH, newService, type Policy, type Service, type Workload } from "@meltemi/model";
 import { policy } from "@meltemi/testkit";
 import { askTunnel } from "./ztunnel-hbone.fixture.ts";
-import { type CaptureKind, createMesh, type Mesh, type MeshNode } from "./ztunnel-mesh.fixture.ts";
+import { createMesh, type Mesh } from "./ztunnel-mesh.fixture.ts";
+import type { CaptureKind, MeshNode } from "./ztunnel-node.fixture.ts";
 import { ANSWER, callFrom, HELLO, type MeshPod } from "./ztunnel-pod.fixture.ts";
 import type { Watch } from "./ztunnel-watch.fixture.ts";
 
