@@ -13,7 +13,7 @@ export class MemoryChannel implements ByteChannel {
   /** Number of calls to `write`. */
   writes = 0;
   /** `write` says false once so much was written since the last `drain`. */
-  highWater = Number.POSITIVE_INFINITY;
+  highWater: number = Number.POSITIVE_INFINITY;
   bufferedBytes = 0;
 
   /** Everything written so far, as Latin-1. */
