@@ -3,6 +3,7 @@ import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "@melt
 import { type Clock, describeError, type Timer } from "@meltemi/runtime";
 import type { HttpFault } from "../exchange.ts";
 import { Http2Connection } from "./connection.ts";
+import { ConnectionWatch, type Watched } from "./connection-watch.ts";
 import { type ConnectionError, ErrorCode, errorCodeName } from "./constants.ts";
 import type { Http2ConnectionOptions } from "./options.ts";
 import { type BatchBuffers, Outbox } from "./outbox.ts";
@@ -36,12 +37,13 @@ export interface ChannelConnectionDeps {
 /** A last GOAWAY may take this long to leave; a peer that does not read must not keep the channel. */
 const CLOSE_LINGER_MS = 1000;
 
-export class ChannelConnection implements ByteConsumer, ConnectionEvents {
+export class ChannelConnection implements ByteConsumer, ConnectionEvents, Watched {
   readonly http2: Http2Connection;
   readonly #channel: ByteChannel;
   readonly #owner: ChannelConnectionOwner;
   readonly #options: Http2ConnectionOptions;
   readonly #clock: Clock;
+  readonly #watch: ConnectionWatch;
   /** The channel asked to wait. */
   #blocked = false;
   #flushScheduled = false;
@@ -50,10 +52,6 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
   #finished = false;
   #ended = false;
   #end: Http2End | undefined;
-  #lastActiveMs = 0;
-  #keepalive: Timer | undefined;
-  #head: Timer | undefined;
-  #idle: Timer | undefined;
   #closer: Timer | undefined;
 
   constructor(
@@ -68,18 +66,28 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
     this.#options = options;
     this.#clock = deps.clock;
     this.http2 = new Http2Connection(role, options, new Outbox(deps.buffers), this);
+    this.#watch = new ConnectionWatch(this, options, deps.clock);
   }
 
   start(extendedConnect: boolean): void {
     this.http2.start(extendedConnect);
-    this.#lastActiveMs = this.#clock.monotonicMs();
-    this.#watchHead();
-    this.#armKeepalive();
-    this.#armIdle();
+    this.#watch.start();
   }
 
   get active(): number {
     return this.http2.streams.size;
+  }
+
+  get settled(): boolean {
+    return this.http2.settled;
+  }
+
+  ping(): void {
+    this.http2.ping();
+  }
+
+  timeOut(detail: string): void {
+    this.abort({ kind: "timeout", detail }, { kind: "failed", detail });
   }
 
   /** Cuts the connection. */
@@ -91,7 +99,7 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
   drain(): void {
     if (this.#closing || this.#finished) return;
     this.#closing = true;
-    this.#guard(() => {
+    this.guard(() => {
       if (this.http2.role === "server") {
         this.http2.goaway();
         this.#closer = this.#after(this.#options.drainNoticeMs, () => this.#closeWhenDone(true));
@@ -103,7 +111,7 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
   /** Cuts everything now; a GOAWAY is tried. */
   abort(fault: HttpFault, end: Http2End = { kind: "aborted" }): void {
     this.#end ??= end;
-    this.#guard(() => {
+    this.guard(() => {
       if (!this.http2.closed) this.http2.writer.goaway(this.http2.lastPeerStreamId, ErrorCode.noError);
       this.http2.disconnected(fault);
       this.#finish();
@@ -118,7 +126,7 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
     // Spelled out: a read should not make a closure.
     try {
       this.http2.receive(chunk, this.#clock.monotonicMs());
-      if (this.http2.settled === (this.#head !== undefined)) this.#watchHead();
+      this.#watch.onReceived();
     } catch (error) {
       this.onInternalError(error);
     }
@@ -144,13 +152,13 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
   }
 
   onCapacity(): void {
-    this.#lastActiveMs = this.#clock.monotonicMs();
+    this.#watch.onActive();
     this.#owner.onCapacity();
     if (this.#closing || this.http2.draining) this.#closeWhenDone(false);
   }
 
   onPong(): void {
-    this.#armKeepalive();
+    this.#watch.onPong();
   }
 
   onFailed(error: ConnectionError): void {
@@ -219,8 +227,8 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
   #onTransportEnd(detail: string): void {
     const idle = this.#closing || this.http2.streams.size === 0;
     this.#end ??= idle ? { kind: "closed" } : { kind: "failed", detail };
-    this.#guard(() => this.http2.disconnected({ kind: "reset", detail }));
-    this.#guard(() => this.#finish());
+    this.guard(() => this.http2.disconnected({ kind: "reset", detail }));
+    this.guard(() => this.#finish());
     this.#tellEnd();
   }
 
@@ -250,10 +258,10 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
   #tellEnd(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#guard(() => this.#owner.onEnd(this.#end ?? { kind: "closed" }));
+    this.guard(() => this.#owner.onEnd(this.#end ?? { kind: "closed" }));
   }
 
-  #guard(task: () => void): void {
+  guard(task: () => void): void {
     try {
       task();
     } catch (error) {
@@ -262,50 +270,12 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents {
   }
 
   #after(delayMs: number, task: () => void): Timer {
-    return this.#clock.after(delayMs, () => this.#guard(task));
+    return this.#clock.after(delayMs, () => this.guard(task));
   }
 
   #cancelTimers(): void {
-    this.#keepalive?.cancel();
-    this.#head?.cancel();
-    this.#idle?.cancel();
+    this.#watch.stop();
     this.#closer?.cancel();
-  }
-
-  /** A peer that has begun must go on. */
-  #watchHead(): void {
-    this.#head?.cancel();
-    this.#head = undefined;
-    if (this.http2.settled || this.#finished) return;
-    this.#head = this.#after(this.#options.headTimeoutMs, () =>
-      this.#timeOut("peer began and did not go on"),
-    );
-  }
-
-  #armKeepalive(): void {
-    this.#keepalive?.cancel();
-    const { keepaliveIntervalMs } = this.#options;
-    if (keepaliveIntervalMs === undefined || this.#finished) return;
-    this.#keepalive = this.#after(keepaliveIntervalMs, () => {
-      this.http2.ping();
-      this.#keepalive = this.#after(this.#options.keepaliveTimeoutMs, () =>
-        this.#timeOut("keepalive: peer did not answer a PING in time"),
-      );
-    });
-  }
-
-  #armIdle(): void {
-    const { idleTimeoutMs } = this.#options;
-    if (idleTimeoutMs === undefined) return;
-    this.#idle = this.#after(idleTimeoutMs, () => {
-      const quietMs = this.#clock.monotonicMs() - this.#lastActiveMs;
-      if (this.http2.streams.size === 0 && quietMs >= idleTimeoutMs) this.drain();
-      else this.#armIdle();
-    });
-  }
-
-  #timeOut(detail: string): void {
-    this.abort({ kind: "timeout", detail }, { kind: "failed", detail });
   }
 }
 

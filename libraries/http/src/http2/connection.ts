@@ -20,13 +20,13 @@ import type { Outbox } from "./outbox.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
 import type { ConnectionEvents, Http2Role, ReceiverHost } from "./receiver-host.ts";
+import { RecentResets } from "./recent-resets.ts";
 import { CONNECTION_SEND_BYTES, SendScheduler } from "./send-scheduler.ts";
 import { INITIAL_PEER_SETTINGS, type PeerSettings } from "./settings.ts";
+import { SettleQueue } from "./settle-queue.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
 
-/** Streams that we reset of late, for which frames may still be under way. */
-const REMEMBERED_RESETS = 1024;
 /** Replies to control frames may exceed the outbox's bound by this much; a peer that makes us talk without listening is cut. */
 const CONTROL_BACKLOG_BYTES = 256 * 1024;
 const KEEPALIVE_OPAQUE: Uint8Array = Buffer.from("keepaliv");
@@ -53,26 +53,16 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   draining = false;
   readonly #events: ConnectionEvents;
   readonly #receiver: Receiver;
-  readonly #resets = new Set<number>();
+  readonly #resets = new RecentResets();
+  readonly #settling: SettleQueue;
   #nextStreamId = 1;
-  #receiving = false;
-  /** Streams with something to deliver; told in one go. */
-  #unsettled: Http2Stream[] = [];
-  #settleScheduled = false;
-  readonly #settleLater = (): void => {
-    this.#settleScheduled = false;
-    try {
-      this.#settle();
-    } catch (error) {
-      this.#events.onInternalError(error);
-    }
-  };
 
   constructor(role: Http2Role, options: Http2Options, outbox: Outbox, events: ConnectionEvents) {
     this.role = role;
     this.options = options;
     this.outbox = outbox;
     this.#events = events;
+    this.#settling = new SettleQueue((error) => events.onInternalError(error));
     this.writer = new FrameWriter(outbox);
     this.scheduler = new SendScheduler(outbox, this.writer);
     this.window = new ReceiveWindow(Math.max(DEFAULT_WINDOW_BYTES, options.connectionWindowBytes));
@@ -100,14 +90,14 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   /** Bytes from the peer; `chunk` is not kept. `nowMs` is any monotonic time. */
   receive(chunk: Uint8Array, nowMs: number): void {
     if (this.closed) return;
-    this.#receiving = true;
+    this.#settling.held = true;
     let error: ConnectionError | undefined;
     try {
       error = this.#receiver.receive(chunk, nowMs) ?? this.#backlogFault();
     } finally {
-      this.#receiving = false;
+      this.#settling.held = false;
     }
-    this.#settle();
+    this.#settling.run();
     if (error !== undefined) this.fail(error);
     else if (this.outbox.heldBytes > 0) this.#events.onOutput();
   }
@@ -183,7 +173,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
 
   refuseStream(streamId: number): void {
     this.lastPeerStreamId = streamId;
-    this.#rememberReset(streamId);
+    this.#resets.add(streamId);
     this.writer.rstStream(streamId, ErrorCode.refusedStream);
   }
 
@@ -287,7 +277,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
 
   sendReset(stream: Http2Stream, code: number): void {
     if (this.closed) return;
-    this.#rememberReset(stream.id);
+    this.#resets.add(stream.id);
     this.writer.rstStream(stream.id, code);
     this.#events.onOutput();
   }
@@ -301,34 +291,11 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   }
 
   settleSoon(stream: Http2Stream): void {
-    if (stream.settling) return;
-    stream.settling = true;
-    this.#unsettled.push(stream);
-    if (this.#receiving || this.#settleScheduled) return;
-    this.#settleScheduled = true;
-    queueMicrotask(this.#settleLater);
+    this.#settling.add(stream);
   }
 
   release(stream: Http2Stream): void {
     if (this.streams.delete(stream.id)) this.#events.onCapacity();
-  }
-
-  #settle(): void {
-    while (this.#unsettled.length > 0) {
-      const streams = this.#unsettled;
-      this.#unsettled = [];
-      for (const stream of streams) {
-        stream.settling = false;
-        stream.settle();
-      }
-    }
-  }
-
-  #rememberReset(streamId: number): void {
-    this.#resets.add(streamId);
-    if (this.#resets.size <= REMEMBERED_RESETS) return;
-    const [oldest] = this.#resets;
-    if (oldest !== undefined) this.#resets.delete(oldest);
   }
 
   #ping(opaque: Uint8Array): void {
