@@ -1,53 +1,40 @@
-/** Forms of single values. What passes here cannot be read as anything else when it is written into HTTP/1.1. */
-
-const PATH = 1;
-const AUTHORITY = 2;
-const TOKEN = 4;
-
-/** For each byte, what it may be part of. */
-const CHARS = new Uint8Array(256);
-const permit = (flag: number, chars: string): void => {
-  for (const char of chars) CHARS[char.charCodeAt(0)] = (CHARS[char.charCodeAt(0)] ?? 0) | flag;
-};
-const ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-permit(TOKEN, `${ALPHANUMERIC}!#$%&'*+-.^_\`|~`);
-// RFC 3986 §3.2.2 with port; no user information, which could pass for another host.
-permit(AUTHORITY, `${ALPHANUMERIC}-._~%!$&'()*+,;=:[]`);
-for (let code = 0x21; code < 256; code++) {
-  if (code !== 0x7f && code !== 0x23) CHARS[code] = (CHARS[code] ?? 0) | PATH;
-}
+/** Forms of single values: those of HTTP/1.1, so that what passes here cannot be read as anything else when it is written there. */
+import { isAuthority } from "../http1/authority.ts";
+import { isDigit, LOWER_TOKEN, TARGET } from "../http1/characters.ts";
 
 /** Longer ones have no honest use. */
 const MAX_TOKEN_CHARS = 64;
 /** More digits would not be a safe integer. */
 const MAX_LENGTH_DIGITS = 15;
 
-function consistsOf(text: string, flag: number): boolean {
+function consistsOf(text: string, chars: Uint8Array): boolean {
   for (let at = 0; at < text.length; at++) {
-    if (((CHARS[text.charCodeAt(at)] ?? 0) & flag) === 0) return false;
+    if ((chars[text.charCodeAt(at)] ?? 0) === 0) return false;
   }
   return text.length > 0;
 }
 
 export function methodFault(method: string): string | undefined {
   if (method === "GET" || method === "POST") return undefined;
-  return method.length <= MAX_TOKEN_CHARS && consistsOf(method, TOKEN)
+  return method.length <= MAX_TOKEN_CHARS && consistsOf(method, LOWER_TOKEN)
     ? undefined
     : ":method that is no token";
 }
 
 export function protocolFault(protocol: string): string | undefined {
-  const proper = protocol.length <= MAX_TOKEN_CHARS && consistsOf(protocol, TOKEN);
+  const proper = protocol.length <= MAX_TOKEN_CHARS && consistsOf(protocol, LOWER_TOKEN);
   return proper ? undefined : ":protocol that is no token";
 }
 
-export function authorityFault(authority: string): string | undefined {
-  return consistsOf(authority, AUTHORITY) ? undefined : ":authority that is no host with port";
+/** A CONNECT names the port as well (RFC 9110 §9.3.6). */
+export function authorityFault(authority: string, connect: boolean): string | undefined {
+  if (isAuthority(authority, connect ? "port required" : "port optional")) return undefined;
+  return connect ? ":authority that is not host:port" : ":authority that is no host with port";
 }
 
-/** Origin form, or `*` for OPTIONS: no space, no control character, no fragment. */
+/** Origin form, or `*` for OPTIONS: no space, no control character, no fragment, nothing above ASCII. */
 export function pathFault(path: string, method: string): string | undefined {
-  if (path.charCodeAt(0) === SLASH && consistsOf(path, PATH)) return undefined;
+  if (path.charCodeAt(0) === SLASH && consistsOf(path, TARGET)) return undefined;
   return path === "*" && method === "OPTIONS" ? undefined : ":path that is no path";
 }
 
@@ -63,9 +50,9 @@ export function parseLength(text: string): number | undefined {
   if (text.length === 0 || text.length > MAX_LENGTH_DIGITS) return undefined;
   let length = 0;
   for (let at = 0; at < text.length; at++) {
-    const digit = text.charCodeAt(at) - ZERO;
-    if (digit < 0 || digit > 9) return undefined;
-    length = 10 * length + digit;
+    const code = text.charCodeAt(at);
+    if (!isDigit(code)) return undefined;
+    length = 10 * length + code - ZERO;
   }
   return length;
 }

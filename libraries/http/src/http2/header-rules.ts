@@ -119,9 +119,10 @@ export function readRequestHead(head: Head): RequestHead | string {
   if (method === undefined) return "no :method";
   const authority = agreedAuthority(head);
   if (authority === undefined) return "no :authority, or host that differs from it";
-  const why = methodFault(method) ?? authorityFault(authority);
+  const connect = method === "CONNECT" && protocol === undefined;
+  const why = methodFault(method) ?? authorityFault(authority, connect);
   if (why !== undefined) return why;
-  if (method === "CONNECT" && protocol === undefined) return readConnect(head, authority);
+  if (connect) return readConnect(head, authority);
   const scheme = schemeOf(head.scheme);
   if (scheme === undefined) return ":scheme other than http and https";
   if (path === undefined) return "no :path";
@@ -145,7 +146,6 @@ function extendedFault(head: Head, protocol: string): string | undefined {
 /** RFC 9113 §8.5. */
 function readConnect(head: Head, authority: string): RequestHead | string {
   if (head.scheme !== undefined || head.path !== undefined) return "CONNECT with :scheme or :path";
-  if (!/:\d{1,5}$/.test(authority)) return "CONNECT to an authority without port";
   if (head.contentLength !== undefined) return "CONNECT with content-length";
   return requestHead(head, "CONNECT", "http", authority, "");
 }
