@@ -2,7 +2,7 @@
 
 import { rm } from "node:fs/promises";
 import type { Pod } from "@meltemi/kubernetes";
-import { describeError } from "@meltemi/runtime";
+import { describeError, detach } from "@meltemi/runtime";
 import { type ContainerExit, findContainer } from "./container/container-process.ts";
 import type { LaunchContext } from "./container/describe-launch.ts";
 import type { Container } from "./container/types.ts";
@@ -159,7 +159,16 @@ class Containers implements PodContainers {
   /** From now on, the container's end and its health are told. */
   #watch(running: RunningContainer): void {
     const { container, process } = running.options;
-    running.startProbes(this.#stateOf(container).started, (health) => void this.#onHealth(container, health));
+    running.startProbes(this.#stateOf(container).started, (health) =>
+      detach(
+        () => this.#onHealth(container, health),
+        (error) =>
+          this.#context.log.error("container's health not noted", {
+            container: container.name,
+            error: describeError(error),
+          }),
+      ),
+    );
     void process.exited
       .then((exit) => this.#onEnd(running, exit))
       .catch((error) =>

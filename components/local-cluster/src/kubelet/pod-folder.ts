@@ -53,14 +53,24 @@ export function podFolder(path: string): PodFolder {
     };
   };
   const sandboxFile = join(path, "sandbox.json");
+  /** By file, the last write that was begun: they end in the order in which they were asked for. */
+  const writes = new Map<string, Promise<void>>();
+  const write = (file: string, value: unknown): Promise<void> => {
+    const text = JSON.stringify(value);
+    const before = writes.get(file) ?? Promise.resolve();
+    // Who asked for the one before hears of its failure.
+    const written = before.catch(() => undefined).then(() => writeText(file, text));
+    writes.set(file, written);
+    return written;
+  };
   return {
     path,
     volumes: join(path, "volumes"),
     container,
-    writeSandbox: (record) => writeJson(sandboxFile, record),
+    writeSandbox: (record) => write(sandboxFile, record),
     readSandbox: async () => (await readJson(sandboxFile)) as SandboxRecord | undefined,
     removeSandbox: () => rm(sandboxFile, { force: true }),
-    writeContainer: (name, record) => writeJson(join(container(name).path, "record.json"), record),
+    writeContainer: (name, record) => write(join(container(name).path, "record.json"), record),
     async readContainers() {
       const found = new Map<string, ContainerRecord>();
       for (const name of await readdir(join(path, "containers")).catch(() => [])) {
@@ -74,10 +84,10 @@ export function podFolder(path: string): PodFolder {
   };
 }
 
-/** Replaced in one step: a crash leaves the old file or the new one. */
-async function writeJson(path: string, value: unknown): Promise<void> {
+/** Replaced in one step: a crash leaves the old file or the new one. One at a time for each path. */
+async function writeText(path: string, text: string): Promise<void> {
   await mkdir(join(path, ".."), { recursive: true });
-  await writeFile(`${path}.new`, JSON.stringify(value), { mode: 0o600 });
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
   await rename(`${path}.new`, path);
 }
 
