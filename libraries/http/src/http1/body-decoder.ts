@@ -24,6 +24,11 @@ export class BodyDecoder {
     this.#chunks = framing.kind === "chunked" ? new ChunkedDecoder(limits) : undefined;
   }
 
+  /** At least so many bytes are still to come. */
+  get missingBytes(): number {
+    return this.#chunks === undefined ? this.#left : 0;
+  }
+
   /** Goes on at `at`; returns where it stands. Without data, progress, end or refusal it needs more bytes after those. */
   step(bytes: Buffer, at: number, end: number): number {
     if (this.#chunks !== undefined) return this.#stepChunks(this.#chunks, bytes, at, end);

@@ -236,6 +236,37 @@ test("an early answer with the body still to come ends the connection, after rea
   assert.equal(server.closed(), true);
 });
 
+test("an answer whose body begins before the request is received loses nothing of the request", async () => {
+  for (const fields of [
+    "Content-Length: 3\r\n\r\nabc",
+    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+  ]) {
+    const server = testServer({}, (seen) => {
+      seen.exchange.respond(ok(), false);
+      seen.exchange.receive(seen);
+    });
+    server.channel.receive(`PUT / HTTP/1.1\r\nHost: a\r\n${fields}`);
+    await turn();
+    assert.equal(server.last().body, "abc");
+    server.last().exchange.end();
+    await turn();
+    assert.equal(server.channel.ended, false);
+  }
+});
+
+test("an answer with a body says close when the request's body is not here", async () => {
+  for (const [body, ended] of [
+    ["ab", true],
+    ["abc", false],
+  ] as const) {
+    const server = testServer({}, (seen) => seen.answer(403, "no"));
+    server.channel.receive(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n${body}`);
+    await turn();
+    assert.equal(/connection: close/.test(server.channel.sent), ended);
+    assert.equal(server.channel.ended, ended);
+  }
+});
+
 test("an answer in the middle of a body that is being read ends the connection after it", async () => {
   const server = testServer();
   server.channel.receive("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");

@@ -85,6 +85,10 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     return this.#state === "held";
   }
 
+  isRestHere(): boolean {
+    return this.#state === "held" || (this.#decoder?.missingBytes ?? 0) <= this.input.length;
+  }
+
   onTunnel(): void {
     this.#decoder = new BodyDecoder(TUNNEL, this.#options.limits);
     this.#state = "body";

@@ -20,6 +20,8 @@ export interface ExchangeOwner {
   readonly draining: boolean;
   /** True when the request was read to its end. What was received of it and nobody wants is dropped first. */
   readToEnd(): boolean;
+  /** What was received may hold the rest of the body. */
+  isRestHere(): boolean;
   /** A receiver is there, or takes more. */
   onReady(): void;
   onTunnel(): void;
@@ -103,11 +105,9 @@ export class Http1ServerExchange implements ServerExchange {
   respond(head: ResponseHead, ended: boolean): void {
     if (this.state !== "waiting") return;
     const { output, draining } = this.#owner;
-    // A body that is still to come, and that nobody will read, is the end of the connection.
-    const read = this.mayTunnel || this.#owner.readToEnd() || (this.receiver !== undefined && !ended);
     // What follows a refused CONNECT may be meant for the tunnel and must not be taken for a request.
     const refusedTunnel = this.#method === "CONNECT" && head.status >= 300;
-    this.keepAlive &&= read && !draining && !refusedTunnel;
+    this.keepAlive &&= this.#canReadOn(ended) && !draining && !refusedTunnel;
     const answered = {
       method: this.#method,
       modern: this.#modern,
@@ -123,6 +123,13 @@ export class Http1ServerExchange implements ServerExchange {
     if (this.tunnel) this.#owner.onTunnel();
     else if (this.mayTunnel) this.#owner.onReady();
     if (ended) this.end();
+  }
+
+  /** A body that is still to come, and that nobody will read, is the end of the connection: better said in the head. */
+  #canReadOn(ended: boolean): boolean {
+    if (this.mayTunnel) return true;
+    if (ended) return this.#owner.readToEnd();
+    return this.receiver !== undefined || (!this.#owesContinue && this.#owner.isRestHere());
   }
 
   #writeHead(text: HeadText | UnwritableHead): HeadText | undefined {
