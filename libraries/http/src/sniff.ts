@@ -4,6 +4,7 @@
  */
 
 import { LOWER_TOKEN, TARGET } from "./http1/characters.ts";
+import { CLIENT_PREFACE } from "./http2/constants.ts";
 import { type ClientHello, readClientHello } from "./sniff-tls.ts";
 
 export type Sniffed =
@@ -18,7 +19,7 @@ export type Sniffed =
 
 const NEED: Sniffed = { kind: "need" };
 const OTHER: Sniffed = { kind: "other" };
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+const PREFACE = Buffer.from(CLIENT_PREFACE);
 /** Longer than every registered method. */
 const MAX_METHOD_BYTES = 32;
 /** A request line that is longer is taken for one by its beginning. */

@@ -21,7 +21,7 @@ export const DEFAULT_HTTP1_LIMITS: Http1Limits = {
 /** Why a message is refused, and with which status a server says so. `why` never repeats bytes of the peer. */
 export interface Refusal {
   readonly kind: "bad";
-  readonly status: 400 | 408 | 413 | 431 | 501 | 505;
+  readonly status: 400 | 408 | 431 | 501 | 505;
   readonly why: string;
 }
 

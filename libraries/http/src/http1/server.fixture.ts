@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "@meltemi/runtime";
 import type {
   BodyReceiver,
   HttpFault,
+  ResponseHead,
   ServerConnection,
   ServerConnectionOwner,
   ServerExchange,
@@ -108,3 +109,18 @@ export function testServer(
 
 /** What was put off to the end of the turn is done after it. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+/** What {@link answerAtOnce} sends. */
+export const OK = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+export const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
+
+export function ok(...fields: readonly (readonly [string, string])[]): ResponseHead {
+  return { status: 200, headers: HeaderFields.of(...fields) };
+}
+
+export function answerAtOnce(seen: SeenExchange): void {
+  seen.exchange.receive(seen);
+  seen.answer(200);
+}
