@@ -25,12 +25,18 @@ export function createRegistry(): Registry {
     find: (group, version, plural) => byPath.get(`${group}/${version}/${plural}`),
     all: () => resources,
     setCustom(custom) {
-      resources = [...BUILT_IN_RESOURCES, ...custom];
+      resources = [...BUILT_IN_RESOURCES, ...custom.toSorted(byGroup)];
       byPath = indexByPath(resources);
       generation++;
     },
     generation: () => generation,
   };
+}
+
+/** Kubernetes gives all custom groups one priority and orders equals by name: `kubectl get gateway` means Gateway API's. */
+function byGroup(a: Resource, b: Resource): number {
+  if (a.group === b.group) return 0;
+  return a.group < b.group ? -1 : 1;
 }
 
 function indexByPath(resources: readonly Resource[]): ReadonlyMap<string, Served> {
