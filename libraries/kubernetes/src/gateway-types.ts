@@ -43,7 +43,6 @@ export interface Gateway extends KubernetesObject {
     };
   };
   readonly status?: {
-    readonly attachedListenerSets?: number;
     readonly addresses?: readonly GatewayAddressValue[];
     readonly conditions?: readonly Condition[];
     readonly listeners?: readonly GatewayListenerStatus[];

@@ -20,7 +20,7 @@ export interface ClusterDependencies {
   readonly signal: AbortSignal;
 }
 
-export const FIELD_MANAGER = "istioctl";
+const FIELD_MANAGER = "istioctl";
 const LOOK_EVERY_MS = 1_000;
 
 /** Namespace undefined: all. */

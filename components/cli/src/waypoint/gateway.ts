@@ -7,7 +7,7 @@ export const WAYPOINT_CLASS = "istio-waypoint";
 export const FOR_LABEL = "istio.io/waypoint-for";
 export const USE_LABEL = "istio.io/use-waypoint";
 export const REVISION_LABEL = "istio.io/rev";
-export const DEFAULT_NAME = "waypoint";
+const DEFAULT_NAME = "waypoint";
 const HIGH_AVAILABILITY_ANNOTATION = "meltemi.io/high-availability";
 
 const TRAFFIC_TYPES = ["all", "none", "service", "workload"] as const;

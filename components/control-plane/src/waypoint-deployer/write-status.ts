@@ -40,7 +40,7 @@ export async function writeGatewayStatus(
   const stored = gateway.status;
   const status: NonNullable<Gateway["status"]> = {
     ...(wanted.addresses.length > 0 && { addresses: wanted.addresses }),
-    attachedListenerSets: 0,
+    // No `attachedListenerSets`: older definitions of Gateway API refuse what they do not know, and none is what it means.
     conditions: timed(stored?.conditions, wanted.conditions, now),
     listeners: wanted.listeners.map((listener) => ({
       ...listener,
@@ -54,7 +54,6 @@ export async function writeGatewayStatus(
   const types = wanted.conditions.map(({ type }) => type);
   const comparable = {
     ...(stored?.addresses !== undefined && { addresses: stored.addresses }),
-    attachedListenerSets: stored?.attachedListenerSets,
     conditions: types.map((type) => stored?.conditions?.find((condition) => condition.type === type)),
     listeners: stored?.listeners,
   };
