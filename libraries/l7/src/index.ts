@@ -1,3 +1,9 @@
+export type { LocalitySource } from "./balance/locality.ts";
+export type { Ejection } from "./balance/outlier-detector.ts";
+export { HeldBytes } from "./proxy/held-body.ts";
+export { createHttpProxy, type HttpProxy, type HttpProxyDeps } from "./proxy/http-proxy.ts";
+export type { RequestObserver, RequestRecord, UpstreamRecord } from "./proxy/request-record.ts";
+export type { HttpSite } from "./proxy/site.ts";
 export type {
   Caller,
   Cancellation,
@@ -8,4 +14,17 @@ export type {
   VerifiedToken,
 } from "./request-context.ts";
 export { compileRoutes, type RouteProblem, type RouteTable } from "./routing/route-table.ts";
+export {
+  createPortServer,
+  type PortServer,
+  type PortServerDeps,
+  type PortServerOptions,
+  type PortSite,
+} from "./serve/port-server.ts";
+export { createTcpProxy, type TcpProxy, type TcpProxyDeps } from "./tcp/tcp-proxy.ts";
+export { compileTcpRoutes, type TcpRouteTable } from "./tcp/tcp-routes.ts";
+export type { ClientConnectionFacts, LiveTcp, TcpObserver, TcpRecord, TcpSite } from "./tcp/tcp-site.ts";
 export { RegexCache } from "./text/regex.ts";
+export type { DialFailure } from "./upstream/endpoint-pool.ts";
+export { LiveCluster, type LiveClusterDeps, type MeshView } from "./upstream/live-cluster.ts";
+export type { DialEndpoint, EndpointAddress, SpokenProtocol } from "./upstream/live-endpoint.ts";

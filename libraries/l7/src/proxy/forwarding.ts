@@ -9,7 +9,7 @@ import type {
   ServerExchange,
 } from "@meltemi/http";
 import type { RetryPolicy } from "@meltemi/model/l7";
-import type { Clock, Timer } from "@meltemi/runtime";
+import type { Clock } from "@meltemi/runtime";
 import type { LocalReply, RequestContext } from "../request-context.ts";
 import type { AttemptResult } from "../retry/decide-retry.ts";
 import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
@@ -23,6 +23,7 @@ import {
   ROUTE_TIMEOUT,
   upstreamFailure,
 } from "./replies.ts";
+import { TimeLimits } from "./time-limits.ts";
 import { Tries } from "./tries.ts";
 
 export interface ForwardingPlan {
@@ -55,6 +56,10 @@ export interface ForwardingOwner {
   onClientGone(fault: HttpFault): void;
 }
 
+const CONTINUE = 100;
+/** Servers that never say `100 Continue` wait for the body; curl waits as long for them. */
+const CONTINUE_WAIT_MS = 1000;
+
 export class Forwarding implements AttemptOwner, BodyReceiver {
   readonly #owner: ForwardingOwner;
   readonly #exchange: ServerExchange;
@@ -69,8 +74,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   #trailers: HeaderFields | undefined;
   #responseBegan = false;
   #over = false;
-  #routeTimer: Timer | undefined;
-  #tryTimer: Timer | undefined;
+  readonly #limits: TimeLimits;
   /** Of the try that was answered, or the last. */
   endpoint: UpstreamEndpoint | undefined;
   upstreamServiceTimeMs: number | undefined;
@@ -89,6 +93,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     this.#plan = plan;
     this.#deps = deps;
     this.#requestEnded = exchange.requestEnded;
+    this.#limits = new TimeLimits(deps.clock);
     this.#tries = new Tries(plan.retry, plan.cluster);
     if (!this.#requestEnded && (plan.retry.retries > 0 || plan.holdBody))
       this.#held = new HeldBody(deps.heldBytes);
@@ -122,8 +127,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     this.#trailers = trailers;
     if (this.#held !== undefined) this.#held.trailers = trailers;
     const { timeoutMs } = this.#plan;
-    if (timeoutMs !== undefined)
-      this.#routeTimer = this.#deps.clock.after(timeoutMs, () => this.#timedOut(ROUTE_TIMEOUT));
+    if (timeoutMs !== undefined) this.#limits.start("route", timeoutMs, () => this.#timedOut(ROUTE_TIMEOUT));
     if (this.#attempt?.isSending === true && this.#exchange.requestEnded === false)
       this.#attempt.end(trailers);
     this.#owner.onRequestEnd(this.#held);
@@ -147,16 +151,18 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     for (const chunk of held?.chunks ?? []) attempt.write(chunk, false);
     if (this.#requestEnded) attempt.end(this.#trailers);
     else if (this.#receiving) this.#exchange.resume();
+    else if (this.#exchange.request.expectsContinue) this.#awaitContinue();
     else this.#receive();
   }
 
   onAttemptInformational(status: number, headers: HeaderFields): void {
-    this.#exchange.inform(status, headers);
+    if (status !== CONTINUE) this.#exchange.inform(status, headers);
+    else if (!this.#receiving) this.#receive();
   }
 
   onAttemptResponse(attempt: Attempt, head: ResponseHead, ended: boolean): void {
     const { cluster } = this.#plan;
-    this.#tryTimer?.cancel();
+    this.#limits.stop("try");
     cluster.report(attempt.endpoint, { kind: "status", code: head.status });
     const result = responseResult(head, ended);
     if (this.#mayRetry(result)) {
@@ -187,7 +193,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
 
   onAttemptFailed(attempt: Attempt, failure: AttemptFailure): void {
     if (this.#over) return;
-    this.#tryTimer?.cancel();
+    this.#limits.stop("try");
     if (failure.kind !== "overflow")
       this.#plan.cluster.report(attempt.endpoint, {
         kind: "localOrigin",
@@ -208,6 +214,13 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   #receive(): void {
     this.#receiving = true;
     this.#exchange.receive(this);
+  }
+
+  /** The client sends its body when we receive it: which is when the service says so, or says nothing. */
+  #awaitContinue(): void {
+    this.#limits.start("continue", CONTINUE_WAIT_MS, () => {
+      if (!this.#over && !this.#responseBegan && !this.#receiving) this.#receive();
+    });
   }
 
   #try(): void {
@@ -234,7 +247,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     this.#attempt = attempt;
     const { perTryTimeoutMs } = retry;
     if (perTryTimeoutMs !== undefined)
-      this.#tryTimer = clock.after(perTryTimeoutMs, () => this.#tryTimedOut(attempt));
+      this.#limits.start("try", perTryTimeoutMs, () => this.#tryTimedOut(attempt));
     attempt.start();
   }
 
@@ -246,7 +259,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   #retry(attempt: Attempt): void {
     if (this.#receiving && !this.#requestEnded) this.#exchange.pause();
     const delayMs = this.#tries.backOff(attempt.endpoint.uid, this.#deps.random());
-    this.#tryTimer = this.#deps.clock.after(delayMs, () => {
+    this.#limits.start("try", delayMs, () => {
       if (!this.#over) this.#try();
     });
   }
@@ -283,8 +296,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
 
   #finish(): void {
     this.#over = true;
-    this.#routeTimer?.cancel();
-    this.#tryTimer?.cancel();
+    this.#limits.stopAll();
     this.#held?.abandon();
     const { limits } = this.#plan.cluster;
     limits.releaseRequest();

@@ -302,8 +302,37 @@ test("a slow client holds the endpoint back, and a slow endpoint the client", as
 
 test("informational answers pass", async () => {
   const bench = setUp();
+  const exchange = bench.send();
+  await bench.settle();
+  bench.tries[0]?.receiver.onInformational(103, new HeaderFields());
+  assert.deepEqual(exchange.informed, [103]);
+});
+
+test("a body is asked for when the service says 100", async () => {
+  const bench = setUp();
   const exchange = bench.send({ expectsContinue: true }, true);
   await bench.settle();
+  assert.equal(exchange.isReading, false);
   bench.tries[0]?.receiver.onInformational(100, new HeaderFields());
-  assert.deepEqual(exchange.informed, [100]);
+  assert.equal(exchange.isReading, true);
+  assert.deepEqual(exchange.informed, [], "the codec says 100 itself when it is read from");
+});
+
+test("a body is asked for when the service says nothing", async () => {
+  const bench = setUp();
+  const exchange = bench.send({ expectsContinue: true }, true);
+  await bench.settle();
+  bench.clock.advance(1000);
+  assert.equal(exchange.isReading, true);
+});
+
+test("a service that refuses before the body gets none", async () => {
+  const bench = setUp();
+  const exchange = bench.send({ expectsContinue: true }, true);
+  await bench.settle();
+  bench.tries[0]?.answer(417);
+  assert.equal(exchange.status, 417);
+  bench.clock.advance(2000);
+  assert.equal(exchange.isReading, false);
+  assert.equal(bench.tries[0]?.aborted, "cancelled");
 });

@@ -2,9 +2,10 @@
 
 import type { ServerExchange } from "@meltemi/http";
 import type { Identity } from "@meltemi/model";
-import type { Caller, RequestContext } from "../request-context.ts";
+import type { RequestContext } from "../request-context.ts";
 import { normalizePath } from "../routing/normalize-path.ts";
 import { withoutQuery } from "../routing/query.ts";
+import type { ClientConnectionFacts } from "../tcp/tcp-site.ts";
 import { forwardClientIdentity, prepareHead } from "./forward-head.ts";
 import { mirrorRequest } from "./mirrored-request.ts";
 import { ProxiedRequest, type ProxyDeps } from "./proxied-request.ts";
@@ -12,13 +13,6 @@ import { unusablePath } from "./replies.ts";
 import { RequestTally } from "./request-tally.ts";
 import { sendReply } from "./send-reply.ts";
 import type { HttpSite } from "./site.ts";
-
-/** What all requests of one client connection have in common. */
-export interface ClientConnectionFacts {
-  readonly caller: Caller;
-  readonly destination: RequestContext["destination"];
-  readonly serverName: string | undefined;
-}
 
 export interface HttpProxyDeps extends Omit<ProxyDeps, "mirror"> {
   readonly requestId: () => string;

@@ -1,5 +1,13 @@
 /** A cluster at work: follows the mesh's endpoints, balances among them, ejects those that fail, and owns their connections. */
 
+import {
+  type ClientConnectionOwner,
+  createHttp1Client,
+  createHttp2Client,
+  HTTP1_CLIENT_DEFAULTS,
+  HTTP2_CLIENT_DEFAULTS,
+  type Http2ConnectionOptions,
+} from "@meltemi/http";
 import type { LoadBalancing, MeshSnapshot } from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
 import type { Clock, Timer } from "@meltemi/runtime";
@@ -10,8 +18,8 @@ import { type Ejection, OutlierDetector, type TryResult } from "../balance/outli
 import type { RequestContext } from "../request-context.ts";
 import { type ClusterEndpoint, clusterMembers, type Labels } from "./cluster-endpoints.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
-import { EndpointPool } from "./endpoint-pool.ts";
-import { type DialEndpoint, EndpointState, LiveEndpoint } from "./live-endpoint.ts";
+import { EndpointPool, type EndpointPoolDeps } from "./endpoint-pool.ts";
+import { type DialEndpoint, type EndpointAddress, EndpointState, LiveEndpoint } from "./live-endpoint.ts";
 import type { EndpointChoice, UpstreamCluster } from "./upstream-cluster.ts";
 
 /** All that a cluster follows; replaced as a whole, compared by identity. */
@@ -45,6 +53,7 @@ export class LiveCluster implements UpstreamCluster {
   readonly #deps: LiveClusterDeps;
   readonly #detector: OutlierDetector | undefined;
   readonly #usesLabels: boolean;
+  readonly #http2Options: Http2ConnectionOptions;
   #states = new Map<string, EndpointState>();
   #endpoints: readonly LiveEndpoint[] = [];
   #preference: LoadBalancing | undefined;
@@ -58,6 +67,7 @@ export class LiveCluster implements UpstreamCluster {
     this.#deps = deps;
     this.limits = new ConnectionLimits(config.connectionPool);
     this.#usesLabels = config.subset !== undefined || config.locality?.kind === "failover";
+    this.#http2Options = http2OptionsOf(config.connectionPool);
     const { outlierDetection } = config;
     if (outlierDetection === undefined) return;
     this.#detector = new OutlierDetector(outlierDetection);
@@ -109,6 +119,10 @@ export class LiveCluster implements UpstreamCluster {
     if (ejection === undefined) return;
     this.#balancer = undefined;
     this.#deps.onEjection(this.config, ejection);
+  }
+
+  connectTcp(endpoint: EndpointAddress, signal: AbortSignal): ReturnType<DialEndpoint> {
+    return this.#deps.dial(endpoint, this.config, "tcp", signal);
   }
 
   /** No new requests; running ones end as they do. */
@@ -177,7 +191,7 @@ export class LiveCluster implements UpstreamCluster {
   ): (version: "HTTP/1.1" | "HTTP/2") => EndpointPool {
     const { connectTimeoutMs, httpIdleTimeoutMs, maxRequestsPerConnection, maxConnectionDurationMs } =
       this.config.connectionPool;
-    const { clock, dial, onInternalError } = this.#deps;
+    const { clock, onInternalError } = this.#deps;
     return (version) =>
       new EndpointPool(
         {
@@ -190,9 +204,25 @@ export class LiveCluster implements UpstreamCluster {
           clock,
           limits: this.limits,
           onInternalError,
-          dial: (owner, signal) => dial(address, this.config, version, owner, signal),
+          dial: (owner, signal) => this.#connect(address, version, owner, signal),
         },
       );
+  }
+
+  async #connect(
+    address: EndpointAddress,
+    version: "HTTP/1.1" | "HTTP/2",
+    owner: ClientConnectionOwner,
+    signal: AbortSignal,
+  ): ReturnType<EndpointPoolDeps["dial"]> {
+    const { clock, dial, onInternalError } = this.#deps;
+    const dialled = await dial(address, this.config, version, signal);
+    if (dialled.kind === "failed") return dialled;
+    const connection =
+      version === "HTTP/1.1"
+        ? createHttp1Client(dialled.channel, owner, HTTP1_CLIENT_DEFAULTS, { clock, onInternalError })
+        : createHttp2Client(dialled.channel, owner, this.#http2Options, { clock, onInternalError });
+    return { kind: "open", connection };
   }
 
   #scheduleSweep(intervalMs: number): void {
@@ -202,4 +232,18 @@ export class LiveCluster implements UpstreamCluster {
       this.#scheduleSweep(intervalMs);
     });
   }
+}
+
+function http2OptionsOf({
+  maxConcurrentStreams,
+  http2Keepalive,
+}: Cluster["connectionPool"]): Http2ConnectionOptions {
+  return {
+    ...HTTP2_CLIENT_DEFAULTS,
+    ...(maxConcurrentStreams !== undefined && { maxStreams: maxConcurrentStreams }),
+    ...(http2Keepalive !== undefined && {
+      keepaliveIntervalMs: http2Keepalive.intervalMs,
+      keepaliveTimeoutMs: http2Keepalive.timeoutMs,
+    }),
+  };
 }

@@ -1,21 +1,24 @@
 /** One endpoint of one cluster as this process knows it: what it is, what runs there, and its connections. */
 
-import type { ClientConnectionOwner, HttpVersion } from "@meltemi/http";
+import type { HttpVersion } from "@meltemi/http";
+import type { ByteChannel } from "@meltemi/l4";
 import type { Ip, Locality, Workload } from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
 import type { BalancedEndpoint } from "../balance/endpoint.ts";
 import type { ClusterEndpoint, Labels } from "./cluster-endpoints.ts";
-import type { EndpointPool, EndpointPoolDeps } from "./endpoint-pool.ts";
+import type { DialFailure, EndpointPool } from "./endpoint-pool.ts";
 import type { UpstreamEndpoint } from "./upstream-cluster.ts";
 
-/** Opens a connection to the endpoint that speaks the given version. */
+/** What will be spoken on a connection; for ALPN, where TLS is originated. */
+export type SpokenProtocol = "HTTP/1.1" | "HTTP/2" | "tcp";
+
+/** Opens a connection to the endpoint. Rejections are errors of this program. */
 export type DialEndpoint = (
   endpoint: EndpointAddress,
   cluster: Cluster,
-  version: "HTTP/1.1" | "HTTP/2",
-  owner: ClientConnectionOwner,
+  speaks: SpokenProtocol,
   signal: AbortSignal,
-) => ReturnType<EndpointPoolDeps["dial"]>;
+) => Promise<{ readonly kind: "open"; readonly channel: ByteChannel } | DialFailure>;
 
 /** Where an endpoint is. */
 export interface EndpointAddress {

@@ -7,6 +7,7 @@ import type { TryResult } from "../balance/outlier-detector.ts";
 import type { RequestContext } from "../request-context.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import type { EndpointPool } from "./endpoint-pool.ts";
+import type { DialEndpoint } from "./live-endpoint.ts";
 
 export interface UpstreamEndpoint {
   /** Of the workload, or the address where there is none. */
@@ -30,6 +31,11 @@ export type EndpointChoice =
     }
   /** None is there, or none may be used. */
   | { readonly kind: "none" };
+
+/** A cluster for bytes that are not HTTP: no pool, one connection for one connection. */
+export interface TcpUpstream extends Pick<UpstreamCluster, "config" | "limits" | "choose" | "report"> {
+  connectTcp(endpoint: UpstreamEndpoint, signal: AbortSignal): ReturnType<DialEndpoint>;
+}
 
 export interface UpstreamCluster {
   readonly config: Cluster;

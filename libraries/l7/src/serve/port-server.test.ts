@@ -1,0 +1,369 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
+import { type AddressInfo, connect, createServer as createTcpServer, type Server } from "node:net";
+import { after, before, test } from "node:test";
+import { createRelays, tcpChannel } from "@meltemi/l4";
+import { applyAddressUpdates, EMPTY_SNAPSHOT, ip, newService, newWorkload, type Port } from "@meltemi/model";
+import type { Cluster, HttpRoute, ServedProtocol } from "@meltemi/model/l7";
+import { systemClock } from "@meltemi/runtime";
+import { HeldBytes } from "../proxy/held-body.ts";
+import { createHttpProxy } from "../proxy/http-proxy.ts";
+import type { RequestRecord } from "../proxy/request-record.ts";
+import { compileRoutes } from "../routing/route-table.ts";
+import { createTcpProxy } from "../tcp/tcp-proxy.ts";
+import { compileTcpRoutes } from "../tcp/tcp-routes.ts";
+import type { TcpRecord } from "../tcp/tcp-site.ts";
+import { LiveCluster } from "../upstream/live-cluster.ts";
+import { createPortServer, type PortSite } from "./port-server.ts";
+
+/** Real sockets on loopback: clients of Node, the proxy, servers of Node. */
+
+const servers: { close(): unknown }[] = [];
+after(() => {
+  for (const server of servers) server.close();
+});
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  servers.push(server);
+  return (server.address() as AddressInfo).port;
+}
+
+const backends = { http1: 0, http2: 0, tcp: 0, closed: 1 };
+before(async () => {
+  backends.http1 = await listen(
+    createServer((incoming, response) => {
+      if (incoming.url === "/crash") return void incoming.socket.destroy();
+      response.setHeader("x-seen", `${incoming.method} ${incoming.url} ${incoming.headers.host}`);
+      response.setHeader("x-request-id", incoming.headers["x-request-id"] ?? "none");
+      incoming.pipe(response);
+    }).on("upgrade", (_incoming, socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+      socket.pipe(socket);
+    }),
+  );
+  const http2 = createHttp2Server();
+  http2.on("stream", (stream, headers) => {
+    stream.respond({ ":status": 200, "x-path": headers[":path"] ?? "" }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.pipe(stream);
+  });
+  backends.http2 = await listen(http2 as unknown as Server);
+  backends.tcp = await listen(createTcpServer((socket) => socket.pipe(socket)));
+});
+
+interface Bench {
+  readonly port: number;
+  readonly requests: RequestRecord[];
+  readonly connections: TcpRecord[];
+  readonly errors: unknown[];
+  readonly drain: () => Promise<number>;
+}
+
+async function serve(
+  protocol: ServedProtocol,
+  backend: keyof typeof backends,
+  upstreamProtocol: Cluster["protocol"],
+  routes?: readonly HttpRoute[],
+): Promise<Bench> {
+  const service = { namespace: "default", hostname: "reviews.default.svc.cluster.local" };
+  const served: Port = { servicePort: 80, targetPort: backends[backend], appProtocol: "unknown" };
+  const snapshot = applyAddressUpdates(EMPTY_SNAPSHOT, [
+    { kind: "service", service: newService({ name: "reviews", ports: [served], ...service }) },
+    {
+      kind: "workload",
+      workload: newWorkload({
+        uid: "uid",
+        name: "reviews-1",
+        namespace: "default",
+        addresses: [ip("127.0.0.1")],
+        services: new Map([["default/reviews.default.svc.cluster.local", [served]]]),
+      }),
+    },
+  ]);
+  const errors: unknown[] = [];
+  const onInternalError = (error: unknown): void => void errors.push(error);
+  const cluster = new LiveCluster(
+    {
+      name: "reviews",
+      service,
+      port: 80,
+      protocol: upstreamProtocol,
+      loadBalancer: { kind: "roundRobin" },
+      connectionPool: {
+        connectTimeoutMs: 1000,
+        tcpIdleTimeoutMs: 0,
+        maxRequestsPerConnection: 0,
+        httpIdleTimeoutMs: 60_000,
+      },
+    },
+    {
+      clock: systemClock,
+      random: Math.random,
+      view: () => ({ snapshot, labels: new Map() }),
+      source: () => ({
+        locality: { region: "", zone: "", subzone: "" },
+        network: "",
+        clusterId: "",
+        node: "",
+        labels: {},
+      }),
+      dial: async ({ port }) => {
+        const socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
+        try {
+          await once(socket, "connect");
+          return { kind: "open", channel: tcpChannel(socket) };
+        } catch (error) {
+          return { kind: "failed", timedOut: false, detail: String(error) };
+        }
+      },
+      onInternalError,
+      onEjection: () => undefined,
+    },
+  );
+  const requests: RequestRecord[] = [];
+  const connections: TcpRecord[] = [];
+  const site: PortSite = {
+    protocol,
+    http: {
+      service,
+      filters: [],
+      routes: routes && compileRoutes(routes),
+      defaultCluster: cluster,
+      cluster: (name) => (name === "reviews" ? cluster : undefined),
+      defaultRetry: {
+        retries: 2,
+        on: ["connect-failure"],
+        statusCodes: [],
+        backoffBaseMs: 1,
+        backoffMaxMs: 2,
+        avoidPreviousHosts: true,
+        otherLocalities: false,
+      },
+      pathNormalization: "base",
+      forwardClientIdentity: false,
+      observer: { onComplete: (record) => void requests.push(record) },
+    },
+    tcp: {
+      service,
+      routes: compileTcpRoutes([]),
+      defaultCluster: cluster,
+      cluster: () => undefined,
+      authorize: () => undefined,
+      observer: { onOpened: () => undefined, onComplete: (record) => void connections.push(record) },
+    },
+  };
+  const deps = { clock: systemClock, random: Math.random, onInternalError };
+  const ports = createPortServer(
+    { sniffTimeoutMs: 0 },
+    {
+      ...deps,
+      http: createHttpProxy({
+        ...deps,
+        heldBytes: new HeldBytes(1024 * 1024),
+        requestId: () => "id-of-the-proxy",
+        identity: { trustDomain: "cluster.local", namespace: "default", serviceAccount: "waypoint" },
+      }),
+      tcp: createTcpProxy({
+        ...deps,
+        relays: createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock: systemClock }),
+      }),
+      onRefused: () => undefined,
+    },
+  );
+  const caller = { ip: ip("10.0.1.1"), port: 40_000, identity: undefined, workload: undefined, labels: {} };
+  const port = await listen(
+    createTcpServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
+      ports.serve(
+        tcpChannel(socket),
+        { caller, destination: { ip: ip("10.96.0.1"), port: 80 }, serverName: undefined },
+        () => site,
+      ),
+    ),
+  );
+  return { port, requests, connections, errors, drain: () => ports.drain(5000) };
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: Record<string, unknown>;
+  readonly body: string;
+}
+
+async function call(
+  port: number,
+  path: string,
+  body?: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const outgoing = request({
+    port,
+    path,
+    method: body === undefined ? "GET" : "POST",
+    agent: false,
+    headers: { host: "reviews", ...headers },
+  });
+  outgoing.end(body);
+  const [response] = (await once(outgoing, "response")) as [import("node:http").IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() };
+}
+
+for (const protocol of ["http", "sniff"] as const) {
+  test(`HTTP/1.1 through a port of protocol ${protocol}`, async () => {
+    const bench = await serve(protocol, "http1", "http1");
+    const answer = await call(bench.port, "/hello?x=1", "payload");
+    assert.deepEqual([answer.status, answer.body], [200, "payload"]);
+    assert.equal(answer.headers["x-seen"], "POST /hello?x=1 reviews");
+    assert.equal(answer.headers["x-request-id"], "id-of-the-proxy");
+    const large = "x".repeat(3 * 1024 * 1024);
+    assert.equal((await call(bench.port, "/large", large)).body, large);
+    assert.deepEqual(
+      bench.requests.map(({ responseCode, requestBytes, responseBytes }) => [
+        responseCode,
+        requestBytes,
+        responseBytes,
+      ]),
+      [
+        [200, 7, 7],
+        [200, large.length, large.length],
+      ],
+    );
+    assert.deepEqual(bench.errors, []);
+  });
+}
+
+test("HTTP/2 from the client, HTTP/1.1 to the service, and trailers end to end over HTTP/2", async () => {
+  for (const backend of ["http1", "http2"] as const) {
+    const bench = await serve("sniff", backend, "sameAsClient");
+    if (backend === "http1") continue;
+    const session = connectHttp2(`http://127.0.0.1:${bench.port}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/echo.Echo/Say",
+      te: "trailers",
+      "content-type": "application/grpc",
+    });
+    stream.end(Buffer.from([0, 0, 0, 0, 1, 7]));
+    const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+    const trailers = once(stream, "trailers");
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    assert.equal(headers["x-path"], "/echo.Echo/Say");
+    assert.deepEqual([...Buffer.concat(chunks)], [0, 0, 0, 0, 1, 7]);
+    assert.equal(((await trailers)[0] as Record<string, unknown>)["grpc-status"], "0");
+    assert.deepEqual(bench.requests[0]?.grpc, { status: 0, requestMessages: 1, responseMessages: 1 });
+    session.close();
+  }
+});
+
+test("an HTTP/2 client of a service that speaks HTTP/1.1", async () => {
+  const bench = await serve("http", "http1", "http1");
+  const session = connectHttp2(`http://127.0.0.1:${bench.port}`);
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      const stream = session.request({ ":method": "POST", ":path": `/${index}` });
+      stream.end(`body ${index}`);
+      let body = "";
+      for await (const chunk of stream.setEncoding("utf8")) body += chunk;
+      return body;
+    }),
+  );
+  assert.deepEqual(
+    answers,
+    Array.from({ length: 20 }, (_, index) => `body ${index}`),
+  );
+  session.close();
+});
+
+test("an upgrade becomes bytes in both directions", async () => {
+  const bench = await serve("http", "http1", "http1");
+  const outgoing = request({
+    port: bench.port,
+    path: "/socket",
+    agent: false,
+    headers: { connection: "upgrade", upgrade: "echo", host: "reviews" },
+  });
+  outgoing.end();
+  const [response, socket] = (await once(outgoing, "upgrade")) as [
+    import("node:http").IncomingMessage,
+    import("node:net").Socket,
+  ];
+  assert.equal(response.statusCode, 101);
+  socket.write("ping");
+  assert.equal(String((await once(socket, "data"))[0]), "ping");
+  socket.destroy();
+});
+
+test("bytes of another protocol pass a port that is not declared", async () => {
+  const bench = await serve("sniff", "tcp", "http1");
+  const socket = connect(bench.port, "127.0.0.1");
+  socket.write("\x00\x01binary");
+  assert.equal(String((await once(socket, "data"))[0]), "\x00\x01binary");
+  const closed = once(socket, "close");
+  socket.end();
+  await closed;
+  assert.deepEqual(
+    bench.connections.map(({ receivedBytes, sentBytes, responseFlags }) => [
+      receivedBytes,
+      sentBytes,
+      responseFlags,
+    ]),
+    [[8, 8, []]],
+  );
+});
+
+test("a service that is down: 503, and the client's connection lives on", async () => {
+  const bench = await serve("http", "closed", "http1");
+  assert.equal((await call(bench.port, "/")).status, 503);
+  assert.deepEqual(bench.requests[0]?.responseFlags, ["UF"]);
+  assert.equal(bench.requests[0]?.attempts, 3);
+});
+
+test("a service that breaks the connection: 503 UC", async () => {
+  const bench = await serve("http", "http1", "http1");
+  const answer = await call(bench.port, "/crash");
+  assert.equal(answer.status, 503);
+  assert.deepEqual(bench.requests[0]?.responseFlags, ["UC"]);
+});
+
+test("100-continue is the service's to say", async () => {
+  const bench = await serve("http", "http1", "http1");
+  const outgoing = request({
+    port: bench.port,
+    method: "POST",
+    path: "/",
+    agent: false,
+    headers: { expect: "100-continue", host: "reviews" },
+  });
+  outgoing.flushHeaders();
+  await once(outgoing, "continue");
+  outgoing.end("after");
+  const [response] = (await once(outgoing, "response")) as [import("node:http").IncomingMessage];
+  let body = "";
+  for await (const chunk of response.setEncoding("utf8")) body += chunk;
+  assert.equal(body, "after");
+});
+
+test("draining ends idle connections at once and running requests as they end", async () => {
+  const bench = await serve("http", "http1", "http1");
+  const outgoing = request({
+    port: bench.port,
+    method: "POST",
+    path: "/",
+    agent: false,
+    headers: { host: "reviews" },
+  });
+  outgoing.write("begun ");
+  const [response] = (await once(outgoing, "response")) as [import("node:http").IncomingMessage];
+  const drained = bench.drain();
+  outgoing.end("and ended");
+  let body = "";
+  for await (const chunk of response.setEncoding("utf8")) body += chunk;
+  assert.equal(body, "begun and ended");
+  assert.equal(await drained, 0);
+});

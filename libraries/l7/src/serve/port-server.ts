@@ -1,0 +1,186 @@
+/** Serves what clients open towards one port of a service: finds out what is spoken, and hands it to who speaks it. */
+
+import {
+  createHttp1Server,
+  createHttp2Server,
+  HTTP1_SERVER_DEFAULTS,
+  HTTP2_SERVER_DEFAULTS,
+  type ServerConnection,
+  type ServerConnectionOwner,
+  type SniffResult,
+  sniffChannel,
+} from "@meltemi/http";
+import type { ByteChannel } from "@meltemi/l4";
+import type { ServedProtocol } from "@meltemi/model/l7";
+import { type Clock, delay } from "@meltemi/runtime";
+import type { HttpProxy } from "../proxy/http-proxy.ts";
+import type { HttpSite } from "../proxy/site.ts";
+import type { TcpProxy } from "../tcp/tcp-proxy.ts";
+import type { ClientConnectionFacts, TcpSite } from "../tcp/tcp-site.ts";
+
+/** A port as it is now; every request and every connection asks once, and keeps what it got. */
+export interface PortSite {
+  readonly protocol: ServedProtocol;
+  readonly http: HttpSite;
+  readonly tcp: TcpSite;
+}
+
+export interface PortServerOptions {
+  /** `meshConfig.protocolDetectionTimeout`; zero: wait for the client's first bytes as long as it takes. */
+  readonly sniffTimeoutMs: number;
+}
+
+export interface PortServerDeps {
+  readonly clock: Clock;
+  readonly http: HttpProxy;
+  readonly tcp: TcpProxy;
+  readonly onInternalError: (error: unknown) => void;
+  /** A request that was refused before it could be read as one. */
+  readonly onRefused: (status: number, detail: string, connection: ClientConnectionFacts) => void;
+}
+
+export interface PortServer {
+  /**
+   * Takes over a channel that was not opened. `site` is asked for each request of the connection: configuration that changes
+   * holds for the next one. Undefined: the port is served no more, and the connection ends.
+   */
+  serve(channel: ByteChannel, connection: ClientConnectionFacts, site: () => PortSite | undefined): void;
+  readonly connections: number;
+  /** No further requests; running ones end as they do, for `deadlineMs` at most. Returns how many were cut. */
+  drain(deadlineMs: number): Promise<number>;
+}
+
+export function createPortServer(options: PortServerOptions, deps: PortServerDeps): PortServer {
+  return new Server(options, deps);
+}
+
+class Server implements PortServer {
+  readonly #options: PortServerOptions;
+  readonly #deps: PortServerDeps;
+  readonly #http1: ReturnType<typeof createHttp1Server>;
+  readonly #http2: ReturnType<typeof createHttp2Server>;
+  readonly #open = new Set<HttpClient>();
+  #draining: AbortController | undefined;
+
+  constructor(options: PortServerOptions, deps: PortServerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    const { clock, onInternalError } = deps;
+    this.#http1 = createHttp1Server(HTTP1_SERVER_DEFAULTS, { clock, onInternalError });
+    this.#http2 = createHttp2Server(HTTP2_SERVER_DEFAULTS, { clock, onInternalError });
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  serve(channel: ByteChannel, facts: ClientConnectionFacts, site: () => PortSite | undefined): void {
+    const now = site();
+    if (now === undefined) {
+      channel.abort("other-side-failed");
+      return;
+    }
+    const isLooking = now.protocol !== "tcp" || now.tcp.routes.asksForServerName;
+    if (!isLooking) {
+      this.#deps.tcp.serve(channel, facts, now.tcp);
+      return;
+    }
+    const { clock } = this.#deps;
+    // What a port declares does not tell HTTP/1 from HTTP/2, nor the name in a TLS hello: both are read.
+    const timeoutMs = now.protocol === "http" ? 0 : this.#options.sniffTimeoutMs;
+    sniffChannel(
+      channel,
+      {
+        onSniffed: (result, sniffed) => this.#serveSniffed(result, sniffed, facts, site, now),
+        onGone: () => undefined,
+      },
+      { timeoutMs },
+      { clock },
+    );
+  }
+
+  #serveSniffed(
+    result: SniffResult,
+    channel: ByteChannel,
+    facts: ClientConnectionFacts,
+    site: () => PortSite | undefined,
+    now: PortSite,
+  ): void {
+    const { protocol } = now;
+    const readsHttp = protocol === "http" || protocol === "sniff";
+    if (readsHttp && result.kind === "http2") this.#serveHttp(channel, facts, site, "HTTP/2");
+    // A port that is declared HTTP answers with 400 what is not.
+    else if (protocol === "http" || (protocol === "sniff" && result.kind === "http1"))
+      this.#serveHttp(channel, facts, site, "HTTP/1.1");
+    else {
+      const serverName = result.kind === "tls" ? result.serverName : undefined;
+      this.#deps.tcp.serve(channel, { ...facts, serverName }, now.tcp);
+    }
+  }
+
+  #serveHttp(
+    channel: ByteChannel,
+    facts: ClientConnectionFacts,
+    site: () => PortSite | undefined,
+    version: "HTTP/1.1" | "HTTP/2",
+  ): void {
+    const client = new HttpClient(facts, site, this.#deps, () => this.#closed(client));
+    this.#open.add(client);
+    client.connection =
+      version === "HTTP/2" ? this.#http2.serve(channel, client) : this.#http1.accept(channel, client);
+    if (this.#draining !== undefined) client.connection.drain();
+  }
+
+  #closed(client: HttpClient): void {
+    this.#open.delete(client);
+    if (this.#open.size === 0) this.#draining?.abort();
+  }
+
+  async drain(deadlineMs: number): Promise<number> {
+    this.#draining ??= new AbortController();
+    for (const client of this.#open) client.connection?.drain();
+    if (this.#open.size > 0)
+      await delay(this.#deps.clock, deadlineMs, this.#draining.signal).catch(() => undefined);
+    let cut = 0;
+    for (const client of this.#open) {
+      cut += client.connection?.active ?? 0;
+      client.connection?.close();
+    }
+    return cut;
+  }
+}
+
+/** One client that speaks HTTP. */
+class HttpClient implements ServerConnectionOwner {
+  readonly #facts: ClientConnectionFacts;
+  readonly #site: () => PortSite | undefined;
+  readonly #deps: PortServerDeps;
+  readonly #onClosed: () => void;
+  connection: ServerConnection | undefined;
+
+  constructor(
+    facts: ClientConnectionFacts,
+    site: () => PortSite | undefined,
+    deps: PortServerDeps,
+    onClosed: () => void,
+  ) {
+    this.#facts = facts;
+    this.#site = site;
+    this.#deps = deps;
+    this.#onClosed = onClosed;
+  }
+
+  onExchange(exchange: Parameters<ServerConnectionOwner["onExchange"]>[0]): void {
+    const site = this.#site();
+    if (site === undefined) exchange.abort("refused");
+    else this.#deps.http.serve(exchange, this.#facts, site.http);
+  }
+
+  onRefused(status: number, detail: string): void {
+    this.#deps.onRefused(status, detail, this.#facts);
+  }
+
+  onClosed(): void {
+    this.#onClosed();
+  }
+}
