@@ -156,6 +156,7 @@ export async function startControlPlane(
       },
       debounce: { leadingMs: 1, quietMs: 20, maxMs: 200 },
       requireToken: options.requireToken ?? true,
+      blockedKeyAddresses: [],
     },
     {
       client,

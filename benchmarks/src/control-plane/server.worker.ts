@@ -60,6 +60,7 @@ const plane = createControlPlane(
     },
     debounce: DEFAULT_DEBOUNCE,
     requireToken: false,
+    blockedKeyAddresses: [],
   },
   {
     client: cluster.client,

@@ -1,11 +1,13 @@
 /** Configuration of the control plane: arguments and environment under istiod's names, and the mesh's ConfigMap. */
 
+import { type Cidr, parseCidr } from "@meltemi/model";
 import { type Environment, EnvironmentReader, MeshError } from "@meltemi/runtime";
 import { parse } from "yaml";
 import { parseTrustedNodeAccounts, type ServiceAccountName } from "./certificate-authority/decide-issue.ts";
 import type { TrafficSettings } from "./compile/l7/traffic-settings.ts";
 import { DEFAULT_DEBOUNCE, type DebounceOptions } from "./distribute/decide-push.ts";
 import { readTrafficSettings } from "./mesh-traffic-config.ts";
+import { LOOPBACK } from "./sources/outbound-guard.ts";
 import { type PodDefaults, readPodDefaults } from "./waypoint-deployer/settings.ts";
 
 export interface ControlPlaneConfig {
@@ -26,6 +28,8 @@ export interface ControlPlaneConfig {
   /** Revocation lists of a plugged-in CA go out to every namespace. */
   readonly revocationLists: boolean;
   readonly requireToken: boolean;
+  /** Addresses that token issuers' keys are not fetched from. */
+  readonly blockedKeyAddresses: readonly Cidr[];
   readonly dryRunPolicies: boolean;
   readonly writeStatus: boolean;
   readonly waypoints: WaypointConfig;
@@ -92,6 +96,10 @@ export function readConfig(args: readonly string[], environment: Environment): C
     maxCertificateTtlMs: optionalDurationMs(env, "MAX_WORKLOAD_CERT_TTL"),
     revocationLists: env.flag("PILOT_ENABLE_CA_CRL", true),
     requireToken: env.flag("XDS_AUTH", true),
+    blockedKeyAddresses: [
+      ...LOOPBACK,
+      ...readCidrs("BLOCKED_CIDRS_IN_JWKS_URIS", list("BLOCKED_CIDRS_IN_JWKS_URIS", ""), env.problems),
+    ],
     dryRunPolicies: env.flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false),
     writeStatus: env.flag("AMBIENT_ENABLE_STATUS", true),
     waypoints: {
@@ -121,6 +129,14 @@ export function readConfig(args: readonly string[], environment: Environment): C
   if (!env.flag("PILOT_ENABLE_AMBIENT", true))
     env.problems.push("PILOT_ENABLE_AMBIENT: expected true, this control plane serves ambient meshes only");
   return env.problems.length > 0 ? { kind: "invalid", problems: env.problems } : { kind: "ok", config };
+}
+
+function readCidrs(name: string, texts: readonly string[], problems: string[]): readonly Cidr[] {
+  return texts.flatMap((text) => {
+    const cidr = parseCidr(text);
+    if (cidr === undefined) problems.push(`${name}: expected CIDR blocks, got ${JSON.stringify(text)}`);
+    return cidr ?? [];
+  });
 }
 
 function optionalDurationMs(env: EnvironmentReader, name: string): number | undefined {

@@ -2,7 +2,8 @@
 
 import { ServerCredentials as Credentials, type ServerCredentials } from "@grpc/grpc-js";
 import type { KubernetesClient } from "@meltemi/kubernetes";
-import { type Clock, describeError, type Logger } from "@meltemi/runtime";
+import type { Cidr } from "@meltemi/model";
+import { type Clock, delay, describeError, type Logger } from "@meltemi/runtime";
 import { createRegistry, type Registry } from "@meltemi/telemetry";
 import { type HttpServer, listenHttp, type Pages } from "./admin/http-server.ts";
 import { createHttpPages, createMonitoringPages } from "./admin/pages.ts";
@@ -16,6 +17,10 @@ import { createGrpcServer, type GrpcServer, type GrpcService } from "./distribut
 import { createMeshResources, type MeshResources } from "./distribute/mesh-resources.ts";
 import { createDistributionMetrics } from "./distribute/metrics.ts";
 import { createPublisher } from "./distribute/publisher.ts";
+import { createCredentialWatch } from "./sources/credential-watch.ts";
+import { fetchJson } from "./sources/fetch-json.ts";
+import { createKeySetResolver } from "./sources/key-set-resolver.ts";
+import { neededCredentials, neededKeySets } from "./sources/needs.ts";
 import { type MeshWatch, watchMesh } from "./sources/watch-mesh.ts";
 import { createBrokenWaypoints } from "./status/broken-waypoints.ts";
 import { type MeshStatus, startMeshStatus } from "./status/mesh-status.ts";
@@ -24,6 +29,8 @@ export interface ControlPlaneOptions {
   readonly compile: CompileSettings;
   readonly debounce: DebounceOptions;
   readonly requireToken: boolean;
+  /** Addresses that token issuers' keys are not fetched from, beside those that they never are. */
+  readonly blockedKeyAddresses: readonly Cidr[];
 }
 
 export interface ControlPlaneDependencies {
@@ -67,6 +74,9 @@ export interface ControlPlane extends AsyncDisposable {
   drain(deadlineMs: number): Promise<void>;
 }
 
+/** A token issuer that is away must not keep the whole mesh waiting. */
+const NEEDS_WAIT_MS = 5_000;
+
 /** Begins to watch at once. */
 export function createControlPlane(
   options: ControlPlaneOptions,
@@ -81,6 +91,7 @@ export function createControlPlane(
   });
   const resources = createMeshResources();
   let isReady = false;
+  let isStopped = false;
   let status: MeshStatus | undefined;
   const discovery = createDiscoveryService(
     { requireToken: options.requireToken },
@@ -89,13 +100,18 @@ export function createControlPlane(
       logger: logger.scope("ads"),
       metrics,
       authenticator: deps.authenticator,
-      logs: resources.logs,
+      logsFor: (client) => resources.logsFor(client),
+      pod(namespace, name) {
+        const metadata = watch.pods.get(`${namespace}/${name}`)?.metadata;
+        return metadata && { uid: metadata.uid ?? "", labels: metadata.labels ?? {} };
+      },
       isReady: () => isReady,
     },
   );
   const brokenWaypoints = createBrokenWaypoints(registry, logger.scope("waypoints"));
   const onCompiled = (changes: MeshChanges): void => {
     brokenWaypoints.onCompiled(changes);
+    seekNeeds();
     status?.onCompiled(changes);
   };
   const publisher = createPublisher(options.debounce, {
@@ -116,7 +132,31 @@ export function createControlPlane(
     onChange: (kind) => publisher.touch(kind),
     onRefused: (kind, count) => metrics.refusedObjects(kind, count),
   });
-  const ready = watch.synced.then(() => {
+  const credentials = createCredentialWatch({
+    client: deps.client,
+    clock,
+    random: deps.random,
+    log: logger.scope("credentials"),
+    credentials: compiler.inputs.credentials,
+    onChange: () => publisher.touch("Secret"),
+  });
+  const keySets = createKeySetResolver({
+    clock,
+    log: logger.scope("jwks"),
+    keySets: compiler.inputs.keySets,
+    fetchJson: (url, timeoutMs) => fetchJson(url, { timeoutMs, blocked: options.blockedKeyAddresses }),
+    onChange: () => publisher.touch("JWKS"),
+  });
+  const seekNeeds = (): void => {
+    keySets.want(neededKeySets(compiler.inputs));
+    credentials.want(neededCredentials(compiler.inputs));
+  };
+  const ready = watch.synced.then(async () => {
+    // Waypoints that had keys and certificates from our predecessor must not lose them to our start.
+    seekNeeds();
+    const settled = Promise.all([keySets.settled(), credentials.settled()]);
+    await Promise.race([settled, delay(clock, NEEDS_WAIT_MS)]);
+    if (isStopped) return;
     publisher.start();
     isReady = true;
     logger.info("mesh compiled", {
@@ -193,8 +233,11 @@ export function createControlPlane(
       await Promise.all(servers.map((server) => server.drain(deadlineMs)));
     },
     async [Symbol.asyncDispose]() {
+      isStopped = true;
       publisher.stop();
       watch.stop();
+      credentials.stop();
+      keySets.stop();
       discovery.closeAll();
       await Promise.all(servers.map((server) => server.drain(0)));
       await Promise.all(httpServers.map((server) => server[Symbol.asyncDispose]()));

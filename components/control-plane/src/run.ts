@@ -130,6 +130,7 @@ function assemble(
       compile: { clusterId, trustDomain, rootNamespace, clusterDomain, dryRunPolicies, traffic },
       debounce: config.debounce,
       requireToken: config.requireToken,
+      blockedKeyAddresses: config.blockedKeyAddresses,
     },
     {
       ...deps,

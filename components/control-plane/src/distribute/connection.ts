@@ -7,11 +7,20 @@ import type { discovery } from "@meltemi/wire";
 import {
   type Answer,
   createDeltaSession,
+  type DeltaSession,
   encodeResponse,
   type ResourceLog,
   type WatchStatus,
 } from "@meltemi/xds";
 import type { Caller } from "../certificate-authority/decide-issue.ts";
+import {
+  type ClaimedPod,
+  type ClientKind,
+  clientKind,
+  type KnownPod,
+  podOfNode,
+  typeFault,
+} from "./client-kind.ts";
 import type { DistributionMetrics } from "./metrics.ts";
 import { nodeFault } from "./node-identity.ts";
 import type { Turnstile } from "./turnstile.ts";
@@ -22,7 +31,10 @@ export interface ConnectionDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: DistributionMetrics;
-  readonly logs: readonly ResourceLog[];
+  /** In the order in which they go out. */
+  readonly logsFor: (client: ClientKind) => readonly ResourceLog[];
+  /** A pod as the cluster has it. */
+  readonly pod: (namespace: string, name: string) => KnownPod | undefined;
   /** For first responses. */
   readonly turnstile: Turnstile;
 }
@@ -61,8 +73,11 @@ export function createConnection(
   deps: ConnectionDependencies,
   onClose: () => void,
 ): Connection {
-  const { clock, logger, metrics, logs } = deps;
-  const session = createDeltaSession(new Set(logs.map(({ typeUrl }) => typeUrl)));
+  const { clock, logger, metrics } = deps;
+  /** Known with the first request, and with it what the client may have. */
+  let client: ClientKind | undefined;
+  let logs: readonly ResourceLog[] = [];
+  let session: DeltaSession = createDeltaSession(new Set());
   const connectedAtMs = clock.nowMs();
   const answerTimers = new Map<string, Timer>();
   /** Per type: since when (monotonic) the client lacks a change, and of when the change under way is. */
@@ -168,8 +183,25 @@ export function createConnection(
       logger.warn("response refused", { client: connectionId, type: typeUrl, reason: answer.message });
     } else if (since !== undefined) metrics.convergence.observe((clock.monotonicMs() - since) / 1000);
   };
+  const meet = (request: discovery.DeltaDiscoveryRequest): ClientKind => {
+    const claim = caller === undefined ? podOfNode(request.node?.id ?? "") : podOfCaller(caller);
+    const kind = clientKind(claim, claim && deps.pod(claim.namespace, claim.name));
+    logs = deps.logsFor(kind);
+    session = createDeltaSession(new Set(logs.map(({ typeUrl }) => typeUrl)));
+    return kind;
+  };
+  const deny = (fault: string): void => {
+    metrics.refusedStreams("PERMISSION_DENIED").inc();
+    close(status.PERMISSION_DENIED, fault);
+  };
   const receive = (request: discovery.DeltaDiscoveryRequest): void => {
     if (!isOpen) return;
+    client ??= meet(request);
+    const forbidden = typeFault(request.typeUrl, client);
+    if (forbidden !== undefined) {
+      deny(forbidden);
+      return;
+    }
     const received = session.receive(request);
     if (received.kind === "refused") {
       metrics.refusedStreams(received.code).inc();
@@ -178,8 +210,7 @@ export function createConnection(
     }
     const fault = caller && session.node && nodeFault(session.node, caller);
     if (fault !== undefined) {
-      metrics.refusedStreams("PERMISSION_DENIED").inc();
-      close(status.PERMISSION_DENIED, fault);
+      deny(fault);
       return;
     }
     if (received.kind === "ignored")
@@ -219,4 +250,9 @@ export function createConnection(
     },
     close,
   };
+}
+
+/** A token that is bound to no pod is of no waypoint. */
+function podOfCaller({ namespace, pod }: Caller): ClaimedPod | undefined {
+  return pod && { namespace, name: pod.name, uid: pod.uid };
 }

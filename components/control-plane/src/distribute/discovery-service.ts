@@ -6,6 +6,7 @@ import { type Clock, describeError, type Logger } from "@meltemi/runtime";
 import { discovery } from "@meltemi/wire";
 import { DELTA_METHOD, type ResourceLog } from "@meltemi/xds";
 import type { TokenAuthenticator } from "../certificate-authority/token-authenticator.ts";
+import type { ClientKind, KnownPod } from "./client-kind.ts";
 import { type Connection, type ConnectionStatus, createConnection, type DeltaCall } from "./connection.ts";
 import type { DistributionMetrics } from "./metrics.ts";
 import { createTurnstile, FIRST_RESPONSES } from "./turnstile.ts";
@@ -20,7 +21,9 @@ export interface DiscoveryDependencies {
   readonly logger: Logger;
   readonly metrics: DistributionMetrics;
   readonly authenticator: TokenAuthenticator;
-  readonly logs: readonly ResourceLog[];
+  readonly logsFor: (client: ClientKind) => readonly ResourceLog[];
+  /** A pod as the cluster has it. */
+  readonly pod: (namespace: string, name: string) => KnownPod | undefined;
   /** Streams are refused until the first compilation is there: an empty mesh must not be mistaken for the truth. */
   readonly isReady: () => boolean;
 }

@@ -13,12 +13,14 @@ import {
   type ResourceLog,
 } from "@meltemi/xds";
 import type { MeshChanges } from "../compile/mesh-compiler.ts";
+import type { ClientKind } from "./client-kind.ts";
+import { createWaypointResources } from "./waypoint-resources.ts";
 
 export interface MeshResources {
   readonly addresses: ResourceLog;
   readonly policies: ResourceLog;
-  /** In the order in which they go out: what refers comes after what it refers to. */
-  readonly logs: readonly ResourceLog[];
+  /** What such a client may be told, in the order in which it goes out: what refers comes after what it refers to. */
+  logsFor(client: ClientKind): readonly ResourceLog[];
   /** Encodes and books what changed; returns how many resources are different from before. */
   publish(changes: MeshChanges): number;
   /** Resources encoded since the start. */
@@ -33,11 +35,19 @@ export function createMeshResources(): MeshResources {
     encodings++;
     return resource;
   };
+  const waypoints = createWaypointResources(() => {
+    encodings++;
+  });
   return {
     addresses,
     policies,
-    logs: [policies, addresses],
-    publish({ workloads, services, policies: changedPolicies }) {
+    logsFor(client) {
+      if (client.kind === "mesh") return [policies, addresses];
+      const { settings, served } = waypoints.logsOf(client.gateway);
+      return [policies, addresses, waypoints.labels, settings, served];
+    },
+    publish(changes) {
+      const { workloads, services, policies: changedPolicies } = changes;
       const policyCount = policies.apply(
         changedPolicies.upserts.map(({ name, value }) => counted(policyResource(name, value))),
         changedPolicies.removedNames,
@@ -49,7 +59,7 @@ export function createMeshResources(): MeshResources {
         ],
         [...workloads.removedNames, ...services.removedNames],
       );
-      return policyCount + addressCount;
+      return policyCount + addressCount + waypoints.publish(changes);
     },
     get encodings() {
       return encodings;

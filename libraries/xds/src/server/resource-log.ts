@@ -30,7 +30,8 @@ export interface ResourceLog {
   apply(upserts: Iterable<EncodedResource>, removedNames: Iterable<string>): number;
 }
 
-export function createResourceLog(typeUrl: string): ResourceLog {
+/** `minKeptChanges`: for watches that are behind. */
+export function createResourceLog(typeUrl: string, minKeptChanges: number = MIN_KEPT_CHANGES): ResourceLog {
   const byName = new Map<string, EncodedResource>();
   let changes: Change[] = [];
   let floor = 0;
@@ -45,7 +46,7 @@ export function createResourceLog(typeUrl: string): ResourceLog {
     else byName.set(name, next);
   };
   const trim = (): void => {
-    const kept = Math.max(MIN_KEPT_CHANGES, 2 * byName.size);
+    const kept = Math.max(minKeptChanges, 2 * byName.size);
     // Cutting only at twice the length makes the cost of the copy vanish among the changes.
     if (changes.length <= 2 * kept) return;
     const cut = changes.length - kept;
