@@ -24,7 +24,7 @@ import {
   upstreamFailure,
 } from "./replies.ts";
 import { TimeLimits } from "./time-limits.ts";
-import { Tries } from "./tries.ts";
+import { failureResult, responseResult, Tries } from "./tries.ts";
 
 export interface ForwardingPlan {
   readonly cluster: UpstreamCluster;
@@ -302,21 +302,4 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     limits.releaseRequest();
     this.#tries.release();
   }
-}
-
-function responseResult(head: ResponseHead, ended: boolean): AttemptResult {
-  const grpcStatus = ended ? head.headers.get("grpc-status") : undefined;
-  return {
-    kind: "response",
-    status: head.status,
-    grpcStatus: grpcStatus === undefined ? undefined : Number(grpcStatus),
-    rateLimited: head.headers.has("x-envoy-ratelimited"),
-  };
-}
-
-/** Undefined: never retried. */
-function failureResult(failure: AttemptFailure): AttemptResult | undefined {
-  if (failure.kind === "overflow") return undefined;
-  if (failure.kind === "connectFailed") return { kind: "connectFailed" };
-  return failure.fault.kind === "refused" ? { kind: "refused" } : { kind: "reset", sent: failure.sent };
 }

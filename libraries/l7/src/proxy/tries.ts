@@ -1,8 +1,10 @@
 /** How often one request was tried, where, and whether it may be tried again. */
 
+import type { ResponseHead } from "@meltemi/http";
 import type { RetryPolicy } from "@meltemi/model/l7";
 import { type AttemptResult, isRetriable, retryDelayMs, withinRetryBudget } from "../retry/decide-retry.ts";
 import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
+import type { AttemptFailure } from "./attempt.ts";
 
 const NONE: readonly string[] = [];
 
@@ -45,4 +47,21 @@ export class Tries {
     if (this.#isRetrying) this.#cluster.limits.releaseRetry();
     this.#isRetrying = false;
   }
+}
+
+export function responseResult(head: ResponseHead, ended: boolean): AttemptResult {
+  const grpcStatus = ended ? head.headers.get("grpc-status") : undefined;
+  return {
+    kind: "response",
+    status: head.status,
+    grpcStatus: grpcStatus === undefined ? undefined : Number(grpcStatus),
+    rateLimited: head.headers.has("x-envoy-ratelimited"),
+  };
+}
+
+/** Undefined: never retried. */
+export function failureResult(failure: AttemptFailure): AttemptResult | undefined {
+  if (failure.kind === "overflow") return undefined;
+  if (failure.kind === "connectFailed") return { kind: "connectFailed" };
+  return failure.fault.kind === "refused" ? { kind: "refused" } : { kind: "reset", sent: failure.sent };
 }
