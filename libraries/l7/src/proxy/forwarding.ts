@@ -199,7 +199,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
         kind: "localOrigin",
         cause: failure.kind === "connectFailed" ? "connectFailed" : "reset",
       });
-    const result = failureResult(failure);
+    const result = failureResult(failure, this.#plan.head.method);
     if (result !== undefined && this.#mayRetry(result)) this.#retry(attempt);
     else this.#fail(upstreamFailure(failure), failureDetail(failure));
   }

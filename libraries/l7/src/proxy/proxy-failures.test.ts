@@ -153,3 +153,19 @@ test("a backend that does not exist: 500", () => {
   });
   assert.equal(bench.send().head?.status, 500);
 });
+
+for (const [method, status] of [
+  ["GET", 200],
+  ["POST", 503],
+] as const) {
+  test(`a kept connection that closes under a ${method}: ${status}`, async () => {
+    const bench = setUp();
+    const exchange = bench.send({ method });
+    await bench.settle();
+    bench.tries[0]?.receiver.onFault({ kind: "reset", stale: true, detail: "closed" });
+    bench.clock.advance(25);
+    await bench.settle();
+    bench.tries[1]?.answer(200);
+    assert.equal(exchange.status, status);
+  });
+}

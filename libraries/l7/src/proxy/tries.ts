@@ -59,9 +59,15 @@ export function responseResult(head: ResponseHead, ended: boolean): AttemptResul
   };
 }
 
+/** RFC 9110 §9.2.2: doing it twice is as doing it once. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
+
 /** Undefined: never retried. */
-export function failureResult(failure: AttemptFailure): AttemptResult | undefined {
+export function failureResult(failure: AttemptFailure, method: string): AttemptResult | undefined {
   if (failure.kind === "overflow") return undefined;
   if (failure.kind === "connectFailed") return { kind: "connectFailed" };
-  return failure.fault.kind === "refused" ? { kind: "refused" } : { kind: "reset", sent: failure.sent };
+  const { fault, sent } = failure;
+  // A kept connection that closed as we wrote to it most likely never read the request; who may repeat it, does.
+  const isStale = fault.kind === "reset" && fault.stale === true && IDEMPOTENT.has(method);
+  return fault.kind === "refused" || isStale ? { kind: "refused" } : { kind: "reset", sent };
 }
