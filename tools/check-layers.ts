@@ -10,6 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["authorization", "identity", "xds", "ebpf", "zds", "kubernetes", "l4"],
   ["http"],
   ["hbone", "l7"],
+  ["proxy-process"],
   ["testkit"],
   ["control-plane", "ztunnel", "waypoint", "cni", "cli", "local-cluster"],
   ["tests", "benchmarks"],

@@ -7,6 +7,7 @@ import { createEbpfCapture, removeEbpfCapture } from "@meltemi/ebpf";
 import { HBONE_CLIENT_DEFAULTS } from "@meltemi/hbone";
 import { listenSeqpacket, openNetworkNamespace } from "@meltemi/linux";
 import { newWorkload, type Workload } from "@meltemi/model";
+import { CROWDED, limitsFor } from "@meltemi/proxy-process";
 import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import {
   createNetnsLab,
@@ -18,7 +19,6 @@ import {
   type TemporaryFolder,
 } from "@meltemi/testkit";
 import { createZdsServer, type ZdsPod, type ZdsServer } from "@meltemi/zds";
-import { CROWDED, limitsFor } from "../../components/ztunnel/src/pods/admission.ts";
 import { ANSWER, type Client, createMeshPod, type MeshPod } from "./ztunnel-pod.fixture.ts";
 import {
   type ControlPlane,

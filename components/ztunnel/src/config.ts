@@ -4,7 +4,17 @@
  */
 
 import type { WorkloadName } from "@meltemi/model";
-import { type Environment, EnvironmentReader, type LogFormat, MeshError } from "@meltemi/runtime";
+import {
+  type ControlPlaneConfig,
+  DEFAULT_CONTROL_PLANE,
+  DEFAULT_TOKEN_PATH,
+  type LogConfig,
+  readControlPlane,
+  readDrainDeadlineMs,
+  readLogConfig,
+  readMetadata,
+} from "@meltemi/proxy-process";
+import { type Environment, EnvironmentReader, MeshError } from "@meltemi/runtime";
 import { ISTIO_PORTS, type ProxyPorts } from "./ports.ts";
 
 export interface ZtunnelConfig {
@@ -20,7 +30,7 @@ export interface ZtunnelConfig {
   readonly sockets: SocketConfig;
   readonly dns: DnsConfig;
   readonly admin: AdminConfig;
-  readonly log: LogConfig;
+  readonly log: ZtunnelLogConfig;
   /** How long open connections may go on after a shutdown began. */
   readonly drainDeadlineMs: number;
   /** `ISTIO_META_*` without the prefix, `ISTIO_METAJSON_*` merged over it. */
@@ -49,15 +59,6 @@ type ModeConfig =
       /** Undefined: unmarked, for a redirection that tells our connections from the workload's by something else. */
       readonly packetMark: number | undefined;
     };
-
-export interface ControlPlaneConfig {
-  /** `host:port` or a URL; undefined when there is none (local configuration, or no CA). */
-  readonly address: string | undefined;
-  /** Path, PEM text, or `SYSTEM`. */
-  readonly rootCa: string;
-  readonly alternateHostname: string | undefined;
-  readonly headers: ReadonlyMap<string, string>;
-}
 
 type LocalXdsConfig =
   | { readonly kind: "file"; readonly path: string }
@@ -99,10 +100,7 @@ interface AdminConfig {
   readonly readinessPort: number;
 }
 
-interface LogConfig {
-  readonly format: LogFormat;
-  /** `RUST_LOG`: levels and `scope=level`, comma separated. */
-  readonly filter: string;
+interface ZtunnelLogConfig extends LogConfig {
   readonly authorizationAtInfo: boolean;
   /** Version shown as `istio_build{tag}`. */
   readonly buildTag: string;
@@ -115,12 +113,12 @@ export function readConfig(env: Environment): ZtunnelConfig {
   const config: ZtunnelConfig = {
     node,
     mode: readMode(reader),
-    xds: readControlPlane(reader, "XDS", undefined),
+    xds: readControlPlane(reader, "XDS", DEFAULT_CONTROL_PLANE),
     ca: {
       ...readControlPlane(reader, "CA", reader.text("XDS_ADDRESS", DEFAULT_CONTROL_PLANE)),
       certificateTtlMs: reader.durationMs("SECRET_TTL", 24 * 3_600_000),
     },
-    authToken: reader.text("AUTH_TOKEN", "./var/run/secrets/tokens/istio-token"),
+    authToken: reader.text("AUTH_TOKEN", DEFAULT_TOKEN_PATH),
     localXds: readLocalXds(reader),
     ports: ISTIO_PORTS,
     hbone: readHbone(reader),
@@ -128,7 +126,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     dns: readDns(reader),
     admin: { adminPort: 15000, statsPort: 15020, readinessPort: 15021 },
     log: readLog(reader),
-    drainDeadlineMs: readDrainDeadline(reader),
+    drainDeadlineMs: readDrainDeadlineMs(reader, DEFAULT_DRAIN_DEADLINE_MS),
     metadata: readMetadata(reader),
   };
   if (reader.flag("XDS_ON_DEMAND", false))
@@ -138,7 +136,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
   return config;
 }
 
-const DEFAULT_CONTROL_PLANE = "https://istiod.istio-system.svc:15012";
+const DEFAULT_DRAIN_DEADLINE_MS = 5000;
 
 function readNode(reader: EnvironmentReader): NodeConfig {
   return {
@@ -173,21 +171,6 @@ function readMode(reader: EnvironmentReader): ModeConfig {
     kind: "dedicated",
     workload: { namespace, name, serviceAccount },
     packetMark: marked ? packetMark : undefined,
-  };
-}
-
-/** An address that is set and empty means: none. One that is not set means the default. */
-function readControlPlane(
-  reader: EnvironmentReader,
-  prefix: "XDS" | "CA",
-  fallback: string | undefined,
-): ControlPlaneConfig {
-  const address = reader.text(`${prefix}_ADDRESS`, fallback ?? DEFAULT_CONTROL_PLANE);
-  return {
-    address: address === "" ? undefined : address,
-    rootCa: reader.optionalText(`${prefix}_ROOT_CA`) ?? "./var/run/secrets/istio/root-cert.pem",
-    alternateHostname: reader.optionalText(`ALT_${prefix}_HOSTNAME`),
-    headers: reader.withPrefix(`${prefix}_HEADER_`),
   };
 }
 
@@ -260,34 +243,10 @@ function readDns(reader: EnvironmentReader): DnsConfig {
   };
 }
 
-function readLog(reader: EnvironmentReader): LogConfig {
+function readLog(reader: EnvironmentReader): ZtunnelLogConfig {
   return {
-    format: reader.oneOf("LOG_FORMAT", ["plain", "json"], "plain"),
-    filter: reader.optionalText("RUST_LOG") ?? "info",
+    ...readLogConfig(reader, "info"),
     authorizationAtInfo: reader.flag("AUTHZ_POLICY_INFO_LOGGING", false),
     buildTag: reader.optionalText("ISTIO_META_ISTIO_VERSION") ?? "unknown",
   };
-}
-
-/** The explicit deadline, else the pod's grace period less what leaving takes, else 5 s (reference: protocol §10). */
-function readDrainDeadline(reader: EnvironmentReader): number {
-  if (reader.optionalText("CONNECTION_TERMINATION_DEADLINE") !== undefined)
-    return reader.durationMs("CONNECTION_TERMINATION_DEADLINE", 5000);
-  if (reader.optionalText("TERMINATION_GRACE_PERIOD_SECONDS") === undefined) return 5000;
-  const seconds = reader.integer("TERMINATION_GRACE_PERIOD_SECONDS", 10, 0, 86_400);
-  return Math.max(1, seconds <= 10 ? seconds - 1 : seconds - 5) * 1000;
-}
-
-function readMetadata(reader: EnvironmentReader): Readonly<Record<string, unknown>> {
-  const metadata: Record<string, unknown> = Object.fromEntries(reader.withPrefix("ISTIO_META_"));
-  for (const [name, text] of reader.withPrefix("ISTIO_METAJSON_")) {
-    try {
-      metadata[name] = JSON.parse(text) as unknown;
-    } catch {
-      reader.problems.push(
-        `ISTIO_METAJSON_${name}: expected JSON, got ${JSON.stringify(text.slice(0, 100))}`,
-      );
-    }
-  }
-  return metadata;
 }

@@ -1,9 +1,8 @@
 /** `/config_dump` (reference: protocol §8.2). No private key and no token is in it. */
 
 import type { CertificateManager } from "@meltemi/identity";
-import { dumpMesh, dumpPolicy, dumpService, dumpWorkload } from "./admin/dump-model.ts";
+import { dumpMesh, dumpPolicy, dumpService, dumpWorkload, type MeshStore } from "@meltemi/proxy-process";
 import type { ZtunnelConfig } from "./config.ts";
-import type { MeshStore } from "./mesh/mesh-store.ts";
 import type { ServedPod } from "./pods/node-agent.ts";
 import type { StaticConfig } from "./static-config.ts";
 

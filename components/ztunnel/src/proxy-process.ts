@@ -1,31 +1,39 @@
 /** The node proxy as a process: its configuration, its parts from the real world, its signals. */
 
 import { lookup } from "node:dns/promises";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { createCertificateClient, createCertificateManager, type TextSource } from "@meltemi/identity";
+import { createCertificateManager } from "@meltemi/identity";
 import type { NetworkNamespace } from "@meltemi/linux";
+import {
+  applyLogClauses,
+  certificateFetcher,
+  collectProcessMetrics,
+  createLineWriter,
+  createXdsMetrics,
+  limitsFor,
+  maxOpenFiles,
+  parseLogClauses,
+  readText,
+  rootsOf,
+  xdsClientParts,
+} from "@meltemi/proxy-process";
 import {
   createLogger,
   describeError,
   type Environment,
   LogFilter,
   type Logger,
-  MeshError,
   systemClock,
 } from "@meltemi/runtime";
 import { createRegistry, type Registry } from "@meltemi/telemetry";
 import { createXdsClient } from "@meltemi/xds";
 import { createZdsClient } from "@meltemi/zds";
-import { applyLogClauses, parseLogClauses } from "./admin/log-levels.ts";
-import { type ControlPlaneConfig, readConfig, type ZtunnelConfig } from "./config.ts";
+import { readConfig, type ZtunnelConfig } from "./config.ts";
 import { parseNameservers } from "./dns/resolv-conf.ts";
-import { createLineWriter } from "./line-writer.ts";
 import { xdsNode } from "./mesh/xds-node.ts";
-import { limitsFor } from "./pods/admission.ts";
 import { createPodSockets } from "./sockets/pod-sockets.ts";
 import type { StaticConfig } from "./static-config.ts";
-import { createXdsMetrics } from "./telemetry/xds-metrics.ts";
 import { startZtunnel, type ZtunnelDeps } from "./ztunnel.ts";
 
 /** Exit code: 0 after a drain, 1 when it fails, 2 on bad configuration. `onStarted` is called once its ports are open. */
@@ -124,7 +132,10 @@ async function makeDeps(
       {
         clock: systemClock,
         random: Math.random,
-        fetch: certificateFetcher(config),
+        fetch: certificateFetcher(
+          { ...config, clusterId: config.node.clusterId, impersonate: config.mode.kind === "shared" },
+          { clock: systemClock },
+        ),
         log: logger.scope("identity"),
       },
     ),
@@ -156,58 +167,27 @@ function ownPod({ node }: ZtunnelConfig): ZtunnelDeps["self"] {
   return { name: podName, namespace: podNamespace, serviceAccount };
 }
 
-function certificateFetcher(config: ZtunnelConfig): Parameters<typeof createCertificateManager>[1]["fetch"] {
-  const { address, alternateHostname, headers, certificateTtlMs } = config.ca;
-  if (address === undefined)
-    return () => Promise.reject(new MeshError("UNAVAILABLE", "fetch certificate: CA_ADDRESS is empty"));
-  const roots = rootsOf(config.ca);
-  const client = createCertificateClient(
-    {
-      address: withScheme(address),
-      ...(roots && { roots }),
-      ...(alternateHostname !== undefined && { serverName: alternateHostname }),
-      token: textSource(config.authToken),
-      clusterId: config.node.clusterId,
-      headers,
-      ttlSeconds: Math.round(certificateTtlMs / 1000),
-      impersonate: config.mode.kind === "shared",
-    },
-    { clock: systemClock },
-  );
-  return (identity, signal) => client.fetch(identity, signal);
-}
-
 function controlPlaneOf(
   config: ZtunnelConfig,
   env: Environment,
   logger: Logger,
   registry: Registry,
 ): ZtunnelDeps["controlPlane"] {
-  const { address, alternateHostname, headers } = config.xds;
+  const { address } = config.xds;
   // Local configuration stands for the control plane, unless one is named too.
   if (address === undefined || (config.localXds !== undefined && env["XDS_ADDRESS"] === undefined))
     return undefined;
-  const roots = rootsOf(config.xds);
-  const token = textSource(config.authToken);
+  const settings = { ...config, clusterId: config.node.clusterId, node: xdsNode(config) };
+  const { options, sources } = xdsClientParts(settings, address);
   return (onUpdate) =>
-    createXdsClient(
-      {
-        address: withScheme(address),
-        node: xdsNode(config),
-        clusterId: config.node.clusterId,
-        headers,
-        ...(alternateHostname !== undefined && { alternateHostname }),
-      },
-      {
-        clock: systemClock,
-        logger: logger.scope("xds"),
-        random: Math.random,
-        rootCertificates: async () => (roots === undefined ? undefined : readText(roots)),
-        token: async () => (await readText(token)).trim(),
-        onUpdate,
-        metrics: createXdsMetrics(registry),
-      },
-    );
+    createXdsClient(options, {
+      ...sources,
+      clock: systemClock,
+      logger: logger.scope("xds"),
+      random: Math.random,
+      onUpdate,
+      metrics: createXdsMetrics(registry),
+    });
 }
 
 async function readStaticConfig({ localXds }: ZtunnelConfig): Promise<StaticConfig | undefined> {
@@ -217,47 +197,4 @@ async function readStaticConfig({ localXds }: ZtunnelConfig): Promise<StaticConf
   return localXds.kind === "inline"
     ? parseStaticConfig(localXds.yaml, "LOCAL_XDS")
     : parseStaticConfig(readFileSync(localXds.path, "utf8"), localXds.path);
-}
-
-/** `SYSTEM` means the machine's own roots. */
-function rootsOf({ rootCa }: ControlPlaneConfig): TextSource | undefined {
-  return rootCa === "SYSTEM" ? undefined : textSource(rootCa);
-}
-
-/** Paths have a slash; PEM begins with dashes, and a token has none. */
-function textSource(text: string): TextSource {
-  return text.includes("/") && !text.startsWith("-----")
-    ? { kind: "file", path: text }
-    : { kind: "literal", text };
-}
-
-function readText(source: TextSource): Promise<string> {
-  return source.kind === "file" ? readFile(source.path, "utf8") : Promise.resolve(source.text);
-}
-
-function withScheme(address: string): string {
-  return address.includes("://") ? address : `https://${address}`;
-}
-
-/** `RLIMIT_NOFILE`, which Node has raised to its hard bound by now. */
-function maxOpenFiles(): number {
-  const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
-  return soft === undefined || soft === "unlimited" ? 2 ** 20 : Number(soft);
-}
-
-function collectProcessMetrics(registry: Registry): void {
-  const open = registry.gauge({
-    name: "process_open_fds",
-    help: "Number of open file descriptors",
-    stable: true,
-  });
-  const max = registry.gauge({
-    name: "process_max_fds",
-    help: "Maximum number of open file descriptors",
-    stable: true,
-  });
-  registry.onCollect(() => {
-    open.labels().set(readdirSync("/proc/self/fd").length);
-    max.labels().set(maxOpenFiles());
-  });
 }

@@ -5,32 +5,44 @@ import type { CertificateManager } from "@meltemi/identity";
 import { createRelays, type Relays } from "@meltemi/l4";
 import type { NetworkNamespace } from "@meltemi/linux";
 import type { AddressChange, Ip, SocketAddress, WorkloadName } from "@meltemi/model";
+import {
+  type AdminServers,
+  type AdmissionLimits,
+  addressChanges,
+  type CrlFile,
+  createAdmission,
+  createHostnameResolver,
+  createInternalErrorReport,
+  createMeshStore,
+  createPeerRevocation,
+  createReadiness,
+  followAuthorities,
+  followCrlFile,
+  type MeshStore,
+  type PeerRevocation,
+  policyChanges,
+  type Readiness,
+  type ReportInternalError,
+  startAdminServers,
+} from "@meltemi/proxy-process";
 import { type Clock, describeError, detach, type LogFilter, type Logger } from "@meltemi/runtime";
 import { createAccessLog, type Registry } from "@meltemi/telemetry";
 import type { XdsClient, XdsUpdate } from "@meltemi/xds";
 import type { ZdsClient, ZdsHandler } from "@meltemi/zds";
-import { createReadiness, type Readiness } from "./admin/readiness.ts";
-import { type AdminServers, startAdminServers } from "./admin/servers.ts";
 import type { ZtunnelConfig } from "./config.ts";
 import { dumpConfig } from "./dump-config.ts";
 import { createCertificatePrefetch } from "./mesh/certificate-prefetch.ts";
-import { createMeshStore, type MeshStore } from "./mesh/mesh-store.ts";
-import { addressChanges, policyChanges, staticChanges } from "./mesh/xds-updates.ts";
-import { createHostnameResolver } from "./outbound/hostname-resolver.ts";
-import { type AdmissionLimits, createAdmission } from "./pods/admission.ts";
+import { staticChanges } from "./mesh/static-changes.ts";
+import { createOnDemandDns } from "./outbound/on-demand-dns.ts";
 import { createNodeAgentHandler, type ServedPods } from "./pods/node-agent.ts";
 import { createPodFactory, type PodFactory } from "./pods/pod-factory.ts";
 import type { RunningPodProxy } from "./pods/pod-proxy.ts";
 import { createAuthorizer } from "./policy/authorize.ts";
 import { createLiveConnections, type LiveConnections } from "./policy/live-connections.ts";
-import { type CrlFile, followCrlFile } from "./revocation/crl-file.ts";
-import { followAuthorities } from "./revocation/known-authorities.ts";
-import { createPeerRevocation, type PeerRevocation } from "./revocation/peer-revocation.ts";
 import type { PodSockets } from "./sockets/pod-sockets.ts";
 import type { StaticConfig } from "./static-config.ts";
 import { createConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
 import { createDnsMetrics } from "./telemetry/dns-metrics.ts";
-import { createInternalErrorReport, type ReportInternalError } from "./telemetry/internal-errors.ts";
 import { createPodMetrics } from "./telemetry/pod-metrics.ts";
 
 export interface ZtunnelDeps {
@@ -88,7 +100,7 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
     return stopping;
   };
   const admin = await startAdminServers(
-    { ...config.admin, host: deps.adminHost ?? "::", logFilter: config.log.filter },
+    { component: "ztunnel", ...config.admin, host: deps.adminHost ?? "::", logFilter: config.log.filter },
     {
       logger: deps.logger,
       filter: deps.filter,
@@ -177,7 +189,10 @@ function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): Parts {
     authorizer,
     live,
     revocation,
-    resolver: createHostnameResolver({ clock, registry, lookup: deps.lookup }),
+    resolver: createOnDemandDns({
+      registry,
+      resolver: createHostnameResolver({ clock, lookup: deps.lookup }),
+    }),
     nameservers: deps.nameservers,
     clock,
     random: deps.random,

@@ -1,4 +1,5 @@
 export type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "./byte-channel.ts";
+export { ChannelDuplex } from "./channel-duplex.ts";
 export { createReadBuffer, type LentReader, lendReads } from "./lent-reads.ts";
 export {
   createRelays,

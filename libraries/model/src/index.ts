@@ -17,6 +17,14 @@ export {
   type SocketAddress,
 } from "./address.ts";
 export {
+  chooseGateway,
+  describeGateway,
+  expectedIdentities,
+  type GatewayInstance,
+  isInstanceOf,
+  pickAddress,
+} from "./gateway.ts";
+export {
   DEFAULT_TRUST_DOMAIN,
   formatIdentity,
   type Identity,
@@ -44,6 +52,7 @@ export {
   policiesOf,
   type WorkloadName,
 } from "./lookup.ts";
+export { PersistentMap, type ReadableMap } from "./persistent-map.ts";
 export {
   EMPTY_MATCH,
   type Policy,

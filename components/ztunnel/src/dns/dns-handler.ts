@@ -8,8 +8,8 @@ import {
   type Workload,
   type WorkloadName,
 } from "@meltemi/model";
+import type { MeshStore } from "@meltemi/proxy-process";
 import { describeError, type Logger } from "@meltemi/runtime";
-import type { MeshStore } from "../mesh/mesh-store.ts";
 import type { DnsMetrics } from "../telemetry/dns-metrics.ts";
 import { type DnsContext, decideAnswer } from "./decide-answer.ts";
 import type { Forwarder } from "./forwarder.ts";

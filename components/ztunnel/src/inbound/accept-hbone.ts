@@ -1,7 +1,6 @@
 /** Requests of the pod's HBONE server, from CONNECT to the end of the relay (reference: protocol §1.5, §5.2). */
 
-import type { HboneRequest } from "@meltemi/hbone";
-import { headerValues } from "@meltemi/hbone";
+import { encodeBaggage, forwardedHost, type HboneRequest, headerValues, parseBaggage } from "@meltemi/hbone";
 import {
   findAddress,
   formatIdentity,
@@ -11,8 +10,6 @@ import {
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
-import { encodeBaggage, parseBaggage } from "../headers/baggage.ts";
-import { forwardedHost } from "../headers/forwarded.ts";
 import { admit } from "../pods/admit.ts";
 import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { Attempt } from "../sockets/attempt.ts";

@@ -3,6 +3,7 @@
  * Pure; authorization is judged on the address that this returns.
  */
 
+import { type Authority, parseAuthority } from "@meltemi/hbone";
 import {
   findAddress,
   findServiceByHostname,
@@ -18,7 +19,6 @@ import {
   serviceKey,
   type Workload,
 } from "@meltemi/model";
-import { type Authority, parseAuthority } from "../headers/authority.ts";
 import { isOwnPort, type ProxyPorts, RECURSIVE_CALL } from "../ports.ts";
 
 export interface InboundRequest {

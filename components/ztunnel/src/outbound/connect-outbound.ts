@@ -1,6 +1,16 @@
 /** Executes an outbound decision: a channel to the destination, or why there is none. Chooses nothing. */
 
-import { type HbonePool, type HeaderFields, headerValues, type TunnelOutcome } from "@meltemi/hbone";
+import {
+  type Baggage,
+  encodeBaggage,
+  encodeForwarded,
+  type HbonePool,
+  type HeaderFields,
+  headerValues,
+  openInnerTunnel,
+  parseBaggage,
+  type TunnelOutcome,
+} from "@meltemi/hbone";
 import { type ByteChannel, tcpChannel } from "@meltemi/l4";
 import {
   formatSocketAddress,
@@ -10,13 +20,10 @@ import {
   workloadIdentity,
 } from "@meltemi/model";
 import { describeError } from "@meltemi/runtime";
-import { type Baggage, encodeBaggage, parseBaggage } from "../headers/baggage.ts";
-import { encodeForwarded } from "../headers/forwarded.ts";
 import { CONNECT_TIMEOUT_MS, type PodContext } from "../pods/pod-context.ts";
 import { sourceFor } from "../sockets/pod-sockets.ts";
 import type { ResponseFlag } from "../telemetry/connection-labels.ts";
 import type { ConnectableDecision } from "./decide-outbound.ts";
-import { openInnerTunnel } from "./inner-tunnel.ts";
 
 export type Connected =
   | { readonly kind: "connected"; readonly channel: ByteChannel; readonly far?: FarEnd | undefined }
@@ -120,7 +127,7 @@ async function connectDoubleTunnel(
     {
       clock: context.clock,
       certificate: context.certificate,
-      revocation: context.revocation,
+      follow: (pool) => context.revocation.follow("server", pool),
       onInternalError: (error) => context.reportInternalError("tunnel", error),
     },
     signal,

@@ -4,30 +4,28 @@
  */
 
 import {
+  chooseGateway,
+  describeGateway,
+  expectedIdentities,
   findAddress,
   findServiceByVip,
   findWorkloadByAddress,
   formatSocketAddress,
   type GatewayAddress,
+  type GatewayInstance,
   type Identity,
   type Ip,
+  isInstanceOf,
   isIpv6,
   isLoopback,
   type MeshSnapshot,
+  pickAddress,
   type Service,
   type SocketAddress,
   selectEndpoint,
   type Workload,
 } from "@meltemi/model";
 import { isOwnPort, type ProxyPorts, RECURSIVE_CALL } from "../ports.ts";
-import {
-  chooseGateway,
-  describeGateway,
-  expectedIdentities,
-  type GatewayInstance,
-  isInstanceOf,
-  pickAddress,
-} from "./decide-gateway.ts";
 
 export interface OutboundRequest {
   /** The pod that connects. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ip } from "@meltemi/model";
+import { createAdmission } from "@meltemi/proxy-process";
 import { createLogger, LogFilter, MeshError } from "@meltemi/runtime";
-import { createAdmission } from "./admission.ts";
 import { admit, type Refusal } from "./admit.ts";
 import type { PodContext } from "./pod-context.ts";
 

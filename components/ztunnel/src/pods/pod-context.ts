@@ -10,17 +10,14 @@ import {
   type Workload,
   type WorkloadName,
 } from "@meltemi/model";
+import type { MeshStore, PeerRevocation, PodAdmission, ReportInternalError } from "@meltemi/proxy-process";
 import type { Clock, Logger } from "@meltemi/runtime";
-import type { MeshStore } from "../mesh/mesh-store.ts";
-import type { HostnameResolver } from "../outbound/hostname-resolver.ts";
+import type { OnDemandDns } from "../outbound/on-demand-dns.ts";
 import type { Authorizer } from "../policy/authorize.ts";
 import type { LiveConnections } from "../policy/live-connections.ts";
 import type { ProxyPorts } from "../ports.ts";
-import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 import type { PodSockets } from "../sockets/pod-sockets.ts";
 import type { PodTelemetry } from "../telemetry/connection-telemetry.ts";
-import type { ReportInternalError } from "../telemetry/internal-errors.ts";
-import type { PodAdmission } from "./admission.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 
 interface PodOptions {
@@ -52,7 +49,7 @@ export interface PodContext {
   readonly authorizer: Authorizer;
   readonly live: LiveConnections;
   readonly revocation: PeerRevocation;
-  readonly resolver: HostnameResolver;
+  readonly resolver: OnDemandDns;
   /** Certificate of an identity, with the TLS contexts made of it. */
   readonly certificate: (identity: Identity) => Promise<TlsContexts>;
   readonly clock: Clock;

@@ -1,24 +1,20 @@
 /** Makes the proxy of a pod from what the process has. */
 
 import { HBONE_POOL_DEFAULTS, HBONE_SERVER_DEFAULTS } from "@meltemi/hbone";
-import type { CertificateManager } from "@meltemi/identity";
-import { createTlsContextCache } from "@meltemi/identity";
+import { type CertificateManager, createTlsContextCache } from "@meltemi/identity";
 import type { Relays } from "@meltemi/l4";
 import type { Ip, SocketAddress, WorkloadName } from "@meltemi/model";
+import type { Admission, MeshStore, PeerRevocation, ReportInternalError } from "@meltemi/proxy-process";
 import type { Clock, Logger } from "@meltemi/runtime";
 import type { ZtunnelConfig } from "../config.ts";
 import { createDnsHandler } from "../dns/dns-handler.ts";
 import { createForwarder, FORWARDER_DEFAULTS } from "../dns/forwarder.ts";
-import type { MeshStore } from "../mesh/mesh-store.ts";
-import type { HostnameResolver } from "../outbound/hostname-resolver.ts";
+import type { OnDemandDns } from "../outbound/on-demand-dns.ts";
 import type { Authorizer } from "../policy/authorize.ts";
 import type { LiveConnections } from "../policy/live-connections.ts";
-import type { PeerRevocation } from "../revocation/peer-revocation.ts";
 import { anyAddress, type PodSockets } from "../sockets/pod-sockets.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection-telemetry.ts";
 import type { DnsMetrics } from "../telemetry/dns-metrics.ts";
-import type { ReportInternalError } from "../telemetry/internal-errors.ts";
-import type { Admission } from "./admission.ts";
 import { createConnectionTable } from "./connection-table.ts";
 import type { PodContext } from "./pod-context.ts";
 import { type RunningPodProxy, startHboneProxy, startPodProxy } from "./pod-proxy.ts";
@@ -33,7 +29,7 @@ export interface PodFactoryDeps {
   readonly authorizer: Authorizer;
   readonly live: LiveConnections;
   readonly revocation: PeerRevocation;
-  readonly resolver: HostnameResolver;
+  readonly resolver: OnDemandDns;
   readonly nameservers: readonly SocketAddress[];
   readonly clock: Clock;
   readonly random: () => number;

@@ -2,8 +2,8 @@
 
 import { type AuthorizationDecision, decideAuthorization, type L4Connection } from "@meltemi/authorization";
 import { formatIdentity, formatSocketAddress, type MeshSnapshot, policiesOf } from "@meltemi/model";
+import type { MeshStore } from "@meltemi/proxy-process";
 import type { Logger, LogLevel } from "@meltemi/runtime";
-import type { MeshStore } from "../mesh/mesh-store.ts";
 
 /**
  * A referenced policy usually arrives in the same second as its workload; one that is missing for longer has been

@@ -8,8 +8,8 @@
 
 import { decideAuthorization, type L4Connection } from "@meltemi/authorization";
 import { type ApplicablePolicies, type MeshSnapshot, policiesOf } from "@meltemi/model";
+import type { MeshStore } from "@meltemi/proxy-process";
 import type { Clock, Timer } from "@meltemi/runtime";
-import type { MeshStore } from "../mesh/mesh-store.ts";
 import { MISSING_POLICY_WAIT_MS } from "./authorize.ts";
 
 /** One or two milliseconds of judging in one turn of the event loop. */

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { L4Connection } from "@meltemi/authorization";
 import { EMPTY_MATCH, ip, newWorkload, type Policy, type Workload } from "@meltemi/model";
+import { createMeshStore } from "@meltemi/proxy-process";
 import { type Clock, createLogger, LogFilter } from "@meltemi/runtime";
 import { createFakeClock } from "@meltemi/testkit";
-import { createMeshStore } from "../mesh/mesh-store.ts";
 import { createAuthorizer, MISSING_POLICY_WAIT_MS } from "./authorize.ts";
 import { createLiveConnections, JUDGED_PER_TURN, RECHECK_BOUND_MS } from "./live-connections.ts";
 

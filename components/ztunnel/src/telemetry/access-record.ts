@@ -1,8 +1,8 @@
 /** How a workload is named in the access log: the pod's own name where metrics take its owner's. */
 
+import type { Baggage } from "@meltemi/hbone";
 import type { Workload } from "@meltemi/model";
 import type { AccessLogPeer } from "@meltemi/telemetry";
-import type { Baggage } from "../headers/baggage.ts";
 
 export function accessLogPeer(workload: Workload | undefined): Omit<AccessLogPeer, "address" | "identity"> {
   if (workload === undefined) return {};

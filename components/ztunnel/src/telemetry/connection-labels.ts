@@ -1,8 +1,8 @@
 /** Labels of the TCP metrics, in Istio's order and with Istio's defaults (reference: protocol §7.2). */
 
+import type { Baggage } from "@meltemi/hbone";
 import { formatIdentity, type Identity, type Service, type Workload, workloadIdentity } from "@meltemi/model";
 import type { LabelValues } from "@meltemi/telemetry";
-import type { Baggage } from "../headers/baggage.ts";
 
 export const CONNECTION_LABELS = [
   "reporter",

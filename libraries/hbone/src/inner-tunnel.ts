@@ -4,13 +4,14 @@
  */
 
 import type { Socket } from "node:net";
-import { Duplex } from "node:stream";
-import { createHbonePool, HBONE_POOL_DEFAULTS, type HeaderFields, type TunnelOutcome } from "@meltemi/hbone";
 import type { TlsContexts } from "@meltemi/identity";
-import type { ByteChannel, ByteConsumer, ChannelFault } from "@meltemi/l4";
+import { type ByteChannel, ChannelDuplex } from "@meltemi/l4";
 import type { Identity, SocketAddress } from "@meltemi/model";
 import { type Clock, detach, MeshError, type OnInternalError } from "@meltemi/runtime";
-import type { PeerRevocation } from "../revocation/peer-revocation.ts";
+import type { HeaderFields } from "./headers.ts";
+import { createHbonePool, type HbonePool } from "./pool.ts";
+import { HBONE_POOL_DEFAULTS } from "./pool-options.ts";
+import type { TunnelOutcome } from "./tunnel.ts";
 
 export interface InnerTunnelRequest {
   readonly source: Identity;
@@ -24,7 +25,8 @@ export interface InnerTunnelRequest {
 export interface InnerTunnelDeps {
   readonly clock: Clock;
   readonly certificate: (identity: Identity) => Promise<TlsContexts>;
-  readonly revocation: PeerRevocation;
+  /** The inner connection is judged for revocation as long as it lives. Returns how to stop. */
+  readonly follow: (pool: HbonePool) => () => void;
   /** The tunnel was cut by an error of this program. */
   readonly onInternalError: OnInternalError;
 }
@@ -54,7 +56,7 @@ export async function openInnerTunnel(
       },
     },
   );
-  const unfollow = deps.revocation.follow("server", pool);
+  const unfollow = deps.follow(pool);
   const key = {
     source: request.source,
     expected: request.expected,
@@ -74,78 +76,4 @@ export async function openInnerTunnel(
   // A drained pool takes no further tunnel and closes its connection when this one has ended.
   detach(() => pool.drain(Number.MAX_SAFE_INTEGER).finally(unfollow), deps.onInternalError);
   return outcome;
-}
-
-/** A byte channel as a Node stream, with back-pressure both ways. */
-class ChannelDuplex extends Duplex implements ByteConsumer {
-  readonly #channel: ByteChannel;
-  #onWritable: (() => void) | undefined;
-  #opened = false;
-
-  constructor(channel: ByteChannel) {
-    super({ allowHalfOpen: true });
-    this.#channel = channel;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setTimeout(): this {
-    return this;
-  }
-
-  onData(chunk: Uint8Array, lent: boolean): void {
-    if (!this.push(lent ? Buffer.from(chunk) : chunk)) this.#channel.pause();
-  }
-
-  onEnd(): void {
-    this.push(null);
-  }
-
-  onDrain(): void {
-    const resume = this.#onWritable;
-    this.#onWritable = undefined;
-    resume?.();
-  }
-
-  onClosed(): void {
-    this.destroy();
-  }
-
-  onFault(fault: ChannelFault): void {
-    this.destroy(
-      new MeshError(
-        "UNAVAILABLE",
-        `outer tunnel: ${fault.kind === "reset" ? "reset by the peer" : fault.detail}`,
-      ),
-    );
-  }
-
-  override _read(): void {
-    if (this.#opened) {
-      this.#channel.resume();
-      return;
-    }
-    this.#opened = true;
-    this.#channel.open(this);
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (this.#channel.write(chunk, false)) done();
-    else this.#onWritable = done;
-  }
-
-  override _final(done: () => void): void {
-    this.#channel.endWrite();
-    done();
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#onWritable = undefined;
-    // What was finished in both directions may still be on its way out: only a broken stream resets the channel.
-    if (error !== null || !this.readableEnded || !this.writableFinished)
-      this.#channel.abort("other-side-failed");
-    done(error);
-  }
 }

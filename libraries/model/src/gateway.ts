@@ -1,20 +1,17 @@
 /** Which instance of a waypoint or network gateway a reference means (reference: protocol §5.1). */
 
+import { type Ip, isIpv6 } from "./address.ts";
+import { type Identity, parseIdentity } from "./identity.ts";
+import { selectEndpoint } from "./load-balance.ts";
+import { findServiceByVip, findWorkloadByAddress } from "./lookup.ts";
+import type { MeshSnapshot } from "./snapshot.ts";
 import {
-  findServiceByVip,
-  findWorkloadByAddress,
   type GatewayAddress,
-  type Identity,
-  type Ip,
-  isIpv6,
-  type MeshSnapshot,
-  parseIdentity,
   type Service,
-  selectEndpoint,
   serviceKey,
   type Workload,
   workloadIdentity,
-} from "@meltemi/model";
+} from "./workload.ts";
 
 /** An instance behind a reference, and the service that it was chosen from. */
 export interface GatewayInstance {

@@ -1,4 +1,4 @@
-/** The HTTP endpoints of ztunnel (reference: protocol §8.1). */
+/** The HTTP endpoints of a proxy (reference: protocol §8.1). */
 
 import type { LogFilter, Logger } from "@meltemi/runtime";
 import type { Registry } from "@meltemi/telemetry";
@@ -7,8 +7,12 @@ import { changeLogLevels } from "./log-levels.ts";
 import { type Readiness, readinessAnswer } from "./readiness.ts";
 
 export interface AdminServersOptions {
+  /** Title of the page at `/`: `ztunnel`, `waypoint`. */
+  readonly component: string;
   readonly adminPort: number;
   readonly statsPort: number;
+  /** Another port with the same statistics, for scrapers that know Envoy's 15090. */
+  readonly secondStatsPort?: number;
   readonly readinessPort: number;
   /** Address of the stats and readiness servers; the admin server is on loopback always. */
   readonly host: string;
@@ -28,6 +32,7 @@ export interface AdminServersDeps {
 export interface AdminServers {
   readonly adminPort: number;
   readonly statsPort: number;
+  readonly secondStatsPort?: number;
   readonly readinessPort: number;
   close(): Promise<void>;
 }
@@ -54,6 +59,9 @@ export async function startAdminServers(
     return {
       adminPort: await open("127.0.0.1", options.adminPort, (request) => admin(options, deps, request)),
       statsPort: await open(options.host, options.statsPort, (request) => stats(deps, request)),
+      ...(options.secondStatsPort !== undefined && {
+        secondStatsPort: await open(options.host, options.secondStatsPort, (request) => stats(deps, request)),
+      }),
       readinessPort: await open(options.host, options.readinessPort, (request) => ready(deps, request)),
       close,
     };
@@ -66,7 +74,7 @@ export async function startAdminServers(
 function admin(options: AdminServersOptions, deps: AdminServersDeps, request: HttpRequest): HttpAnswer {
   switch (request.path) {
     case "/":
-      return { status: 200, body: DASHBOARD, contentType: "text/html; charset=utf-8" };
+      return { status: 200, body: dashboard(options.component), contentType: "text/html; charset=utf-8" };
     case "/config_dump":
       return { status: 200, body: JSON.stringify(deps.dump(), null, 2), contentType: "application/json" };
     case "/logging":
@@ -95,9 +103,10 @@ function ready(deps: AdminServersDeps, request: HttpRequest): HttpAnswer {
 
 const NOT_FOUND: HttpAnswer = { status: 404, body: "Not Found\n" };
 
-const DASHBOARD = `<!DOCTYPE html>
-<html lang="en"><head><title>ztunnel</title></head><body>
-<h1>ztunnel</h1>
+function dashboard(component: string): string {
+  return `<!DOCTYPE html>
+<html lang="en"><head><title>${component}</title></head><body>
+<h1>${component}</h1>
 <ul>
 <li><a href="/config_dump">/config_dump</a>: what this proxy knows and does</li>
 <li>POST /logging: show or change log levels</li>
@@ -105,3 +114,4 @@ const DASHBOARD = `<!DOCTYPE html>
 </ul>
 </body></html>
 `;
+}
