@@ -1,15 +1,24 @@
 /** Drives one HTTP/2 connection over a verified TLS socket: reads, batched writes, keepalive, and one end for all causes. */
 import type { TLSSocket } from "node:tls";
+import {
+  type Batch,
+  type BatchBuffers,
+  type ConnectionError,
+  type ConnectionEvents,
+  ErrorCode,
+  errorCodeName,
+  Http2Connection,
+  type Http2Role,
+  type Http2Stream,
+  Outbox,
+  type StreamHost,
+} from "@meltemi/http/http2-transport";
 import { createReadBuffer, lendReads } from "@meltemi/l4";
 import { type Clock, describeError, type OnInternalError, type Timer } from "@meltemi/runtime";
 import type { HeaderFields } from "./headers.ts";
-import { Http2Connection } from "./http2/connection.ts";
-import { type ConnectionError, ErrorCode, errorCodeName } from "./http2/constants.ts";
-import { type Batch, type BatchBuffers, Outbox } from "./http2/outbox.ts";
-import type { ConnectionEvents, Http2Role } from "./http2/receiver-host.ts";
-import type { Http2Stream } from "./http2/stream.ts";
 import type { HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
+import { type OnConnect, TunnelStream } from "./tunnel-stream.ts";
 
 /** How a verified connection ended. */
 export type SessionEnd =
@@ -21,7 +30,12 @@ export type SessionEnd =
   | { readonly kind: "aborted" };
 
 export interface HboneConnectionOwner {
-  onRequest(connection: HboneConnection, stream: Http2Stream, authority: string, headers: HeaderFields): void;
+  onRequest(
+    connection: HboneConnection,
+    stream: TunnelStream,
+    authority: string,
+    headers: HeaderFields,
+  ): void;
   /** Streams came or went, the peer's limit changed, or it drains. */
   onCapacity(connection: HboneConnection): void;
   /** Called once. */
@@ -66,6 +80,8 @@ export class HboneConnection implements ConnectionEvents {
   #keepalive: Timer | undefined;
   #linger: Timer | undefined;
   #end: SessionEnd | undefined;
+  readonly #onConnect: OnConnect = (stream, authority, headers) =>
+    this.#owner.onRequest(this, stream, authority, headers);
   readonly #onWritten = (): void => this.#written();
 
   constructor(
@@ -131,7 +147,7 @@ export class HboneConnection implements ConnectionEvents {
     this.#end ??= { kind: "aborted" };
     this.#guard(() => {
       if (!this.http2.closed) this.http2.writer.goaway(this.http2.lastPeerStreamId, ErrorCode.noError);
-      this.http2.disconnected(detail);
+      this.http2.disconnected({ kind: "reset", detail });
       this.#flush();
       this.#socket.destroySoon();
       this.#lingerThenDestroy();
@@ -145,8 +161,8 @@ export class HboneConnection implements ConnectionEvents {
     this.#report(error);
   }
 
-  onRequest(stream: Http2Stream, authority: string, headers: HeaderFields): void {
-    this.#owner.onRequest(this, stream, authority, headers);
+  createStream(id: number, host: StreamHost, sendBytes: number, receiveBytes: number): Http2Stream {
+    return new TunnelStream(id, host, sendBytes, receiveBytes, this.#onConnect);
   }
 
   onCapacity(): void {
@@ -223,7 +239,7 @@ export class HboneConnection implements ConnectionEvents {
       return;
     }
     this.#end ??= { kind: "closed" };
-    http2.disconnected("connection drained");
+    http2.disconnected({ kind: "reset", detail: "connection drained" });
     this.#socket.end();
     this.#lingerThenDestroy();
   }
@@ -231,14 +247,14 @@ export class HboneConnection implements ConnectionEvents {
   #onTransportEnd(detail: string): void {
     const clean = this.#closing || this.http2.streams.size === 0;
     this.#end ??= clean ? { kind: "closed" } : { kind: "failed", detail };
-    this.http2.disconnected(detail);
+    this.http2.disconnected({ kind: "reset", detail });
     this.#socket.destroy();
   }
 
   #onSocketClose(): void {
     this.#keepalive?.cancel();
     this.#linger?.cancel();
-    this.#guard(() => this.http2.disconnected("connection closed"));
+    this.#guard(() => this.http2.disconnected({ kind: "reset", detail: "connection closed" }));
     this.http2.outbox.clear();
     this.#guard(() => this.#owner.onEnd(this, this.#end ?? { kind: "closed" }));
   }

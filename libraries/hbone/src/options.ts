@@ -8,6 +8,8 @@ export interface HboneOptions {
   readonly maxFrameBytes: number;
   /** SETTINGS_MAX_HEADER_LIST_SIZE that we accept: 65536 as server, 16384 as client. */
   readonly maxHeaderListBytes: number;
+  /** Fields of one header list; CONNECT has a handful. */
+  readonly maxHeaderFields: number;
   /** SETTINGS_MAX_CONCURRENT_STREAMS that we grant (server), or the pool's own cap per connection (client). */
   readonly maxStreams: number;
   /** From connection start to the first PING, and from each answer to the next one. */
@@ -22,6 +24,7 @@ const COMMON = {
   streamWindowBytes: 4 * 1024 * 1024,
   connectionWindowBytes: 16 * 1024 * 1024,
   maxFrameBytes: 1024 * 1024,
+  maxHeaderFields: 100,
   keepaliveIntervalMs: 10_000,
   keepaliveTimeoutMs: 20_000,
   handshakeTimeoutMs: 10_000,
@@ -29,3 +32,6 @@ const COMMON = {
 
 export const HBONE_SERVER_DEFAULTS: HboneOptions = { ...COMMON, maxHeaderListBytes: 65_536, maxStreams: 200 };
 export const HBONE_CLIENT_DEFAULTS: HboneOptions = { ...COMMON, maxHeaderListBytes: 16_384, maxStreams: 100 };
+
+/** One TLS write: more does not make it faster, and many of 16 KiB cost two to three times as much. */
+export const BATCH_BYTES: number = 256 * 1024;

@@ -1,10 +1,11 @@
 /** The connections of one pool key: who may use which, and who waits for the one that is being made. */
+
+import type { BatchBuffers } from "@meltemi/http/http2-transport";
 import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
 import { formatSocketAddress } from "@meltemi/model";
 import { describeError, detach, type OnInternalError, type Timer } from "@meltemi/runtime";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
 import { connectTls } from "./handshake.ts";
-import type { BatchBuffers } from "./http2/outbox.ts";
 import type { HbonePeer } from "./peer.ts";
 import type { HbonePoolDeps, HbonePoolOptions } from "./pool-options.ts";
 import type { PoolKey, TunnelFailure, TunnelOutcome, TunnelRequest } from "./tunnel.ts";
@@ -75,7 +76,7 @@ export class PoolEntry implements HboneConnectionOwner {
 
   onCapacity(connection: HboneConnection): void {
     if (connection.streams === 0) this.#armIdle(connection);
-    if (connection.http2.hasCapacity) this.#serveWaiters(connection);
+    if (connection.http2.capacity > 0) this.#serveWaiters(connection);
     else if (this.#waiters.length > 0) this.#connect();
   }
 
@@ -94,7 +95,7 @@ export class PoolEntry implements HboneConnectionOwner {
     if (signal?.aborted) return failed("closed", "given up by the caller");
     if (this.#draining) return failed("closed", "pool is draining");
     for (const connection of this.#connections) {
-      if (connection.http2.hasCapacity) return await this.#use(connection, request, signal);
+      if (connection.http2.capacity > 0) return await this.#use(connection, request, signal);
     }
     const { promise, resolve } = Promise.withResolvers<TunnelOutcome | "unseen">();
     const waiter: Waiter = { request, signal, resolve };
@@ -127,7 +128,7 @@ export class PoolEntry implements HboneConnectionOwner {
   }
 
   #serveWaiters(connection: HboneConnection): void {
-    while (this.#waiters.length > 0 && connection.http2.hasCapacity) {
+    while (this.#waiters.length > 0 && connection.http2.capacity > 0) {
       const waiter = this.#waiters.shift();
       if (waiter === undefined) return;
       detach(

@@ -1,7 +1,9 @@
 /** Tunnels to other nodes over shared connections (reference: protocol §1.7). */
+
+import { BatchBuffers } from "@meltemi/http/http2-transport";
 import { formatIdentity, formatSocketAddress } from "@meltemi/model";
 import { endProcess } from "@meltemi/runtime";
-import { BatchBuffers } from "./http2/outbox.ts";
+import { BATCH_BYTES } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
 import { PoolEntry } from "./pool-entry.ts";
 import type { HbonePoolDeps, HbonePoolOptions } from "./pool-options.ts";
@@ -34,7 +36,7 @@ function keyText(key: PoolKey): string {
 class Pool implements HbonePool {
   readonly #options: HbonePoolOptions;
   readonly #deps: HbonePoolDeps;
-  readonly #buffers = new BatchBuffers();
+  readonly #buffers = new BatchBuffers(BATCH_BYTES);
   readonly #entries = new Map<string, PoolEntry>();
   #draining = false;
   #onEmpty: (() => void) | undefined;

@@ -1,7 +1,7 @@
 import type { ByteChannel } from "@meltemi/l4";
 import type { HeaderFields } from "./headers.ts";
-import type { Http2Stream, StreamWatcher } from "./http2/stream.ts";
 import type { HbonePeer } from "./peer.ts";
+import type { StreamWatcher, TunnelStream } from "./tunnel-stream.ts";
 
 /**
  * A CONNECT request of a verified peer. Exactly one of `accept` and `refuse` is called. When the stream or its connection ends
@@ -26,12 +26,12 @@ export class ServerRequest implements HboneRequest, StreamWatcher {
   readonly authority: string;
   readonly headers: HeaderFields;
   readonly peer: HbonePeer;
-  readonly #stream: Http2Stream;
+  readonly #stream: TunnelStream;
   /** Made when somebody asks for the signal: most requests are answered before anyone does. */
   #controller: AbortController | undefined;
   #gone = false;
 
-  constructor(stream: Http2Stream, authority: string, headers: HeaderFields, peer: HbonePeer) {
+  constructor(stream: TunnelStream, authority: string, headers: HeaderFields, peer: HbonePeer) {
     this.authority = authority;
     this.headers = headers;
     this.peer = peer;

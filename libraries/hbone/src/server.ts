@@ -1,16 +1,16 @@
 /** The HBONE server of one identity: TLS, HTTP/2, one request per tunnel (reference: protocol §1.5 steps 1 and 2, §1.9). */
 import type { Socket } from "node:net";
+import { BatchBuffers } from "@meltemi/http/http2-transport";
 import { PEER_REVOKED, type TlsContexts } from "@meltemi/identity";
 import { type Clock, detach, endProcess, type OnInternalError } from "@meltemi/runtime";
 import { acceptHandshake } from "./accept-handshake.ts";
 import { HboneConnection, type HboneConnectionOwner, type SessionEnd } from "./connection.ts";
 import type { HandshakeResult } from "./handshake.ts";
 import type { HeaderFields } from "./headers.ts";
-import { BatchBuffers } from "./http2/outbox.ts";
-import type { Http2Stream } from "./http2/stream.ts";
-import type { HboneOptions } from "./options.ts";
+import { BATCH_BYTES, type HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
 import { type HboneRequest, ServerRequest } from "./server-request.ts";
+import type { TunnelStream } from "./tunnel-stream.ts";
 
 /** Why a connection ended; for the log line and the metrics of the caller. */
 export type ConnectionEnd =
@@ -76,7 +76,7 @@ export function createHboneServer(options: HboneServerOptions, deps: HboneServer
 class Server implements HboneServer, HboneConnectionOwner {
   readonly #options: HboneServerOptions;
   readonly #deps: HboneServerDeps;
-  readonly #buffers = new BatchBuffers();
+  readonly #buffers = new BatchBuffers(BATCH_BYTES);
   readonly #handshaking = new Set<Socket>();
   /** And how each gives its place back. */
   readonly #connections = new Map<HboneConnection, () => void>();
@@ -197,7 +197,7 @@ class Server implements HboneServer, HboneConnectionOwner {
 
   onRequest(
     connection: HboneConnection,
-    stream: Http2Stream,
+    stream: TunnelStream,
     authority: string,
     headers: HeaderFields,
   ): void {

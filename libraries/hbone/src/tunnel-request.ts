@@ -1,9 +1,9 @@
+import { ErrorCode, errorCodeName } from "@meltemi/http/http2-transport";
 import type { ChannelFault } from "@meltemi/l4";
 import type { HboneConnection } from "./connection.ts";
 import type { HeaderFields } from "./headers.ts";
-import { ErrorCode, errorCodeName } from "./http2/constants.ts";
-import type { Http2Stream, StreamWatcher } from "./http2/stream.ts";
 import type { TunnelFailure, TunnelOutcome, TunnelRequest } from "./tunnel.ts";
+import { openTunnel, type StreamWatcher, type TunnelStream } from "./tunnel-stream.ts";
 
 /**
  * Sends CONNECT on a connection and waits for the answer. "unseen": the peer refused the stream before looking at it, so trying
@@ -17,7 +17,7 @@ export function requestTunnel(
   return new Promise((resolve) => {
     const wait = new TunnelWait(connection, signal, resolve);
     const fields = [[":method", "CONNECT"], [":authority", request.authority], ...request.headers] as const;
-    const stream = connection.http2.openStream(fields, wait);
+    const stream = openTunnel(connection.http2, fields, wait);
     if (stream === undefined) {
       resolve(failed("stream", "connection takes no stream with these headers"));
       return;
@@ -30,7 +30,7 @@ class TunnelWait implements StreamWatcher {
   readonly #connection: HboneConnection;
   readonly #signal: AbortSignal | undefined;
   readonly #resolve: (outcome: TunnelOutcome | "unseen") => void;
-  #stream: Http2Stream | undefined;
+  #stream: TunnelStream | undefined;
   readonly #onAbort = (): void => this.#giveUp();
 
   constructor(
@@ -43,7 +43,7 @@ class TunnelWait implements StreamWatcher {
     this.#resolve = resolve;
   }
 
-  start(stream: Http2Stream): void {
+  start(stream: TunnelStream): void {
     this.#stream = stream;
     this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
   }

@@ -73,7 +73,7 @@ export const CONNECT: Fields = [
 export const WEBSOCKET: Fields = [[":method", "CONNECT"], [":protocol", "websocket"], ...GET.slice(1)];
 
 /** A block of literals only: what an encoder of ours would never send is sent too. */
-export function block(fields: Fields): Buffer {
+function block(fields: Fields): Buffer {
   const parts: Buffer[] = [];
   const string = (text: string): void => {
     const bytes = Buffer.from(text, "latin1");

@@ -145,11 +145,18 @@ export abstract class Http2Stream implements Sender {
 
   /** The peer reads no more, which is no fault: what is written from now on is lost. */
   protected stopSending(): void {
-    this.#pending = undefined;
-    this.wantsDrain = false;
+    this.discardPending();
     this.endRequested = true;
     this.localEnded = true;
     this.host.release(this);
+  }
+
+  /** Forgets what waits to be sent; how many bytes that was. */
+  protected discardPending(): number {
+    const bytes = this.pendingBytes;
+    this.#pending = undefined;
+    this.wantsDrain = false;
+    return bytes;
   }
 
   /** Sends RST_STREAM and forgets everything; nobody is told. */
@@ -234,11 +241,22 @@ export abstract class Http2Stream implements Sender {
   /** The peer reset the stream, or the connection broke. */
   onFault(fault: HttpFault): void {
     if (this.gone) return;
+    this.#break(fault);
+    this.settle();
+  }
+
+  /** The same, told outside of whatever runs now. */
+  protected faultSoon(fault: HttpFault): void {
+    if (this.gone) return;
+    this.#break(fault);
+    this.host.settleSoon(this);
+  }
+
+  #break(fault: HttpFault): void {
     this.gone = true;
     this.#fault = fault;
     this.#discard();
     this.host.release(this);
-    this.settle();
   }
 
   /** The last byte and END_STREAM are with the connection. */

@@ -1,11 +1,9 @@
 /** Two connections joined in memory: streams, flow control, half-close, drain; and any bytes at all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ErrorCode, Flag, FrameType, Setting } from "@meltemi/http/http2-transport";
 import type { ByteConsumer, ChannelFault } from "@meltemi/l4";
 import fc from "fast-check";
-import type { HeaderFields } from "../headers.ts";
-import type { HboneOptions } from "../options.ts";
-import { ErrorCode, Flag, FrameType, Setting } from "./constants.ts";
 import {
   CONNECT,
   Endpoint,
@@ -17,7 +15,9 @@ import {
   setting,
   uint32,
 } from "./frames.fixture.ts";
-import type { Http2Stream } from "./stream.ts";
+import type { HeaderFields } from "./headers.ts";
+import type { HboneOptions } from "./options.ts";
+import { openTunnel, type TunnelStream } from "./tunnel-stream.ts";
 
 const KIB = 1024;
 const microtasks = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -48,8 +48,8 @@ class Sink implements ByteConsumer {
 interface Tunnel {
   readonly client: Endpoint;
   readonly server: Endpoint;
-  readonly near: Http2Stream;
-  readonly far: Http2Stream;
+  readonly near: TunnelStream;
+  readonly far: TunnelStream;
   readonly nearSink: Sink;
   readonly farSink: Sink;
 }
@@ -63,7 +63,7 @@ function join(options: Partial<HboneOptions> = {}): { client: Endpoint; server: 
 function openOn(pair: { client: Endpoint; server: Endpoint }): Tunnel {
   const { client, server } = pair;
   let status = 0;
-  const near = client.http2.openStream(CONNECT, {
+  const near = openTunnel(client.http2, CONNECT, {
     onResponse: (code) => {
       status = code;
     },
@@ -91,7 +91,7 @@ test("a request carries authority and headers, the answer its status and headers
     },
     onFault: () => {},
   };
-  client.http2.openStream([...CONNECT, ["baggage", "a=b"], ["baggage", ""]], watcher);
+  openTunnel(client.http2, [...CONNECT, ["baggage", "a=b"], ["baggage", ""]], watcher);
   exchange(client, server);
   assert.equal(server.requests[0]?.authority, "10.0.0.1:80");
   assert.deepEqual(server.requests[0]?.headers, [
@@ -293,11 +293,11 @@ test("GOAWAY: known streams go on, unseen ones may be tried elsewhere, none is o
   const tunnel = openOn(pair);
   const faults: ChannelFault[] = [];
   const watcher = { onResponse: () => {}, onFault: (fault: ChannelFault) => void faults.push(fault) };
-  pair.client.http2.openStream(CONNECT, watcher);
+  openTunnel(pair.client.http2, CONNECT, watcher);
   pair.client.receive(frame(FrameType.goaway, 0, 0, uint32(tunnel.near.id, 0)));
   assert.deepEqual(faults, [{ kind: "reset", http2Code: ErrorCode.refusedStream }]);
-  assert.equal(pair.client.http2.hasCapacity, false);
-  assert.equal(pair.client.http2.openStream(CONNECT, watcher), undefined);
+  assert.equal(pair.client.http2.capacity > 0, false);
+  assert.equal(openTunnel(pair.client.http2, CONNECT, watcher), undefined);
   tunnel.near.write(Buffer.alloc(10), true);
   exchange(pair.client, pair.server);
   assert.equal(tunnel.farSink.bytes, 10);
@@ -306,7 +306,7 @@ test("GOAWAY: known streams go on, unseen ones may be tried elsewhere, none is o
 test("a draining server lets streams under way in, and names the last one after a round trip", () => {
   const { client, server } = join();
   server.http2.goaway();
-  client.http2.openStream(CONNECT, { onResponse: () => {}, onFault: () => {} });
+  openTunnel(client.http2, CONNECT, { onResponse: () => {}, onFault: () => {} });
   server.receive(client.takeOutput());
   assert.equal(server.requests.length, 1);
   client.receive(server.takeOutput());
@@ -330,9 +330,9 @@ test("peer settings: smaller windows, frames and streams are kept to", () => {
   ];
   client.receive(frame(FrameType.settings, 0, 0, Buffer.concat(settings)));
   const watcher = { onResponse: () => {}, onFault: () => {} };
-  assert.equal(client.http2.openStream([...CONNECT, ["baggage", "b".repeat(200)]], watcher), undefined);
-  const stream = client.http2.openStream(CONNECT, watcher);
-  assert.equal(client.http2.hasCapacity, false);
+  assert.equal(openTunnel(client.http2, [...CONNECT, ["baggage", "b".repeat(200)]], watcher), undefined);
+  const stream = openTunnel(client.http2, CONNECT, watcher);
+  assert.equal(client.http2.capacity > 0, false);
   assert.equal(stream?.write(Buffer.alloc(1500), true), false);
   const sent = parseFrames(client.takeOutput()).filter((one) => one.type === FrameType.data);
   assert.deepEqual(
@@ -373,7 +373,7 @@ test("fuzz: any frames in any state end in progress or in GOAWAY, within bounds"
       (role, parts, cut) => {
         const endpoint = new Endpoint(role);
         if (role === "server") endpoint.receive(PREFACE);
-        else endpoint.http2.openStream(CONNECT, { onResponse: () => {}, onFault: () => {} });
+        else openTunnel(endpoint.http2, CONNECT, { onResponse: () => {}, onFault: () => {} });
         const bytes = Buffer.concat(parts);
         for (let at = 0; at < bytes.length; at += cut) endpoint.receive(bytes.subarray(at, at + cut));
         for (const { stream } of endpoint.requests) stream.respond(200, [], false);

@@ -1,20 +1,22 @@
 /** For tests: frames by hand, and two connections joined without a network. */
 
-import type { HeaderFields } from "../headers.ts";
-import { HpackEncoder } from "../hpack/encoder.ts";
-import { HBONE_CLIENT_DEFAULTS, HBONE_SERVER_DEFAULTS, type HboneOptions } from "../options.ts";
-import { Http2Connection } from "./connection.ts";
 import {
+  BatchBuffers,
   CLIENT_PREFACE,
   type ConnectionError,
+  type ConnectionEvents,
   ErrorCode,
   errorCodeName,
   Flag,
   FrameType,
-} from "./constants.ts";
-import { BatchBuffers, Outbox } from "./outbox.ts";
-import type { ConnectionEvents, Http2Role } from "./receiver-host.ts";
-import type { Http2Stream } from "./stream.ts";
+  Http2Connection,
+  type Http2Role,
+  Outbox,
+  type StreamHost,
+} from "@meltemi/http/http2-transport";
+import type { HeaderFields } from "./headers.ts";
+import { BATCH_BYTES, HBONE_CLIENT_DEFAULTS, HBONE_SERVER_DEFAULTS, type HboneOptions } from "./options.ts";
+import { TunnelStream } from "./tunnel-stream.ts";
 
 export function frame(
   type: number,
@@ -50,9 +52,20 @@ export const CONNECT: HeaderFields = [
   [":authority", "10.0.0.1:80"],
 ];
 
+/** Literals only: what an encoder of ours would never send is sent too. */
+function block(fields: HeaderFields): Buffer {
+  const string = (text: string): Buffer => {
+    const bytes = Buffer.from(text, "latin1");
+    if (bytes.length >= 127 + 128) throw new RangeError("a string of more than 254 bytes in a test");
+    const length = bytes.length < 127 ? [bytes.length] : [127, bytes.length - 127];
+    return Buffer.concat([Buffer.from(length), bytes]);
+  };
+  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), string(name), string(value)]));
+}
+
 export function headersFrame(streamId: number, fields: HeaderFields, endStream = false): Buffer {
   const flags = Flag.endHeaders | (endStream ? Flag.endStream : 0);
-  return frame(FrameType.headers, flags, streamId, new HpackEncoder().encode(fields));
+  return frame(FrameType.headers, flags, streamId, block(fields));
 }
 
 export interface SeenFrame {
@@ -84,7 +97,7 @@ export function parseFrames(bytes: Buffer): SeenFrame[] {
 export class Endpoint implements ConnectionEvents {
   readonly http2: Http2Connection;
   readonly requests: {
-    readonly stream: Http2Stream;
+    readonly stream: TunnelStream;
     readonly authority: string;
     readonly headers: HeaderFields;
   }[] = [];
@@ -94,12 +107,19 @@ export class Endpoint implements ConnectionEvents {
 
   constructor(role: Http2Role, options: Partial<HboneOptions> = {}) {
     const defaults = role === "server" ? HBONE_SERVER_DEFAULTS : HBONE_CLIENT_DEFAULTS;
-    this.http2 = new Http2Connection(role, { ...defaults, ...options }, new Outbox(new BatchBuffers()), this);
+    this.http2 = new Http2Connection(
+      role,
+      { ...defaults, ...options },
+      new Outbox(new BatchBuffers(BATCH_BYTES)),
+      this,
+    );
     this.http2.start();
   }
 
-  onRequest(stream: Http2Stream, authority: string, headers: HeaderFields): void {
-    this.requests.push({ stream, authority, headers });
+  createStream(id: number, host: StreamHost, sendBytes: number, receiveBytes: number): TunnelStream {
+    return new TunnelStream(id, host, sendBytes, receiveBytes, (stream, authority, headers) =>
+      this.requests.push({ stream, authority, headers }),
+    );
   }
   onOutput(): void {}
   onCapacity(): void {}
