@@ -1,5 +1,8 @@
 export type { LocalitySource } from "./balance/locality.ts";
 export type { Ejection } from "./balance/outlier-detector.ts";
+export { buildFilters, type FilterDeps, type FilterInput } from "./filters/build-filters.ts";
+export { buildConnectionAuthorizer } from "./filters/connection-authorizer.ts";
+export { FilterMemory } from "./filters/filter-memory.ts";
 export { HeldBytes } from "./proxy/held-body.ts";
 export { createHttpProxy, type HttpProxy, type HttpProxyDeps } from "./proxy/http-proxy.ts";
 export type { RequestObserver, RequestRecord, UpstreamRecord } from "./proxy/request-record.ts";
