@@ -142,13 +142,11 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents, Watche
   }
 
   onClosed(): void {
-    this.#onTransportEnd("connection closed");
+    this.#onTransportGone("connection closed");
   }
 
   onFault(fault: ChannelFault): void {
-    const detail = fault.kind === "broken" ? `connection broke: ${fault.detail}` : "connection reset";
-    this.#finished = true;
-    this.#onTransportEnd(detail);
+    this.#onTransportGone(fault.kind === "broken" ? `connection broke: ${fault.detail}` : "connection reset");
   }
 
   onCapacity(): void {
@@ -222,6 +220,14 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents, Watche
     this.#end ??= { kind: "closed" };
     http2.disconnected(CONNECTION_CLOSED);
     this.#finish();
+  }
+
+  /** Neither direction is left. */
+  #onTransportGone(detail: string): void {
+    this.#finished = true;
+    this.http2.outbox.clear();
+    this.#cancelTimers();
+    this.#onTransportEnd(detail);
   }
 
   #onTransportEnd(detail: string): void {

@@ -185,6 +185,36 @@ test("a drain of an idle connection waits for the notice, but not for ever", asy
   assert.deepEqual([served.wire.ended, served.closed], [true, 1]);
 });
 
+const ENDS: readonly (readonly [name: string, end: (served: Served) => void, kind: Http2End["kind"]])[] = [
+  ["the channel closes", ({ wire }) => wire.peer?.onClosed(), "closed"],
+  ["the channel breaks", ({ wire }) => wire.peer?.onFault({ kind: "reset" }), "closed"],
+  [
+    "the peer finishes, then all is closed",
+    ({ wire }) => {
+      wire.peer?.onEnd();
+      wire.peer?.onClosed();
+    },
+    "closed",
+  ],
+  [
+    "the peer breaks the protocol",
+    ({ wire }) => wire.say(frame(FrameType.ping, 0, 1, Buffer.alloc(8))),
+    "failed",
+  ],
+  ["this process closes it", ({ connection }) => connection.close(), "aborted"],
+];
+for (const [name, end, kind] of ENDS) {
+  test(`when ${name}, it is told once and no timer is left`, () => {
+    const served = serve({ keepaliveIntervalMs: 10_000 });
+    served.wire.say(PREFACE);
+    assert.ok(served.clock.pending > 0);
+    end(served);
+    served.clock.advance(2000);
+    served.wire.peer?.onFault({ kind: "reset" });
+    assert.deepEqual([served.clock.pending, served.closed, served.ends[0]?.kind], [0, 1, kind]);
+  });
+}
+
 test("a handler that throws costs its connection, and is told", () => {
   const served = serve({}, () => {
     throw new Error("broken handler");
