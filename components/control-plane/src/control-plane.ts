@@ -24,6 +24,7 @@ import { neededCredentials, neededKeySets } from "./sources/needs.ts";
 import { type MeshWatch, watchMesh } from "./sources/watch-mesh.ts";
 import { createBrokenWaypoints } from "./status/broken-waypoints.ts";
 import { type MeshStatus, startMeshStatus } from "./status/mesh-status.ts";
+import { startTrafficStatus } from "./status/traffic-status.ts";
 
 export interface ControlPlaneOptions {
   readonly compile: CompileSettings;
@@ -92,7 +93,7 @@ export function createControlPlane(
   const resources = createMeshResources();
   let isReady = false;
   let isStopped = false;
-  let status: MeshStatus | undefined;
+  let status: readonly MeshStatus[] = [];
   const discovery = createDiscoveryService(
     { requireToken: options.requireToken },
     {
@@ -112,7 +113,7 @@ export function createControlPlane(
   const onCompiled = (changes: MeshChanges): void => {
     brokenWaypoints.onCompiled(changes);
     seekNeeds();
-    status?.onCompiled(changes);
+    for (const each of status) each.onCompiled(changes);
   };
   const publisher = createPublisher(options.debounce, {
     clock,
@@ -213,18 +214,14 @@ export function createControlPlane(
     async runStatus(signal) {
       await ready;
       if (signal.aborted) return;
-      status = startMeshStatus({
-        client: deps.client,
-        clock,
-        random: deps.random,
-        log: logger.scope("status"),
-        outputs: compiler.outputs,
-        watch,
-      });
+      const log = logger.scope("status");
+      const { client, random } = deps;
+      const writing = { client, clock, random, log, outputs: compiler.outputs, watch };
+      status = [startMeshStatus(writing), startTrafficStatus(writing)];
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
       const ended = status;
-      status = undefined;
-      await ended.stop();
+      status = [];
+      await Promise.all(ended.map((each) => each.stop()));
     },
     async drain(deadlineMs) {
       isReady = false;

@@ -13,6 +13,7 @@ const CLUSTER_RULES: readonly object[] = [
       "telemetry.istio.io",
       "extensions.istio.io",
       "gateway.networking.k8s.io",
+      "meltemi.io",
     ],
     resources: ["*"],
     verbs: ["get", "list", "watch"],
@@ -23,6 +24,7 @@ const CLUSTER_RULES: readonly object[] = [
       "networking.istio.io",
       "telemetry.istio.io",
       "gateway.networking.k8s.io",
+      "meltemi.io",
     ],
     resources: [
       "authorizationpolicies/status",
@@ -32,6 +34,11 @@ const CLUSTER_RULES: readonly object[] = [
       "workloadentries/status",
       "gatewayclasses/status",
       "gateways/status",
+      "httproutes/status",
+      "grpcroutes/status",
+      "tcproutes/status",
+      "tlsroutes/status",
+      "ratelimitpolicies/status",
     ],
     verbs: ["get", "update", "patch"],
   },
@@ -60,6 +67,8 @@ const CLUSTER_RULES: readonly object[] = [
     resources: ["pods", "nodes", "services", "namespaces", "endpoints"],
     verbs: ["get", "list", "watch"],
   },
+  // Certificates that DestinationRules name, in the namespaces of waypoints: each is watched by its name, and no other is read.
+  { apiGroups: [""], resources: ["secrets"], verbs: ["get", "list", "watch"] },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
   {
     apiGroups: [""],
