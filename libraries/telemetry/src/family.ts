@@ -5,6 +5,18 @@
  */
 
 import { MeshError } from "@meltemi/runtime";
+import {
+  appendHistogram,
+  appendScalar,
+  type Counter,
+  CounterCell,
+  type Gauge,
+  GaugeCell,
+  type Histogram,
+  HistogramCell,
+} from "./cells.ts";
+import { counterName, helpText } from "./family-text.ts";
+import { isLabelName, labelText } from "./label-text.ts";
 
 /** Values of one label set. A label that is absent or undefined is left out of the sample; an empty value is kept. */
 export type LabelValues<L extends string> = Readonly<Partial<Record<L, string | undefined>>>;
@@ -23,23 +35,6 @@ export interface MetricOptions<L extends string = never> {
 
 /** A label set of the TCP metrics takes about 1.5 KB: ten thousand keep one family under 16 MB, whatever clients do. */
 const DEFAULT_MAX_LABEL_SETS = 10_000;
-
-export interface Counter {
-  /** Adds `amount`, which must not be negative. */
-  inc(amount?: number): void;
-  readonly value: number;
-}
-
-export interface Gauge {
-  set(value: number): void;
-  add(amount: number): void;
-  readonly value: number;
-}
-
-export interface Histogram {
-  /** Counts one observation, in the unit of the metric's name. */
-  observe(value: number): void;
-}
 
 export interface Family<L extends string, C> {
   readonly name: string;
@@ -65,7 +60,6 @@ interface Series<C> {
 }
 
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
-const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** Interned label sets of one family, bounded. */
 class SeriesTable<L extends string, C> {
@@ -120,14 +114,10 @@ class SeriesTable<L extends string, C> {
     const pairs: string[] = [];
     for (const name of this.#labelNames) {
       const value = values[name];
-      if (value !== undefined) pairs.push(`${name}="${escapeLabelValue(value)}"`);
+      if (value !== undefined) pairs.push(labelText(name, value));
     }
     return pairs.join(",");
   }
-}
-
-function escapeLabelValue(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
 /** Refuses a definition that could not be printed. */
@@ -138,58 +128,11 @@ export function checkDefinition(options: MetricOptions<string>): void {
       `define metric ${JSON.stringify(options.name)}: expected a name like istio_build`,
     );
   for (const label of options.labels ?? []) {
-    if (!LABEL_NAME.test(label))
+    if (!isLabelName(label))
       throw new MeshError(
         "CONFIG_INVALID",
         `define metric ${options.name}: label ${JSON.stringify(label)} is not a label name`,
       );
-  }
-}
-
-function numberText(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return "+Inf";
-  if (value === Number.NEGATIVE_INFINITY) return "-Inf";
-  return String(value);
-}
-
-/** Bucket bounds are floats in OpenMetrics: 1 is printed as 1.0. */
-function boundText(bound: number): string {
-  return Number.isInteger(bound) ? `${bound}.0` : numberText(bound);
-}
-
-class CounterCell implements Counter {
-  value = 0;
-  inc(amount = 1): void {
-    this.value += amount;
-  }
-}
-
-class GaugeCell implements Gauge {
-  value = 0;
-  set(value: number): void {
-    this.value = value;
-  }
-  add(amount: number): void {
-    this.value += amount;
-  }
-}
-
-class HistogramCell implements Histogram {
-  readonly bounds: readonly number[];
-  /** Observations per bucket, not cumulated; the last one is +Inf. */
-  readonly counts: number[];
-  sum = 0;
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds;
-    this.counts = new Array<number>(bounds.length + 1).fill(0);
-  }
-
-  observe(value: number): void {
-    let index = 0;
-    while (index < this.bounds.length && value > (this.bounds[index] ?? 0)) index++;
-    this.counts[index] = (this.counts[index] ?? 0) + 1;
-    this.sum += value;
   }
 }
 
@@ -219,7 +162,7 @@ function scalarFamily<L extends string, C extends { readonly value: number }>(
   base: FamilyBase,
 ): Family<L, C> & ReadableFamily {
   const table = new SeriesTable<L, C>(options, makeCell, base.onOverflow);
-  const name = type === "counter" ? options.name.replace(/_total$/, "") : options.name;
+  const name = type === "counter" ? counterName(options.name) : options.name;
   return {
     name,
     type,
@@ -228,7 +171,7 @@ function scalarFamily<L extends string, C extends { readonly value: number }>(
     remove: (values) => table.remove(values),
     appendSamples(lines) {
       for (const { labelText, cell } of table.all())
-        lines.push(`${name}${suffix}${braces(labelText)} ${numberText(cell.value)}`);
+        appendScalar(lines, `${name}${suffix}`, labelText, cell.value);
     },
   };
 }
@@ -249,28 +192,4 @@ export function createHistogramFamily<L extends string>(
       for (const { labelText, cell } of table.all()) appendHistogram(lines, options.name, labelText, cell);
     },
   };
-}
-
-function appendHistogram(lines: string[], name: string, labelText: string, cell: HistogramCell): void {
-  let total = 0;
-  const bucketLines: string[] = [];
-  for (const [index, count] of cell.counts.entries()) {
-    total += count;
-    const bound = cell.bounds[index];
-    const le = `le="${bound === undefined ? "+Inf" : boundText(bound)}"`;
-    bucketLines.push(`${name}_bucket{${labelText === "" ? le : `${labelText},${le}`}} ${total}`);
-  }
-  lines.push(
-    `${name}_sum${braces(labelText)} ${numberText(cell.sum)}`,
-    `${name}_count${braces(labelText)} ${total}`,
-    ...bucketLines,
-  );
-}
-
-function braces(labelText: string): string {
-  return labelText === "" ? "" : `{${labelText}}`;
-}
-
-function helpText(options: MetricOptions<string>): string {
-  return options.stable === true ? options.help : `${options.help} (unstable)`;
 }

@@ -1,19 +1,18 @@
 /** The metrics of one process and their OpenMetrics text (reference: protocol §7.1). */
 
 import { MeshError } from "@meltemi/runtime";
+import type { Counter, Gauge, Histogram } from "./cells.ts";
 import {
-  type Counter,
   checkDefinition,
   createCounterFamily,
   createGaugeFamily,
   createHistogramFamily,
   type Family,
   type FamilyBase,
-  type Gauge,
-  type Histogram,
   type MetricOptions,
   type ReadableFamily,
 } from "./family.ts";
+import { createSharedSeries, type SharedSeries, type SharedSeriesOptions } from "./shared-series.ts";
 
 export interface Exposition {
   readonly contentType: string;
@@ -27,6 +26,8 @@ export interface Registry {
   histogram<L extends string = never>(
     options: MetricOptions<L> & { readonly buckets: readonly number[] },
   ): Family<L, Histogram>;
+  /** A group of families whose series share their label sets. */
+  sharedSeries(options: SharedSeriesOptions): SharedSeries;
   /** Runs `collect` before every exposition: for values that are read rather than counted (open descriptors). */
   onCollect(collect: () => void): void;
   /** Text of all families that have samples. `accept` is the request's Accept header; it chooses only the content type. */
@@ -58,6 +59,7 @@ export function createRegistry(): Registry {
     counter: (options) => register(options, (base) => createCounterFamily(options, base)),
     gauge: (options) => register(options, (base) => createGaugeFamily(options, base)),
     histogram: (options) => register(options, (base) => createHistogramFamily(options, base)),
+    sharedSeries: (options) => createSharedSeries(options, register),
     onCollect: (collect) => collectors.push(collect),
     exposition(accept) {
       for (const collect of collectors) collect();
