@@ -34,6 +34,7 @@ export function waypointFacts(gateway: Gateway): WaypointFacts {
     className: gateway.spec?.gatewayClassName ?? "",
     trafficType: trafficTypeOf(gateway),
     inboundBinding: inboundBindingOf(gateway),
+    serviceAccount: serviceAccountOf(gateway),
     addresses: (gateway.status?.addresses ?? []).flatMap(gatewayAddress),
     listeners: (gateway.spec?.listeners ?? []).map((listener) => ({
       port: listener.port,
@@ -41,6 +42,11 @@ export function waypointFacts(gateway: Gateway): WaypointFacts {
       allowedNamespaces: allowedNamespacesOf(listener),
     })),
   };
+}
+
+/** The same that its pods are made with (reference: l7-and-cli §1.6). */
+export function serviceAccountOf(gateway: Gateway): string {
+  return annotationOf(gateway, "gateway.istio.io/service-account") ?? gateway.metadata?.name ?? "";
 }
 
 const TRAFFIC_TYPES: readonly WaypointTraffic[] = ["service", "workload", "all", "none"];

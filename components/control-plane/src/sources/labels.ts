@@ -17,10 +17,12 @@ export function waypointRequestOf(object: KubernetesObject): WaypointRequest {
   const useWaypoint = labels["istio.io/use-waypoint"];
   const useWaypointNamespace = labels["istio.io/use-waypoint-namespace"];
   const ingress = labels["istio.io/ingress-use-waypoint"];
+  const required = annotationOf(object, "meltemi.io/waypoint-required");
   return {
     ...(useWaypoint !== undefined && { useWaypoint }),
     ...(useWaypointNamespace !== undefined && { useWaypointNamespace }),
     ...(ingress !== undefined && { ingressUseWaypoint: ingress === "true" }),
+    ...(required !== undefined && { required }),
     ...canaryRequestOf(object),
   };
 }
