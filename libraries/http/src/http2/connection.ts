@@ -12,7 +12,6 @@ import {
   errorCodeName,
   MAX_STREAM_ID,
   MAX_WINDOW_BYTES,
-  Setting,
 } from "./constants.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { Http2Options } from "./options.ts";
@@ -21,8 +20,8 @@ import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
 import type { ConnectionEvents, Http2Role, ReceiverHost } from "./receiver-host.ts";
 import { RecentResets } from "./recent-resets.ts";
-import { CONNECTION_SEND_BYTES, SendScheduler } from "./send-scheduler.ts";
-import { INITIAL_PEER_SETTINGS, type PeerSettings } from "./settings.ts";
+import { CONNECTION_SEND_BYTES, type Sender, SendScheduler } from "./send-scheduler.ts";
+import { announcedSettings, INITIAL_PEER_SETTINGS, type PeerSettings } from "./settings.ts";
 import { SettleQueue } from "./settle-queue.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
@@ -73,17 +72,9 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   start(extendedConnect = false): void {
     const { options, writer } = this;
     if (this.role === "client") writer.preface();
-    const settings: [number, number][] = [
-      [Setting.initialWindowSize, options.streamWindowBytes],
-      [Setting.maxFrameSize, options.maxFrameBytes],
-      [Setting.maxHeaderListSize, options.maxHeaderListBytes],
-    ];
-    if (this.role === "client") settings.unshift([Setting.enablePush, 0]);
-    else settings.unshift([Setting.maxConcurrentStreams, options.maxStreams]);
-    if (extendedConnect) settings.push([Setting.enableConnectProtocol, 1]);
-    writer.settings(settings);
-    const growth = options.connectionWindowBytes - DEFAULT_WINDOW_BYTES;
-    if (growth > 0) writer.windowUpdate(0, growth);
+    writer.settings(announcedSettings(options, this.role, extendedConnect));
+    const growthBytes = options.connectionWindowBytes - DEFAULT_WINDOW_BYTES;
+    if (growthBytes > 0) writer.windowUpdate(0, growthBytes);
     this.#events.onOutput();
   }
 
@@ -120,8 +111,8 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   }
 
   onPong(opaque: Uint8Array): void {
-    if (same(opaque, KEEPALIVE_OPAQUE)) this.#events.onPong();
-    if (!same(opaque, DRAIN_OPAQUE) || this.drainNoticed) return;
+    if (Buffer.compare(opaque, KEEPALIVE_OPAQUE) === 0) this.#events.onPong();
+    if (Buffer.compare(opaque, DRAIN_OPAQUE) !== 0 || this.drainNoticed) return;
     // One round trip after the first GOAWAY no new stream can be under way (RFC 9113 §6.8).
     this.lastServedStreamId = this.lastPeerStreamId;
     this.writer.goaway(this.lastPeerStreamId, ErrorCode.noError);
@@ -248,7 +239,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     if (errors.length > 0) throw errors[0];
   }
 
-  sendNow(stream: Http2Stream, chunk: Uint8Array): number {
+  sendNow(stream: Sender, chunk: Uint8Array): number {
     if (this.closed) return chunk.length;
     const sent = this.scheduler.sendNow(stream, chunk);
     if (sent > 0) this.#events.onOutput();
@@ -259,11 +250,11 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     return this.scheduler.full;
   }
 
-  wait(stream: Http2Stream): void {
+  wait(stream: Sender): void {
     this.scheduler.wait(stream);
   }
 
-  sendEnd(stream: Http2Stream): void {
+  sendEnd(stream: Sender): void {
     if (this.closed) return;
     this.writer.data(stream.id, NOTHING, true);
     this.#events.onOutput();
@@ -308,8 +299,4 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     if (this.outbox.heldBytes <= CONNECTION_SEND_BYTES + CONTROL_BACKLOG_BYTES) return undefined;
     return { code: ErrorCode.enhanceYourCalm, reason: "peer causes replies that it does not read" };
   }
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((value, index) => value === b[index]);
 }

@@ -1,4 +1,4 @@
-/** SETTINGS of the peer (RFC 9113 §6.5.2). */
+/** SETTINGS, ours and the peer's (RFC 9113 §6.5.2). */
 import {
   type ConnectionError,
   connectionError,
@@ -8,6 +8,8 @@ import {
   MAX_WINDOW_BYTES,
   Setting,
 } from "./constants.ts";
+import type { Http2Options } from "./options.ts";
+import type { Http2Role } from "./receiver-host.ts";
 
 export interface PeerSettings {
   readonly headerTableBytes: number;
@@ -28,6 +30,22 @@ export const INITIAL_PEER_SETTINGS: PeerSettings = {
   maxHeaderListBytes: Number.POSITIVE_INFINITY,
   extendedConnect: false,
 };
+
+/** What we announce. */
+export function announcedSettings(
+  options: Http2Options,
+  role: Http2Role,
+  extendedConnect: boolean,
+): readonly (readonly [id: number, value: number])[] {
+  const settings: [id: number, value: number][] = [
+    role === "client" ? [Setting.enablePush, 0] : [Setting.maxConcurrentStreams, options.maxStreams],
+    [Setting.initialWindowSize, options.streamWindowBytes],
+    [Setting.maxFrameSize, options.maxFrameBytes],
+    [Setting.maxHeaderListSize, options.maxHeaderListBytes],
+  ];
+  if (extendedConnect) settings.push([Setting.enableConnectProtocol, 1]);
+  return settings;
+}
 
 const LARGEST_FRAME_BYTES = 2 ** 24 - 1;
 

@@ -1,5 +1,6 @@
 import type { HttpFault } from "../exchange.ts";
 import type { HpackEncoder } from "../hpack/encoder.ts";
+import type { Sender } from "./send-scheduler.ts";
 import type { Http2Stream } from "./stream.ts";
 
 /** What a stream asks of its connection. */
@@ -7,12 +8,12 @@ export interface StreamHost {
   /** Blocks are sent in the order in which they are encoded. */
   readonly encoder: HpackEncoder;
   /** Frames as much of `chunk` as windows permit; returns how much. */
-  sendNow(stream: Http2Stream, chunk: Uint8Array): number;
+  sendNow(stream: Sender, chunk: Uint8Array): number;
   /** The connection has enough to send. */
   readonly full: boolean;
   /** Registers a stream whose bytes wait, or that waits for room. */
-  wait(stream: Http2Stream): void;
-  sendEnd(stream: Http2Stream): void;
+  wait(stream: Sender): void;
+  sendEnd(stream: Sender): void;
   /** `block` is what the encoder has just finished. */
   sendBlock(stream: Http2Stream, block: Uint8Array, endStream: boolean): void;
   sendReset(stream: Http2Stream, code: number): void;

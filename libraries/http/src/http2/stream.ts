@@ -7,17 +7,13 @@ import type { HeaderEntry } from "../hpack/header-entry.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { ErrorCode, errorCodeName } from "./constants.ts";
 import { ReceiveWindow } from "./receive-window.ts";
-import type { Sender } from "./send-scheduler.ts";
+import { SendingHalf } from "./sending-half.ts";
 import type { HeadVerdict, StreamHost } from "./stream-host.ts";
 
 /** Delivered in one piece when a paused stream is resumed; keeps single writes to the application sensible. */
 const DELIVER_BYTES = 64 * 1024;
 
-export abstract class Http2Stream implements Sender {
-  readonly id: number;
-  sendWindowBytes: number;
-  queued = false;
-  wantsDrain = false;
+export abstract class Http2Stream extends SendingHalf {
   /** The final response (client) or request (server) head is in. */
   headReceived = false;
   /** When the request came (server), by the time that the connection is told. */
@@ -25,14 +21,8 @@ export abstract class Http2Stream implements Sender {
   /** The request was answered (server). */
   answered = false;
   remoteEnded = false;
-  localEnded = false;
-  /** The writer has finished; bytes may still wait. */
-  endRequested = false;
-  /** Reset by either side, or the connection is gone. */
-  gone = false;
   /** Stands among those that the connection will settle. */
   settling = false;
-  protected readonly host: StreamHost;
   readonly #window: ReceiveWindow;
   /** Somebody receives, and did not pause. */
   #receives = false;
@@ -40,15 +30,12 @@ export abstract class Http2Stream implements Sender {
   /** Bytes are kept back, for another reason than the receiver's wish. */
   #withheld = false;
   #received: ByteQueue | undefined;
-  #pending: ByteQueue | undefined;
   #fault: HttpFault | undefined;
   #endDelivered = false;
   #closedDelivered = false;
 
   constructor(id: number, host: StreamHost, sendWindowBytes: number, receiveWindowBytes: number) {
-    this.id = id;
-    this.host = host;
-    this.sendWindowBytes = sendWindowBytes;
+    super(id, host, sendWindowBytes);
     this.#window = new ReceiveWindow(receiveWindowBytes);
   }
 
@@ -58,7 +45,6 @@ export abstract class Http2Stream implements Sender {
   protected abstract takeTrailers(fields: readonly HeaderEntry[]): boolean;
   protected abstract deliverData(chunk: Uint8Array, lent: boolean): void;
   protected abstract deliverEnd(): void;
-  protected abstract deliverWritable(): void;
   /** The last call. */
   protected abstract deliverFault(fault: HttpFault): void;
   /** Both directions are over and all is told. */
@@ -67,23 +53,6 @@ export abstract class Http2Stream implements Sender {
   protected bodyFault(_bytes: number | undefined): string | undefined {
     return undefined;
   }
-  /** What follows the last byte instead of a bare END_STREAM; returns true when it was sent. */
-  protected sendTrailers(): boolean {
-    return false;
-  }
-  /** Trailers will follow, so that the last DATA frame is not the end. */
-  protected get hasTrailers(): boolean {
-    return false;
-  }
-
-  get pendingBytes(): number {
-    return this.#pending?.bytes ?? 0;
-  }
-
-  get endsWithPending(): boolean {
-    return this.endRequested && !this.hasTrailers;
-  }
-
   get bufferedBytes(): number {
     return this.pendingBytes + (this.#received?.bytes ?? 0);
   }
@@ -120,43 +89,12 @@ export abstract class Http2Stream implements Sender {
     if (this.#received !== undefined || this.remoteEnded) this.host.settleSoon(this);
   }
 
-  write(chunk: Uint8Array, lent: boolean): boolean {
-    if (this.gone || this.endRequested || chunk.length === 0) return true;
-    const sent = this.pendingBytes === 0 ? this.host.sendNow(this, chunk) : 0;
-    if (sent === chunk.length && !this.host.full) return true;
-    this.wantsDrain = true;
-    if (sent < chunk.length) {
-      this.#pending ??= new ByteQueue();
-      this.#pending.push(sent === 0 ? chunk : chunk.subarray(sent), lent);
-    }
-    this.host.wait(this);
-    return false;
-  }
-
-  /** Ends the writing side after what waits. */
-  protected finish(): void {
-    if (this.gone || this.endRequested) return;
-    this.endRequested = true;
-    this.wantsDrain = false;
-    if (this.pendingBytes > 0) return;
-    if (!this.sendTrailers()) this.host.sendEnd(this);
-    this.onEndSent();
-  }
-
   /** The peer reads no more, which is no fault: what is written from now on is lost. */
   protected stopSending(): void {
     this.discardPending();
     this.endRequested = true;
     this.localEnded = true;
     this.host.release(this);
-  }
-
-  /** Forgets what waits to be sent; how many bytes that was. */
-  protected discardPending(): number {
-    const bytes = this.pendingBytes;
-    this.#pending = undefined;
-    this.wantsDrain = false;
-    return bytes;
   }
 
   /** Sends RST_STREAM and forgets everything; nobody is told. */
@@ -267,24 +205,6 @@ export abstract class Http2Stream implements Sender {
     this.host.settleSoon(this);
   }
 
-  onPendingSent(ended: boolean): void {
-    if (ended) {
-      this.onEndSent();
-    } else if (this.endRequested) {
-      this.sendTrailers();
-      this.onEndSent();
-    } else if (this.wantsDrain) {
-      this.wantsDrain = false;
-      this.deliverWritable();
-    }
-  }
-
-  takePending(limit: number): Uint8Array {
-    const chunk = this.#pending?.shift(limit) ?? NOTHING;
-    if (this.#pending?.bytes === 0) this.#pending = undefined;
-    return chunk;
-  }
-
   /** Delivers what can be delivered: bytes, then the end, then that all is over. The connection calls it, never a user. */
   settle(): void {
     if (!this.#receives) return;
@@ -318,9 +238,7 @@ export abstract class Http2Stream implements Sender {
   #discard(): void {
     const held = this.#received?.bytes ?? 0;
     this.#received = undefined;
-    this.#pending = undefined;
+    this.discardPending();
     if (held > 0) this.host.consumed(this, held, 0);
   }
 }
-
-const NOTHING = new Uint8Array(0);
