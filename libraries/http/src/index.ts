@@ -40,6 +40,7 @@ export {
 export {
   createHttp2Server,
   type Http2Server,
+  type Http2ServerChannel,
   type Http2ServerDeps,
 } from "./http2/server.ts";
 export { type Sniffed, sniff } from "./sniff.ts";

@@ -31,7 +31,7 @@ export class OurServer implements AsyncDisposable {
     const http = createHttp2Server(HTTP2_SERVER_DEFAULTS, deps);
     const owner = { onExchange, onRefused: () => {}, onClosed: () => {} };
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-      http.serve(tcpChannel(socket), owner);
+      http.accept(tcpChannel(socket), owner);
     });
     return new OurServer(server, await listen(server));
   }

@@ -81,7 +81,7 @@ function serve(options: Partial<Http2ConnectionOptions> = {}, onExchange?: () =>
     { clock, onInternalError: (error) => errors.push(error), onConnectionEnd: (end) => ends.push(end) },
   );
   const served = { wire, clock, exchanges, ends, errors, closed: 0 };
-  const connection = server.serve(wire, {
+  const connection = server.accept(wire, {
     onExchange: (exchange) => {
       exchanges.push(exchange);
       onExchange?.();
@@ -173,6 +173,30 @@ test("drain: GOAWAY, the answer to its PING, GOAWAY with the last stream, then t
   const last = await wire.frames();
   assert.equal(last.filter((one) => one.type === FrameType.headers).length, 2);
   assert.deepEqual([wire.ended, served.ends, served.closed], [true, [{ kind: "closed" }], 1]);
+});
+
+test("a server's drain: quiet clients go once they know, busy ones have until the deadline", async () => {
+  const clock = createFakeClock();
+  const exchanges: ServerExchange[] = [];
+  const server = createHttp2Server(HTTP2_SERVER_DEFAULTS, { clock, onInternalError: () => {} });
+  const owner = {
+    onExchange: (exchange: ServerExchange) => void exchanges.push(exchange),
+    onRefused: () => {},
+    onClosed: () => {},
+  };
+  const quiet = new Wire();
+  const busy = new Wire();
+  server.accept(quiet, owner);
+  quiet.say(PREFACE);
+  // As one that was looked at first.
+  server.accept(busy, owner, Buffer.concat([PREFACE, headersFrame(1, GET, true)]));
+  assert.deepEqual([server.connections, exchanges.length, busy.peer], [2, 1, undefined]);
+  const drained = server.drain(10_000);
+  clock.advance(HTTP2_SERVER_DEFAULTS.drainNoticeMs);
+  assert.deepEqual([server.connections, quiet.ended, busy.ended], [1, true, false]);
+  clock.advance(10_000);
+  assert.deepEqual(await drained, { cutExchanges: 1 });
+  assert.deepEqual([server.connections, busy.ended], [0, true]);
 });
 
 test("a drain of an idle connection waits for the notice, but not for ever", async () => {
