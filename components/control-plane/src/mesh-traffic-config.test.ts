@@ -112,6 +112,14 @@ describe("refused", () => {
       "extensionProviders: [{name: a, envoyExtAuthzHttp: {service: b, port: 80, statusOnError: 'no'}}]",
       /statusOnError: expected a status/,
     ],
+    [
+      "extensionProviders: [{name: a, envoyExtAuthzHttp: {service: b, port: 80, headersToUpstreamOnAllow: ['*']}}]",
+      /headersToUpstreamOnAllow: expected a header name with at most one \*/,
+    ],
+    [
+      "extensionProviders: [{name: a, envoyExtAuthzGrpc: {service: b, port: 80, includeAdditionalHeadersInCheck: {'a b': c}}}]",
+      /includeAdditionalHeadersInCheck: expected header names/,
+    ],
     ["defaultConfig: {tracing: {sampling: 101}}", /sampling: expected a number from 0 to 100/],
     ["defaultHttpRetryPolicy: {perTryTimeout: x}", /perTryTimeout: expected a duration/],
   ];

@@ -168,6 +168,11 @@ function readFileFormat(file: Fields, where: string): AccessLogFormat | undefine
   return { kind: "json", labels: labelsOf(`${where}.envoyFileAccessLog.logFormat.labels`, labels) };
 }
 
+/** RFC 9110 §5.1. */
+const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,1024}$/;
+/** `name`, `prefix*` or `*suffix`. */
+const HEADER_PATTERN = /^\*?[-!#$%&'+.^_`|~0-9A-Za-z]{1,1022}\*?$/;
+
 function readAuthorizer(
   name: string,
   protocol: "http" | "grpc",
@@ -175,7 +180,11 @@ function readAuthorizer(
   where: string,
 ): ExtensionProvider {
   const headers = (key: string): readonly string[] =>
-    textList(fields, key).map((header) => header.toLowerCase());
+    textList(fields, key).map((header) => {
+      if (!HEADER_PATTERN.test(header))
+        throw invalid(`${where}.${key}`, header, "a header name with at most one * at an end");
+      return header.toLowerCase();
+    });
   const older = headers("includeHeadersInCheck");
   const newer = headers("includeRequestHeadersInCheck");
   const additional = fieldsAt(fields, "includeAdditionalHeadersInCheck");
@@ -192,9 +201,15 @@ function readAuthorizer(
       statusOnError: readStatus(fields["statusOnError"], `${where}.statusOnError`),
       clearRouteCache: fields["clearRouteCache"] === true,
       includeRequestHeaders: newer.length > 0 ? newer : older,
-      includeAdditionalHeaders: Object.entries(labelsOf(where, additional)).map(
-        ([header, value]) => [header.toLowerCase(), value] as const,
-      ),
+      includeAdditionalHeaders: Object.entries(labelsOf(where, additional)).map(([header, value]) => {
+        if (!HEADER_NAME.test(header) || /[\r\n\0]/.test(value))
+          throw invalid(
+            `${where}.includeAdditionalHeadersInCheck`,
+            header,
+            "header names with values of one line",
+          );
+        return [header.toLowerCase(), value] as const;
+      }),
       ...(isFields(body) && { includeBody: readBody(body) }),
       headersToUpstreamOnAllow: headers("headersToUpstreamOnAllow"),
       headersToDownstreamOnDeny: headers("headersToDownstreamOnDeny"),

@@ -16,6 +16,8 @@ export {
   encodeServedService,
   encodeWaypointSettings,
   encodeWorkloadLabels,
+  requireServedService,
+  requireWaypointSettings,
 } from "./l7/resource.ts";
 export {
   type EncodedResource,

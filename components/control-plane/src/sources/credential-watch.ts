@@ -73,7 +73,7 @@ export function createCredentialWatch(deps: CredentialWatchDependencies): Creden
 }
 
 /** Names of the parts: those of Kubernetes' TLS Secrets, or Istio's older ones (reference: l7-and-cli §2.5). */
-export function credentialFacts({ metadata, data }: Secret): CredentialFacts {
+function credentialFacts({ metadata, data }: Secret): CredentialFacts {
   const part = (...names: readonly string[]): string | undefined => {
     for (const name of names) {
       const value = data?.[name];

@@ -46,9 +46,22 @@ export const METHODS: readonly string[] = [
   "PATCH",
 ];
 
+/** Written into the head of a message: a line end would end it. */
+const ONE_LINE: Rule<string> = {
+  message: "must not hold CR, LF or NUL",
+  holds: (value) => !/[\r\n\0]/.test(value),
+};
+
 const HEADER_VALUES: ListSchema = list(
   object(
-    { name: HEADER_NAME, value: text({ minLength: 1, maxLength: 4096 }) },
+    {
+      name: HEADER_NAME,
+      value: text({
+        minLength: 1,
+        maxLength: 4096,
+        rules: [ONE_LINE],
+      }),
+    },
     { required: ["name", "value"] },
   ),
   { maxItems: 16, mapKeys: ["name"] },
@@ -57,7 +70,7 @@ const HEADER_VALUES: ListSchema = list(
 const HEADER_MODIFIER: ObjectSchema = object({
   set: HEADER_VALUES,
   add: HEADER_VALUES,
-  remove: list(text(), { maxItems: 16, listType: "set" }),
+  remove: list(HEADER_NAME, { maxItems: 16, listType: "set" }),
 });
 
 const MIRROR: ObjectSchema = object(
@@ -121,8 +134,8 @@ function pathRules(field: string, type: string): readonly Rule<Fields>[] {
 const PATH_MODIFIER: ObjectSchema = object(
   {
     type: oneOf("ReplaceFullPath", "ReplacePrefixMatch"),
-    replaceFullPath: text({ maxLength: 1024 }),
-    replacePrefixMatch: text({ maxLength: 1024 }),
+    replaceFullPath: text({ maxLength: 1024, rules: [ONE_LINE] }),
+    replacePrefixMatch: text({ maxLength: 1024, rules: [ONE_LINE] }),
   },
   {
     required: ["type"],

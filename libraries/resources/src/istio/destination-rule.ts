@@ -17,7 +17,17 @@ import {
   text,
 } from "../schema/schema.ts";
 import type { DestinationRuleSpec } from "./destination-rule-spec.ts";
-import { atMostOne, DURATION, NAME, NAMES, PORT, TEXT_MAP, UINT32 } from "./routing-parts.ts";
+import {
+  atMostOne,
+  DURATION,
+  FIELD_NAME,
+  line,
+  NAME,
+  NAMES,
+  PORT,
+  TEXT_MAP,
+  UINT32,
+} from "./routing-parts.ts";
 import { SELECTOR } from "./target.ts";
 
 const INT32 = integer({ min: 0, max: 2_147_483_647 });
@@ -25,13 +35,13 @@ const PERCENT = integer({ min: 0, max: 100 });
 
 const CONSISTENT_HASH: ObjectSchema = object(
   {
-    httpHeaderName: NAME,
+    httpHeaderName: FIELD_NAME,
     httpCookie: object(
       {
-        name: NAME,
-        path: text({ maxLength: 1024 }),
+        name: FIELD_NAME,
+        path: line(1024),
         ttl: DURATION,
-        attributes: list(object({ name: NAME, value: text({ maxLength: 1024 }) }, { required: ["name"] }), {
+        attributes: list(object({ name: FIELD_NAME, value: line(1024) }, { required: ["name"] }), {
           maxItems: 16,
         }),
       },

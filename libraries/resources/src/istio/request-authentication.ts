@@ -47,6 +47,9 @@ export interface RequestAuthentication {
 
 const NAMES: ListSchema = list(text({ minLength: 1 }));
 
+/** A field name of HTTP (RFC 9110 §5.1). */
+const HEADER: TextSchema = text({ minLength: 1, maxLength: 1024, pattern: "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$" });
+
 const JWKS_URI: TextSchema = text({
   minLength: 1,
   maxLength: 2048,
@@ -66,10 +69,10 @@ const JWT_RULE: ObjectSchema = object(
     jwksUri: JWKS_URI,
     jwks_uri: JWKS_URI,
     jwks: text(),
-    fromHeaders: list(object({ name: text({ minLength: 1 }), prefix: text() }, { required: ["name"] })),
+    fromHeaders: list(object({ name: HEADER, prefix: text({ maxLength: 1024 }) }, { required: ["name"] })),
     fromParams: NAMES,
     fromCookies: NAMES,
-    outputPayloadToHeader: text(),
+    outputPayloadToHeader: text({ maxLength: 1024, pattern: "^$|^[-!#$%&'*+.^_`|~0-9A-Za-z]+$" }),
     forwardOriginalToken: flag(),
     outputClaimToHeaders: list(
       object(

@@ -27,6 +27,30 @@ export const DURATION: TextSchema = text({
 export const NAME: TextSchema = text({ minLength: 1, maxLength: 1024 });
 export const NAMES: ListSchema = list(NAME, { maxItems: 4096 });
 export const TEXT_MAP: MapSchema = map(text({ maxLength: 16 * 1024 }), { maxProperties: 1024 });
+/** Written into the head of a message: a line end would end it. */
+const ONE_LINE: Rule<string> = {
+  message: "must not hold CR, LF or NUL",
+  holds: (value) => !/[\r\n\0]/.test(value),
+};
+
+export function line(maxLength: number): TextSchema {
+  return text({ maxLength, rules: [ONE_LINE] });
+}
+
+/** A field name of HTTP (RFC 9110 §5.1). */
+export const FIELD_NAME: TextSchema = text({
+  minLength: 1,
+  maxLength: 1024,
+  pattern: "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$",
+});
+export const LINES: ListSchema = list(line(1024), { maxItems: 1024 });
+
+/** The keys of a map are field names, pseudo headers among them. */
+export const FIELD_NAME_KEYS: Rule<Fields> = {
+  message: "keys must be header names",
+  holds: (value) => Object.keys(value).every((name) => /^:?[-!#$%&'*+.^_`|~0-9A-Za-z]{1,1024}$/.test(name)),
+};
+
 export const PORT: IntegerSchema = integer({ min: 0, max: 65_535 });
 export const UINT32: IntegerSchema = integer({ min: 0, max: 4_294_967_295 });
 

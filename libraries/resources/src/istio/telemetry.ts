@@ -3,7 +3,7 @@
 import { parseObject, type Stored } from "../parse-object.ts";
 import type { Parsed } from "../problem.ts";
 import { decimal, flag, list, map, type ObjectSchema, object, oneOf, text } from "../schema/schema.ts";
-import { atMostOne, DURATION, NAME } from "./routing-parts.ts";
+import { atMostOne, DURATION, FIELD_NAME, NAME } from "./routing-parts.ts";
 import { ONE_TARGET, type PolicyTarget, readTarget, TARGET_PROPERTIES } from "./target.ts";
 
 type Mode = "CLIENT_AND_SERVER" | "CLIENT" | "SERVER";
@@ -78,7 +78,7 @@ const CUSTOM_TAG: ObjectSchema = object(
   {
     literal: object({ value: text({ minLength: 1, maxLength: 4096 }) }, { required: ["value"] }),
     environment: object({ name: NAME, defaultValue: text({ maxLength: 4096 }) }, { required: ["name"] }),
-    header: object({ name: NAME, defaultValue: text({ maxLength: 4096 }) }, { required: ["name"] }),
+    header: object({ name: FIELD_NAME, defaultValue: text({ maxLength: 4096 }) }, { required: ["name"] }),
     formatter: object({ value: text({ maxLength: 4096 }) }),
   },
   { rules: [atMostOne("literal", "environment", "header", "formatter")] },

@@ -18,7 +18,19 @@ import {
   text,
 } from "../schema/schema.ts";
 import { isAddressBlock } from "./addresses.ts";
-import { atMostOne, DURATION, NAME, NAMES, PORT, STRING_MATCH, TEXT_MAP, UINT32 } from "./routing-parts.ts";
+import {
+  atMostOne,
+  DURATION,
+  FIELD_NAME_KEYS,
+  LINES,
+  line,
+  NAME,
+  NAMES,
+  PORT,
+  STRING_MATCH,
+  TEXT_MAP,
+  UINT32,
+} from "./routing-parts.ts";
 import type { VirtualServiceSpec } from "./virtual-service-spec.ts";
 
 const DESTINATION: ObjectSchema = object(
@@ -45,6 +57,7 @@ const HEADER_OPERATIONS: ObjectSchema = object({
 const HEADERS: ObjectSchema = object({ request: HEADER_OPERATIONS, response: HEADER_OPERATIONS });
 const PERCENT: ObjectSchema = object({ value: decimal(0, 100) });
 const MATCH_MAP = map(STRING_MATCH, { maxProperties: 256 });
+const HEADER_MATCHES = { ...MATCH_MAP, rules: [FIELD_NAME_KEYS] };
 
 const HTTP_MATCH: ObjectSchema = object({
   name: text(),
@@ -52,8 +65,8 @@ const HTTP_MATCH: ObjectSchema = object({
   scheme: STRING_MATCH,
   method: STRING_MATCH,
   authority: STRING_MATCH,
-  headers: MATCH_MAP,
-  withoutHeaders: MATCH_MAP,
+  headers: HEADER_MATCHES,
+  withoutHeaders: HEADER_MATCHES,
   queryParams: MATCH_MAP,
   port: PORT,
   ignoreUriCase: flag(),
@@ -65,12 +78,12 @@ const HTTP_MATCH: ObjectSchema = object({
 
 const REDIRECT: ObjectSchema = object(
   {
-    uri: text({ maxLength: 16 * 1024 }),
-    prefixRewrite: text({ maxLength: 16 * 1024 }),
-    authority: text({ maxLength: 1024 }),
+    uri: line(16 * 1024),
+    prefixRewrite: line(16 * 1024),
+    authority: line(1024),
     port: UINT32,
     derivePort: oneOf("FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"),
-    scheme: text({ maxLength: 64 }),
+    scheme: text({ maxLength: 64, pattern: "^$|^[a-zA-Z][-+.a-zA-Z0-9]*$" }),
     redirectCode: UINT32,
   },
   { rules: [atMostOne("port", "derivePort"), atMostOne("uri", "prefixRewrite")] },
@@ -106,9 +119,9 @@ const FAULT: ObjectSchema = object({
 const CORS: ObjectSchema = object({
   allowOrigin: NAMES,
   allowOrigins: list(STRING_MATCH, { maxItems: 1024 }),
-  allowMethods: NAMES,
-  allowHeaders: NAMES,
-  exposeHeaders: NAMES,
+  allowMethods: LINES,
+  allowHeaders: LINES,
+  exposeHeaders: LINES,
   maxAge: DURATION,
   allowCredentials: flag(),
   unmatchedPreflights: oneOf("UNSPECIFIED", "FORWARD", "IGNORE"),
@@ -140,9 +153,9 @@ const HTTP_ROUTE: ObjectSchema = object(
     ),
     delegate: object({ name: NAME, namespace: text() }, { required: ["name"] }),
     rewrite: object({
-      uri: text({ maxLength: 16 * 1024 }),
-      authority: text({ maxLength: 1024 }),
-      uriRegexRewrite: object({ match: text({ maxLength: 4096 }), rewrite: text({ maxLength: 4096 }) }),
+      uri: line(16 * 1024),
+      authority: line(1024),
+      uriRegexRewrite: object({ match: text({ maxLength: 4096 }), rewrite: line(4096) }),
     }),
     timeout: DURATION,
     retries: RETRIES,

@@ -47,6 +47,16 @@ export function decodeWorkloadLabels(bytes: Uint8Array): WorkloadLabels {
   return { uid, labels: new Map(Object.entries(labels)) };
 }
 
+/** Throws INPUT_INVALID for what a waypoint would refuse. */
+export function requireServedService(service: ServedService): void {
+  requireServedReferences(requireShape("ServedService", SERVED_SERVICE, service));
+}
+
+/** As {@link requireServedService}. */
+export function requireWaypointSettings(settings: WaypointSettings): void {
+  requireSettingsReferences(requireShape("WaypointSettings", WAYPOINT_SETTINGS, settings));
+}
+
 /** Equal values give equal bytes: their hash is the version of the resource. */
 export function encodeServedService(service: ServedService): Uint8Array {
   return toBinary(

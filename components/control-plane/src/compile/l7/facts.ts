@@ -1,6 +1,5 @@
 /** What L7 compilation reads of its kinds. Specs of routing stay in the form of their API; what follows from them is decided here. */
 
-import type { RateLimit } from "@meltemi/model/l7";
 import type {
   DestinationRuleSpec,
   GatewayStreamRouteSpec,
@@ -72,6 +71,3 @@ export interface CredentialFacts {
   readonly privateKey?: string;
   readonly caCertificates?: string;
 }
-
-/** Keys of a rate limit's service in the settings of a waypoint. */
-export type GlobalLimit = Extract<RateLimit["limit"], { readonly kind: "global" }>;

@@ -14,7 +14,7 @@ type Named =
     };
 
 /** In a mesh a backend of another namespace needs no grant. */
-export function nameBackend(backend: BackendRefSpec, namespace: string, clusterDomain: string): Named {
+function nameBackend(backend: BackendRefSpec, namespace: string, clusterDomain: string): Named {
   const { group = "", kind = "Service", name, port } = backend;
   if (port === undefined)
     return { kind: "refused", reason: "InvalidDestination", problem: `backend ${name}: expected a port` };

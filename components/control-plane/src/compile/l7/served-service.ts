@@ -2,6 +2,7 @@
 
 import type { AppProtocol } from "@meltemi/model";
 import type { HttpRoute, ServedPort, ServedProtocol, ServedService, TcpRoute } from "@meltemi/model/l7";
+import { requireServedService } from "@meltemi/xds";
 import { type BindingReport, servingWaypoints } from "../binding-report.ts";
 import type { ServicePortFacts } from "../facts.ts";
 import type { Output } from "../graph.ts";
@@ -30,10 +31,10 @@ export function compileServed(report: BindingReport, compilation: Compilation): 
     waypoints.map((waypoint): Output<ServedAt> => {
       const key = `${waypoint.namespace}/${waypoint.name}`;
       const name = `${host.namespace}/${host.hostname}`;
-      return {
-        key: `${key}|${name}`,
-        value: { waypoint: key, name, service: servedService(host, waypoint, compilation) },
-      };
+      const service = servedService(host, waypoint, compilation);
+      // What a waypoint would refuse must fail here, where the last good form stays and the log says why.
+      requireServedService(service);
+      return { key: `${key}|${name}`, value: { waypoint: key, name, service } };
     }),
   );
 }

@@ -68,7 +68,7 @@ function pseudoMatches(
   return Object.fromEntries(found.map(([name, spec]) => [name.toLowerCase(), spec]));
 }
 
-export function sourceMatch({
+function sourceMatch({
   sourceLabels,
   sourceNamespace,
 }: Pick<HttpMatchSpec, "sourceLabels" | "sourceNamespace">): SourceMatch | undefined {

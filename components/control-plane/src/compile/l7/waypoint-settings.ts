@@ -1,6 +1,7 @@
 /** What a waypoint must know of itself, whatever it serves. */
 
 import type { Cluster, ExternalAuthorizer, WaypointSettings } from "@meltemi/model/l7";
+import { requireWaypointSettings } from "@meltemi/xds";
 import type { Output } from "../graph.ts";
 import { EVERY } from "../mesh-collections.ts";
 import { MESH_CONTROLLER } from "../policy-targets.ts";
@@ -36,6 +37,7 @@ export function compileSettings(
     authorizers: authorizersOf(compilation),
     clusters,
   };
+  requireWaypointSettings(value);
   return [{ key: `${waypoint.namespace}/${waypoint.name}`, value }];
 }
 
