@@ -69,6 +69,7 @@ export {
   type MeshSnapshot,
   type PolicyChange,
 } from "./snapshot.ts";
+export { isWaypointGuard, WAYPOINT_GUARD_PREFIX } from "./waypoint-guard.ts";
 export {
   type ApplicationTunnel,
   type AppProtocol,

@@ -1,6 +1,7 @@
 /** What became of each request for a waypoint: the source of clients' routes, of status, of metrics, and of what each waypoint serves. */
 
 import type { BoundWaypoint, CanaryBinding, RefusedWaypoint, WaypointReference } from "./waypoint.ts";
+import type { WaypointDemand } from "./waypoint-demand.ts";
 
 export type BoundKind = "Service" | "ServiceEntry" | "WorkloadEntry" | "Pod";
 
@@ -14,6 +15,8 @@ export interface BindingReport extends WaypointReference {
   readonly ingressUseWaypoint: boolean | undefined;
   /** Has a host with a wildcard, which only a waypoint can serve. */
   readonly needsWaypoint: boolean;
+  /** There must be no way around its waypoint. */
+  readonly demand?: WaypointDemand;
 }
 
 export function bindingKey(kind: BoundKind, { namespace, name }: WaypointReference): string {

@@ -4,6 +4,7 @@ import type { Workload } from "@meltemi/model";
 import { bindingKey } from "./binding-report.ts";
 import type { EndpointFacts, EndpointSliceFacts, ServiceEntryFacts, WorkloadEntryFacts } from "./facts.ts";
 import type { Output } from "./graph.ts";
+import { guardedPolicies } from "./waypoint-guard.ts";
 import {
   type Compilation,
   handWrittenService,
@@ -29,9 +30,11 @@ export function compileWorkloadEntry(
     { uid, namespace, name, endpoint: { ...endpoint, labels }, services },
     compilation,
   );
+  const authorizationPolicies = guardedPolicies(value, labels, compilation);
   const { read, outputs } = compilation;
   const binding = read.get(outputs.waypointBindings, bindingKey("WorkloadEntry", entry))?.binding;
-  return [{ key: uid, value: binding?.kind === "bound" ? { ...value, waypoint: binding.address } : value }];
+  const bound = binding?.kind === "bound" ? { waypoint: binding.address } : {};
+  return [{ key: uid, value: { ...value, authorizationPolicies, ...bound } }];
 }
 
 export function compileServiceEntryEndpoints(
@@ -103,7 +106,8 @@ export function compileEndpointSlice(
       status: healthy ? "healthy" : "unhealthy",
       services: new Map([[service.key, service.ports]]),
     };
-    return [{ key: uid, value }];
+    const authorizationPolicies = guardedPolicies(value, {}, compilation);
+    return [{ key: uid, value: { ...value, authorizationPolicies } }];
   });
 }
 

@@ -107,6 +107,7 @@ export function waypointFacts(fields: Partial<WaypointFacts> = {}): WaypointFact
     className: "istio-waypoint",
     trafficType: undefined,
     inboundBinding: undefined,
+    serviceAccount: fields.name ?? "waypoint",
     addresses: [{ kind: "hostname", hostname: "waypoint.ns.svc.cluster.local" }],
     listeners: [meshListener({ kind: "same" })],
     ...fields,

@@ -26,6 +26,8 @@ export interface WaypointRequest {
   readonly canaryNamespace?: string;
   /** Annotation `istio.io/use-waypoint-canary-weight`, as written. */
   readonly canaryWeight?: string;
+  /** Annotation `meltemi.io/waypoint-required`, as written; of Services and Namespaces only. */
+  readonly required?: string;
 }
 
 export interface NamespaceFacts {
@@ -151,6 +153,8 @@ export interface WaypointFacts extends Named {
   /** Label `istio.io/waypoint-for`; undefined: its class decides. */
   readonly trafficType: WaypointTraffic | undefined;
   readonly inboundBinding: InboundBinding | undefined;
+  /** As whom it speaks: annotation `gateway.istio.io/service-account`, else its own name. */
+  readonly serviceAccount: string;
   /** Status addresses; empty until the waypoint has been ready once. */
   readonly addresses: readonly (
     | { readonly kind: "ip"; readonly ip: Ip }

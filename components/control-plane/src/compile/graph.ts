@@ -22,13 +22,15 @@ interface Node {
   readonly sourceKey: string;
   readonly stage: Stage;
   reads: ReadonlySet<string>;
-  outputKeys: readonly string[];
+  outputKeys: ReadonlySet<string>;
 }
 
 interface Stage {
   readonly dirty: Set<Node>;
   readonly run: (node: Node) => void;
 }
+
+const NO_KEYS: ReadonlySet<string> = new Set();
 
 /** Hears of a computation that threw; its outputs stay as they were. */
 export type OnFault = (collection: string, key: string, error: unknown) => void;
@@ -69,8 +71,8 @@ export class Graph {
   }
 
   /**
-   * Fills `target` with what `compute` makes of each object of `source`. One key must not come from two sources at rest.
-   * `concerns`: objects that this never says yes to cost nothing; `compute` must make nothing of them.
+   * Fills `target` with what `compute` makes of each object of `source`. A key that several objects make stays until the last of
+   * them makes it no more; at rest they must all give it the same value. `concerns`: objects that this never says yes to cost nothing; `compute` must make nothing of them.
    */
   derive<S, SI extends string, T, TI extends string>(
     source: Collection<S, SI>,
@@ -79,7 +81,7 @@ export class Graph {
     concerns: (object: S) => boolean = () => true,
   ): void {
     const nodes = new Map<string, Node>();
-    const owners = this.#ownersOf(target.name);
+    const makers = this.#makersOf(target.name);
     const stage: Stage = {
       dirty: new Set(),
       run: (node) => {
@@ -93,18 +95,7 @@ export class Graph {
         if (object === undefined) nodes.delete(node.sourceKey);
         // The last good result of one object is better than none, and one bad object must not stop the others.
         if (outputs === undefined) return;
-        const keys = new Set(outputs.map(({ key }) => key));
-        for (const key of node.outputKeys) {
-          // While a key passes from one source to another, the new owner may have come first.
-          if (keys.has(key) || owners.get(key) !== node) continue;
-          owners.delete(key);
-          target.put(key, undefined);
-        }
-        for (const { key, value } of outputs) {
-          owners.set(key, node);
-          target.put(key, value);
-        }
-        node.outputKeys = [...keys];
+        replaceOutputs(node, outputs, target, makers);
       },
     };
     this.#stages.push(stage);
@@ -112,7 +103,7 @@ export class Graph {
       const known = nodes.get(sourceKey);
       const object = source.get(sourceKey);
       if (known === undefined && (object === undefined || !concerns(object))) return;
-      const node = known ?? { sourceKey, stage, reads: new Set<string>(), outputKeys: [] };
+      const node = known ?? { sourceKey, stage, reads: new Set<string>(), outputKeys: NO_KEYS };
       nodes.set(sourceKey, node);
       stage.dirty.add(node);
     };
@@ -149,12 +140,13 @@ export class Graph {
     }
   }
 
-  readonly #owners = new Map<string, Map<string, Node>>();
+  /** Per collection: how many computations make a key. */
+  readonly #makers = new Map<string, Map<string, number>>();
 
-  #ownersOf(name: string): Map<string, Node> {
-    const owners = this.#owners.get(name) ?? new Map<string, Node>();
-    this.#owners.set(name, owners);
-    return owners;
+  #makersOf(name: string): Map<string, number> {
+    const makers = this.#makers.get(name) ?? new Map<string, number>();
+    this.#makers.set(name, makers);
+    return makers;
   }
 
   #markReaders(token: string): void {
@@ -188,4 +180,26 @@ function trackingReader(reads: Set<string>): Reader {
       return collection.by(index, value);
     },
   };
+}
+
+function replaceOutputs<T, I extends string>(
+  node: Node,
+  outputs: readonly Output<T>[],
+  target: Collection<T, I>,
+  makers: Map<string, number>,
+): void {
+  const keys = new Set(outputs.map(({ key }) => key));
+  for (const key of node.outputKeys) {
+    if (keys.has(key)) continue;
+    const left = (makers.get(key) ?? 1) - 1;
+    // While a key passes from one source to another, its new maker may have come first.
+    if (left > 0) makers.set(key, left);
+    else {
+      makers.delete(key);
+      target.put(key, undefined);
+    }
+  }
+  for (const key of keys) if (!node.outputKeys.has(key)) makers.set(key, (makers.get(key) ?? 0) + 1);
+  for (const { key, value } of outputs) target.put(key, value);
+  node.outputKeys = keys;
 }

@@ -40,6 +40,9 @@ const requests = fc.constantFrom(
   { useWaypoint: "b", useWaypointNamespace: "other" },
   { useWaypoint: "a", canary: "b", canaryWeight: "20" },
   { canary: "a" },
+  { useWaypoint: "a", required: "true" },
+  { required: "true" },
+  { required: "false" },
 );
 const modes = fc.constantFrom("unset", "disable", "permissive", "strict" as const);
 const gone = fc.boolean();

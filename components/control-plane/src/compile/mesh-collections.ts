@@ -37,9 +37,11 @@ import type { RouteReport } from "./l7/route-report.ts";
 import type { ServedAt } from "./l7/served-service.ts";
 import { parentKey, targetKey } from "./l7/target-keys.ts";
 import type { WaypointVerdict } from "./policy-targets.ts";
+import type { RequirementReport, UnguardedWorkload } from "./requirement-report.ts";
 import { selectorHint } from "./selectors.ts";
 import type { CompileSettings } from "./settings.ts";
 import type { Waypoint } from "./waypoint.ts";
+import type { WaypointRequirement } from "./waypoint-guard.ts";
 
 export interface MeshInputs {
   /** By name. */
@@ -92,6 +94,12 @@ export interface MeshOutputs {
   readonly waypoints: Collection<Waypoint>;
   /** By `<kind>/<namespace>/<name>`; `waypoint` finds what a waypoint serves. */
   readonly waypointBindings: Collection<BindingReport, "waypoint">;
+  /** By `namespace/hostname` of the services that demand their waypoint. */
+  readonly waypointRequirements: Collection<WaypointRequirement>;
+  /** By uid: workloads that no ztunnel guards, though a service of theirs demands a waypoint. */
+  readonly unguardedWorkloads: Collection<UnguardedWorkload, "service">;
+  /** By `Service/<namespace>/<name>`. */
+  readonly requirementReports: Collection<RequirementReport>;
   readonly selectorPolicies: Collection<SelectorPolicy, "selector">;
   readonly policyReports: Collection<PolicyReport>;
   /** By name on the wire. */
@@ -210,6 +218,11 @@ export function createOutputs(graph: Graph): MeshOutputs {
   return {
     waypoints: graph.collection("waypoints", {}),
     waypointBindings: graph.collection("waypointBindings", { waypoint: servingWaypoints }),
+    waypointRequirements: graph.collection("waypointRequirements", {}),
+    unguardedWorkloads: graph.collection("unguardedWorkloads", {
+      service: ({ services }: UnguardedWorkload) => services,
+    }),
+    requirementReports: graph.collection("requirementReports", {}),
     selectorPolicies: graph.collection("selectorPolicies", {
       selector: ({ namespace, selector }: SelectorPolicy) => [selectorHint(namespace, selector)],
     }),

@@ -27,6 +27,7 @@ import {
 import { portLevelPolicy, staticStrictPolicy } from "./peer-authentication.ts";
 import { compilePod } from "./pod-workload.ts";
 import { reportTargets } from "./policy-targets.ts";
+import { compileUnguarded, type RequirementReport, reportRequirement } from "./requirement-report.ts";
 import { compileService, compileServiceEntry } from "./service.ts";
 import type { CompileSettings } from "./settings.ts";
 import { resolveWaypoint } from "./waypoint.ts";
@@ -37,6 +38,7 @@ import {
   bindWorkloadEntry,
   reportPod,
 } from "./waypoint-binding.ts";
+import { compileGuard, compileRequirement, demandsWaypoint, isGuarded } from "./waypoint-guard.ts";
 import { type Compilation, strictByDefault } from "./workload-parts.ts";
 
 interface Changed<T> {
@@ -53,6 +55,8 @@ export interface MeshChanges {
   readonly reports: Changed<PolicyReport>;
   /** For status: objects whose waypoint is new, other, or not asked for any more. */
   readonly waypointBindings: Changed<BindingReport>;
+  /** For status: Services whose demand for a waypoint is new, met in another way, or gone. */
+  readonly requirementReports: Changed<RequirementReport>;
   readonly workloadLabels: Changed<WorkloadLabels>;
   /** By waypoint and service. */
   readonly served: Changed<ServedAt>;
@@ -79,6 +83,12 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
   const compilation = (read: Reader): Compilation => ({ settings, inputs, outputs, read });
 
   deriveWaypoints(graph, inputs, outputs, compilation);
+  graph.derive(
+    outputs.waypointBindings,
+    outputs.waypointRequirements,
+    (report, read) => compileRequirement(report, compilation(read)),
+    demandsWaypoint,
+  );
   derivePolicies(graph, mesh, inputs, outputs, settings);
   graph.derive(inputs.services, outputs.services, (service, read) =>
     compileService(service, compilation(read)),
@@ -96,6 +106,7 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
   graph.derive(inputs.endpointSlices, outputs.workloads, (slice, read) =>
     compileEndpointSlice(slice, compilation(read)),
   );
+  deriveGuards(graph, outputs, compilation);
   deriveTraffic(graph, inputs, outputs, compilation);
   mesh.put("mesh", "mesh");
 
@@ -110,6 +121,7 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
         policies: takeChanges(graph, outputs.policies),
         reports: takeChanges(graph, outputs.policyReports),
         waypointBindings: takeChanges(graph, outputs.waypointBindings),
+        requirementReports: takeChanges(graph, outputs.requirementReports),
         workloadLabels: takeChanges(graph, outputs.workloadLabels),
         served: takeChanges(graph, outputs.served),
         waypointSettings: takeChanges(graph, outputs.waypointSettings),
@@ -149,6 +161,28 @@ function deriveWaypoints(
     outputs.waypointBindings,
     (pod, read) => reportPod(pod, compilation(read)),
     asksForWaypoint,
+  );
+}
+
+/** After the workloads, of which some refer to a guard. */
+function deriveGuards(graph: Graph, outputs: MeshOutputs, compilation: (read: Reader) => Compilation): void {
+  graph.derive(
+    outputs.workloads,
+    outputs.policies,
+    (workload, read) => compileGuard(workload, compilation(read)),
+    isGuarded,
+  );
+  graph.derive(
+    outputs.workloads,
+    outputs.unguardedWorkloads,
+    (workload) => (isGuarded(workload) ? compileUnguarded(workload) : []),
+    isGuarded,
+  );
+  graph.derive(
+    outputs.waypointBindings,
+    outputs.requirementReports,
+    (report, read) => reportRequirement(report, compilation(read)),
+    demandsWaypoint,
   );
 }
 

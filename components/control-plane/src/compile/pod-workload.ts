@@ -5,6 +5,7 @@ import { waypointKey } from "./binding-report.ts";
 import type { PodFacts } from "./facts.ts";
 import type { Output } from "./graph.ts";
 import { bindWorkload, isWaypointPod } from "./waypoint-binding.ts";
+import { guardedPolicies } from "./waypoint-guard.ts";
 import {
   type Compilation,
   handWrittenService,
@@ -37,7 +38,9 @@ export function compilePod(pod: PodFacts, compilation: Compilation): readonly Ou
     status: pod.healthy ? "healthy" : "unhealthy",
     services: servicesOf(pod, compilation),
   };
-  return [{ key: uid, value }];
+  return [
+    { key: uid, value: { ...value, authorizationPolicies: guardedPolicies(value, labels, compilation) } },
+  ];
 }
 
 /** A waypoint takes connections as its Gateway says and is bound to none; any other pod may be bound to one. */

@@ -7,6 +7,7 @@ import type { ServiceEntryFacts, ServiceFacts, TrafficDistribution } from "./fac
 import type { Output } from "./graph.ts";
 import { serviceHostname } from "./mesh-collections.ts";
 import { oldest } from "./peer-authentication.ts";
+import { unusableWaypoint } from "./waypoint-guard.ts";
 import { type Compilation, networkOf } from "./workload-parts.ts";
 
 export function compileService(service: ServiceFacts, compilation: Compilation): readonly Output<Service>[] {
@@ -140,7 +141,10 @@ function serviceWaypoint(
   { outputs, read }: Compilation,
 ): Pick<Service, "waypoint" | "weightedWaypoints" | "ingressUseWaypoint"> {
   const report = read.get(outputs.waypointBindings, bindingKey(kind, object));
-  if (report?.binding?.kind !== "bound") return { weightedWaypoints: [], ingressUseWaypoint: false };
+  if (report?.binding?.kind !== "bound") {
+    if (report?.demand === undefined) return { weightedWaypoints: [], ingressUseWaypoint: false };
+    return { waypoint: unusableWaypoint(report), weightedWaypoints: [], ingressUseWaypoint: true };
+  }
   const { binding, canary, ingressUseWaypoint = false } = report;
   const weightedWaypoints =
     canary?.kind === "weighted"

@@ -20,6 +20,7 @@ import {
   type WaypointBinding,
   type WaypointReference,
 } from "./waypoint.ts";
+import { demandOf } from "./waypoint-demand.ts";
 import { type Compilation, networkOf } from "./workload-parts.ts";
 
 /** Services of gateways themselves can never have one. */
@@ -102,13 +103,17 @@ function reportService(
   const requested = requestedWaypoint(request, namespace, namespaceFacts);
   const waypoint = requested && read.get(outputs.waypoints, waypointKey(requested.reference));
   const binding = bindingOf(bindWaypoint(requested, waypoint, petitioner));
+  const demand = kind === "Service" ? demandOf(request, namespaceFacts?.waypoint) : undefined;
+  const ingress = request.ingressUseWaypoint ?? namespaceFacts?.waypoint.ingressUseWaypoint;
   return reportOf({
     kind,
     ...nameOf(object),
     binding,
     canary: canaryOf(binding, request, petitioner, compilation),
-    ingressUseWaypoint: request.ingressUseWaypoint ?? namespaceFacts?.waypoint.ingressUseWaypoint,
+    // A gateway that went around the waypoint would be refused.
+    ingressUseWaypoint: demand === undefined ? ingress : true,
     needsWaypoint,
+    ...(demand && { demand }),
   });
 }
 
@@ -126,7 +131,7 @@ function canaryOf(
 }
 
 function reportOf(report: BindingReport): readonly Output<BindingReport>[] {
-  if (report.binding === undefined && !report.needsWaypoint) return [];
+  if (report.binding === undefined && !report.needsWaypoint && report.demand === undefined) return [];
   return [{ key: bindingKey(report.kind, report), value: report }];
 }
 

@@ -22,6 +22,7 @@ export interface Waypoint extends WaypointReference {
   readonly controllerName: string | undefined;
   readonly trafficType: WaypointTraffic;
   readonly inboundBinding: InboundBinding | undefined;
+  readonly serviceAccount: string;
   readonly addresses: WaypointFacts["addresses"];
   readonly allowedNamespaces: AllowedNamespaces;
 }
@@ -85,6 +86,7 @@ export function resolveWaypoint(
     controllerName: gatewayClass?.controllerName,
     trafficType: gateway.trafficType ?? gatewayClass?.trafficType ?? "service",
     inboundBinding,
+    serviceAccount: gateway.serviceAccount,
     addresses: gateway.addresses,
     allowedNamespaces: bindingListener(gateway.listeners, inboundBinding)?.allowedNamespaces ?? {
       kind: "same",
