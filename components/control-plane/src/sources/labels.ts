@@ -74,6 +74,10 @@ export function appProtocolOf(appProtocol: string | undefined, portName: string 
     case "grpc":
       return "grpc";
     case "tcp":
+    // Their servers speak first: who waits for the client's first bytes to know what they are waits for ever.
+    case "mongo":
+    case "mysql":
+    case "redis":
       return "tcp";
     case "tls":
     case "https":
