@@ -59,6 +59,7 @@ function problemOf({
   binding,
   canary,
   needsWaypoint,
+  demand,
 }: BindingReport): { readonly reason: string; readonly message: string } | undefined {
   const traffic = kind === "Pod" || kind === "WorkloadEntry" ? "workload" : "service";
   if (binding?.kind === "refused") return explainRefusal(binding, traffic);
@@ -67,6 +68,11 @@ function problemOf({
     return {
       reason: "NoWaypointForWildcardService",
       message: "a host with a wildcard is served by waypoints only, and none is asked for",
+    };
+  if (binding === undefined && demand !== undefined)
+    return {
+      reason: "RequiredWaypointNotAskedFor",
+      message: "a waypoint is required and none is asked for: all connections are refused",
     };
   return undefined;
 }

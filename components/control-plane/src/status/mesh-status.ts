@@ -19,6 +19,7 @@ import type { MeshChanges } from "../compile/mesh-compiler.ts";
 import type { MeshWatch } from "../sources/watch-mesh.ts";
 import { BINDING_CONDITIONS, decideBindingConditions } from "./decide-binding.ts";
 import { decideCondition, POLICY_CONDITIONS } from "./decide-conditions.ts";
+import { decideRequirementCondition, REQUIREMENT_CONDITION } from "./decide-requirement.ts";
 import { type StatusSubject, startStatusWriter } from "./status-writer.ts";
 
 export interface MeshStatusDependencies {
@@ -65,10 +66,12 @@ export function startMeshStatus(deps: MeshStatusDependencies): MeshStatus {
   }
 
   return {
-    onCompiled({ reports, waypointBindings }) {
+    onCompiled({ reports, waypointBindings, requirementReports }) {
       for (const { name } of reports.upserts) policies.touch(name);
       for (const { name } of waypointBindings.upserts) bindings.touch(name);
       for (const name of waypointBindings.removedNames) bindings.touch(name);
+      for (const { name } of requirementReports.upserts) bindings.touch(name);
+      for (const name of requirementReports.removedNames) bindings.touch(name);
     },
     async stop() {
       for (const stop of unsubscribe) stop();
@@ -96,11 +99,16 @@ function bindingSubject(key: string, { outputs, watch }: MeshStatusDependencies)
   const found = findBound(key.slice(0, slash), key.slice(slash + 1), watch);
   if (found === undefined) return undefined;
   const generation = found.object.metadata?.generation;
-  const conditions = decideBindingConditions(outputs.waypointBindings.get(key)).map((condition) =>
+  const requirement = decideRequirementCondition(outputs.requirementReports.get(key));
+  const contents = [
+    ...decideBindingConditions(outputs.waypointBindings.get(key)),
+    ...(requirement === undefined ? [] : [requirement]),
+  ];
+  const conditions = contents.map((condition) =>
     // The kinds of Istio say what they have seen; a Service has no generation.
     found.type === SERVICES ? condition : { ...condition, observedGeneration: String(generation ?? 0) },
   );
-  return { ...found, conditions, owned: BINDING_CONDITIONS, fields: {} };
+  return { ...found, conditions, owned: [...BINDING_CONDITIONS, REQUIREMENT_CONDITION], fields: {} };
 }
 
 function findBound(
