@@ -5,7 +5,13 @@ export { buildConnectionAuthorizer } from "./filters/connection-authorizer.ts";
 export { FilterMemory } from "./filters/filter-memory.ts";
 export { HeldBytes } from "./proxy/held-body.ts";
 export { createHttpProxy, type HttpProxy, type HttpProxyDeps } from "./proxy/http-proxy.ts";
-export type { RequestObserver, RequestRecord, UpstreamRecord } from "./proxy/request-record.ts";
+export type {
+  RequestObserver,
+  RequestRecord,
+  RequestSpan,
+  RequestTracer,
+  UpstreamRecord,
+} from "./proxy/request-record.ts";
 export type { HttpSite } from "./proxy/site.ts";
 export type {
   Caller,
@@ -27,6 +33,14 @@ export {
 export { createTcpProxy, type TcpProxy, type TcpProxyDeps } from "./tcp/tcp-proxy.ts";
 export { compileTcpRoutes, type TcpRouteTable } from "./tcp/tcp-routes.ts";
 export type { ClientConnectionFacts, LiveTcp, TcpObserver, TcpRecord, TcpSite } from "./tcp/tcp-site.ts";
+export {
+  createTelemetry,
+  type PostSpans,
+  type ServiceTelemetry,
+  type Telemetry,
+  type TelemetryDeps,
+  type TelemetryNode,
+} from "./telemetry/telemetry.ts";
 export { RegexCache } from "./text/regex.ts";
 export type { DialFailure } from "./upstream/endpoint-pool.ts";
 export { LiveCluster, type LiveClusterDeps, type MeshView } from "./upstream/live-cluster.ts";

@@ -7,6 +7,7 @@ import { Forwarding, type ForwardingDeps, type ForwardingOwner, type ForwardingP
 import type { HeldBody } from "./held-body.ts";
 import { finishResponse, planRequest, type RequestPlan } from "./plan-request.ts";
 import { INTERNAL_ERROR } from "./replies.ts";
+import type { RequestSpan } from "./request-record.ts";
 import { type Ending, RequestTally } from "./request-tally.ts";
 import { sendReply } from "./send-reply.ts";
 import type { HttpSite } from "./site.ts";
@@ -24,6 +25,7 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
   readonly #site: HttpSite;
   readonly #deps: ProxyDeps;
   readonly #tally: RequestTally;
+  readonly #span: RequestSpan | undefined;
   #plan: RequestPlan | undefined;
   #forwarding: Forwarding | undefined;
   #delay: Timer | undefined;
@@ -36,6 +38,7 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
     this.#site = site;
     this.#deps = deps;
     this.#tally = new RequestTally(context, deps.clock);
+    this.#span = site.tracer?.begin(context);
   }
 
   get signal(): AbortSignal {
@@ -161,14 +164,14 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
     this.#controller?.abort();
     const { endpoint, attempts = 0, upstreamServiceTimeMs } = this.#forwarding ?? {};
     const upstream = this.#plan?.kind === "forward" ? this.#plan.forward.cluster.config : undefined;
-    this.#site.observer.onComplete(
-      this.#tally.record(ending, {
-        service: this.#site.service,
-        cluster: upstream,
-        endpoint,
-        attempts,
-        upstreamServiceTimeMs,
-      }),
-    );
+    const record = this.#tally.record(ending, {
+      service: this.#site.service,
+      cluster: upstream,
+      endpoint,
+      attempts,
+      upstreamServiceTimeMs,
+    });
+    this.#site.observer.onComplete(record);
+    this.#span?.end(record);
   }
 }

@@ -27,6 +27,7 @@ export interface RequestRecord {
   /** 0 when the client went away before an answer. */
   readonly responseCode: number;
   readonly responseHeaders: HeaderFields | undefined;
+  readonly responseTrailers: HeaderFields | undefined;
   /** Envoy's short flags, in order; empty when all went well. */
   readonly responseFlags: readonly string[];
   readonly responseCodeDetails: string;
@@ -48,4 +49,15 @@ export interface RequestRecord {
 export interface RequestObserver {
   /** Called once per request. Must not throw. */
   onComplete(record: RequestRecord): void;
+}
+
+/** Follows requests through traces. */
+export interface RequestTracer {
+  /** Called once per request before any filter; may change its head. Undefined: nothing more is wanted of it. Must not throw. */
+  begin(context: RequestContext): RequestSpan | undefined;
+}
+
+export interface RequestSpan {
+  /** The last call. Must not throw. */
+  end(record: RequestRecord): void;
 }

@@ -93,6 +93,7 @@ export class RequestTally {
       upstreamServiceTimeMs: journey.upstreamServiceTimeMs,
       responseCode: head?.status ?? 0,
       responseHeaders: head?.headers,
+      responseTrailers: ending.kind === "answered" ? ending.trailers : undefined,
       responseFlags: this.#flags,
       responseCodeDetails: detailsOf(ending),
       upstreamFailure: isLocal ? ending.upstreamFailure : "",

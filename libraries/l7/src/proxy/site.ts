@@ -5,7 +5,7 @@ import type { RetryPolicy, WaypointSettings } from "@meltemi/model/l7";
 import type { RequestFilter } from "../request-context.ts";
 import type { RouteTable } from "../routing/route-table.ts";
 import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
-import type { RequestObserver } from "./request-record.ts";
+import type { RequestObserver, RequestTracer } from "./request-record.ts";
 
 export interface HttpSite {
   /** Undefined: the client dialled a workload. */
@@ -22,4 +22,6 @@ export interface HttpSite {
   /** `x-forwarded-client-cert` names the caller. */
   readonly forwardClientIdentity: boolean;
   readonly observer: RequestObserver;
+  /** Undefined: headers of traces are passed on as they came. */
+  readonly tracer?: RequestTracer | undefined;
 }
