@@ -6,7 +6,7 @@ export { createHbonePool, type HbonePool } from "./pool.ts";
 export { HBONE_POOL_DEFAULTS, type HbonePoolDeps, type HbonePoolOptions } from "./pool-options.ts";
 export { type Authority, formatAuthority, parseAuthority } from "./request-headers/authority.ts";
 export { type Baggage, encodeBaggage, parseBaggage } from "./request-headers/baggage.ts";
-export { encodeForwarded, forwardedHost } from "./request-headers/forwarded.ts";
+export { encodeForwarded, forwardedFor, forwardedHost } from "./request-headers/forwarded.ts";
 export {
   type ConnectionEnd,
   createHboneServer,

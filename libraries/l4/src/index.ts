@@ -9,4 +9,5 @@ export {
   type RelaySession,
   type Relays,
 } from "./relay.ts";
+export { streamChannel } from "./stream-channel.ts";
 export { tcpChannel } from "./tcp-channel.ts";

@@ -26,9 +26,11 @@ export { createInternalErrorReport, type ReportInternalError } from "./internal-
 export { createLineWriter } from "./line-writer.ts";
 export { createMeshStore, type MeshStore } from "./mesh-store.ts";
 export { collectProcessMetrics, maxOpenFiles } from "./process-metrics.ts";
+export { encodeProxyHeader, encodeProxyLine } from "./proxy-protocol.ts";
 export { type CrlFile, followCrlFile } from "./revocation/crl-file.ts";
 export { followAuthorities } from "./revocation/known-authorities.ts";
 export { createPeerRevocation, type PeerRevocation } from "./revocation/peer-revocation.ts";
+export { createSnapshotStore, type SnapshotStore } from "./snapshot-store.ts";
 export { readText, textSource } from "./text-source.ts";
 export { addressChanges, policyChanges } from "./xds-changes.ts";
 export { createXdsMetrics } from "./xds-metrics.ts";

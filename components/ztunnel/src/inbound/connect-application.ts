@@ -3,10 +3,10 @@
 import type { Socket } from "node:net";
 import { errnoName } from "@meltemi/linux";
 import { type Identity, isIpv6, type SocketAddress } from "@meltemi/model";
+import { encodeProxyHeader } from "@meltemi/proxy-process";
 import { describeError } from "@meltemi/runtime";
 import { CONNECT_TIMEOUT_MS, type PodContext } from "../pods/pod-context.ts";
 import { sourceFor } from "../sockets/pod-sockets.ts";
-import { encodeProxyHeader } from "./proxy-protocol.ts";
 
 export interface ApplicationTarget {
   readonly address: SocketAddress;

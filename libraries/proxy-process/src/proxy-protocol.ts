@@ -1,4 +1,4 @@
-/** PROXY protocol, version 2 (HAProxy's proxy-protocol.txt §2.2; reference: protocol §1.11). */
+/** PROXY protocol, both versions (HAProxy's proxy-protocol.txt §2.1 and §2.2; reference: protocol §1.11). */
 
 import { formatIdentity, type Identity, ipBytes, isIpv6, type SocketAddress } from "@meltemi/model";
 
@@ -9,7 +9,7 @@ const TCP_OVER_IPV6 = 0x21;
 /** TLV of the source's SPIFFE id, as Istio writes it. */
 const TLV_IDENTITY = 0xd0;
 
-/** When the families differ, both addresses are written as IPv6, the IPv4 one mapped. */
+/** Version 2. When the families differ, both addresses are written as IPv6, the IPv4 one mapped. */
 export function encodeProxyHeader(
   source: SocketAddress,
   destination: SocketAddress,
@@ -37,6 +37,16 @@ export function encodeProxyHeader(
   head.writeUInt8(ipv6 ? TCP_OVER_IPV6 : TCP_OVER_IPV4, 1);
   head.writeUInt16BE(payload.length, 2);
   return Buffer.concat([SIGNATURE, head, payload]);
+}
+
+/** Version 1, a line of text. When the families differ, both addresses are written as IPv6, the IPv4 one mapped. */
+export function encodeProxyLine(source: SocketAddress, destination: SocketAddress): Buffer {
+  const ipv6 = isIpv6(source.ip) || isIpv6(destination.ip);
+  const text = ({ ip }: SocketAddress): string => (ipv6 && !isIpv6(ip) ? `::ffff:${ip}` : ip);
+  const family = ipv6 ? "TCP6" : "TCP4";
+  return Buffer.from(
+    `PROXY ${family} ${text(source)} ${text(destination)} ${source.port} ${destination.port}\r\n`,
+  );
 }
 
 function addressBytes(address: SocketAddress, ipv6: boolean): Uint8Array {

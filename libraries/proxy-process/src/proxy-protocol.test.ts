@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ip } from "@meltemi/model";
-import { encodeProxyHeader } from "./proxy-protocol.ts";
+import { encodeProxyHeader, encodeProxyLine } from "./proxy-protocol.ts";
 
 const SIGNATURE = "0d0a0d0a000d0a515549540a";
 const CLIENT = { ip: ip("10.0.0.1"), port: 0x1234 };
@@ -28,3 +28,9 @@ test("families that differ are both written as IPv6", () => {
   const header = encodeProxyHeader(CLIENT, { ip: ip("fd00::2"), port: 2 }, undefined).toString("hex");
   assert.ok(header.includes("00000000000000000000ffff0a000001"));
 });
+
+for (const [name, destination, want] of [
+  ["IPv4", { ip: ip("10.0.0.2"), port: 80 }, "PROXY TCP4 10.0.0.1 10.0.0.2 4660 80\r\n"],
+  ["mixed families", { ip: ip("fd00::2"), port: 80 }, "PROXY TCP6 ::ffff:10.0.0.1 fd00::2 4660 80\r\n"],
+] as const)
+  test(`version 1, ${name}`, () => assert.equal(encodeProxyLine(CLIENT, destination).toString(), want));

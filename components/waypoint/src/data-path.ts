@@ -1,0 +1,113 @@
+/** What carries requests: sites with their clusters, the servers of HTTP and TCP, and the tunnels to endpoints. */
+
+import { createHbonePool, HBONE_POOL_DEFAULTS } from "@meltemi/hbone";
+import { createTlsContextCache, type TlsContexts } from "@meltemi/identity";
+import { createRelays } from "@meltemi/l4";
+import {
+  createHttpProxy,
+  createPortServer,
+  createTcpProxy,
+  FilterMemory,
+  HeldBytes,
+  type LiveClusterDeps,
+  RegexCache,
+} from "@meltemi/l7";
+import { createHostnameResolver } from "@meltemi/proxy-process";
+import { connectTcp } from "./outbound/connect-tcp.ts";
+import { createEndpointDialer } from "./outbound/dial-endpoint.ts";
+import type { DataPath, WaypointParts } from "./parts.ts";
+import { createSiteBook } from "./sites/site-book.ts";
+import { accessLogObserver } from "./telemetry/access-log.ts";
+import { selfWorkload } from "./world/self.ts";
+
+/** Request bodies that are kept for another try, of all requests together: an eighth of Istio's memory limit for a waypoint. */
+const HELD_BYTES = 128 * 1024 * 1024;
+/** `protocolDetectionTimeout` is off by default (reference: l7-and-cli §1.10 item 3). */
+const SNIFF_TIMEOUT_MS = 0;
+
+export function createDataPath(parts: WaypointParts): DataPath {
+  const { deps, self, reportInternalError } = parts;
+  const { clock, random, logger } = deps;
+  const onInternalError = (error: unknown): void => reportInternalError("connection", error);
+  const certificate = certificateOf(parts);
+  const pool = createHbonePool(HBONE_POOL_DEFAULTS, {
+    clock,
+    dial: (destination, _sourceIp, signal) => connectTcp(destination, undefined, signal),
+    certificate,
+    onInternalError: (error) => reportInternalError("tunnel", error),
+  });
+  parts.revocation.follow("server", pool);
+  const log = logger.scope("config");
+  const sites = createSiteBook({
+    clock,
+    clusters: { ...clusterDeps(parts, pool, certificate), onInternalError },
+    regexes: new RegexCache(),
+    memory: new FilterMemory({ clock }),
+    onProblem: (subject, problem) => log.warn("configuration without effect", { subject, problem }),
+    observers: (telemetry) => accessLogObserver(telemetry, deps.writeLine),
+  });
+  // As Istio: no bound on silence unless a policy says so; HTTP/2 pings find peers that are gone.
+  const relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock, onInternalError });
+  const server = createPortServer(
+    { sniffTimeoutMs: SNIFF_TIMEOUT_MS },
+    {
+      clock,
+      http: createHttpProxy({
+        clock,
+        random,
+        heldBytes: new HeldBytes(HELD_BYTES),
+        requestId: deps.requestId,
+        identity: self.identity,
+        onInternalError,
+      }),
+      tcp: createTcpProxy({ clock, random, relays, onInternalError }),
+      onInternalError,
+      onRefused: (status, detail) => logger.scope("http").debug("request refused", { status, detail }),
+    },
+  );
+  return { sites, server, relays, pool };
+}
+
+/** The waypoint's own certificate as TLS contexts, the newest one each time. */
+export function certificateOf({ config, deps, self, revocation }: WaypointParts): () => Promise<TlsContexts> {
+  const contexts = createTlsContextCache(config.hbone.compliancePolicy, revocation.isRevoked);
+  return async () => contexts(await deps.certificates.get(self.identity, "realtime"));
+}
+
+function clusterDeps(
+  { config, deps, self, world, revocation, reportInternalError }: WaypointParts,
+  pool: DataPath["pool"],
+  certificate: () => Promise<TlsContexts>,
+): Omit<LiveClusterDeps, "onInternalError"> {
+  const { clock, random, logger } = deps;
+  const log = logger.scope("outlier");
+  return {
+    clock,
+    random,
+    dial: createEndpointDialer({
+      clock,
+      random,
+      world: () => world.current,
+      self,
+      ownIp: config.place.ip,
+      hbonePort: config.hbone.endpointPort,
+      pool,
+      certificate,
+      revocation,
+      resolver: createHostnameResolver({ clock, lookup: deps.lookup }),
+      onInternalError: (error) => reportInternalError("tunnel", error),
+    }),
+    view: () => world.current,
+    source: () => {
+      const workload = selfWorkload(world.current, self);
+      return { ...workload, labels: world.current.labels.get(workload.uid) ?? {} };
+    },
+    onEjection: (cluster, { uid, reason, untilMs }) =>
+      log.warn("endpoint ejected", {
+        cluster: cluster.name,
+        endpoint: uid,
+        reason,
+        for_ms: Math.round(untilMs - clock.monotonicMs()),
+      }),
+  };
+}

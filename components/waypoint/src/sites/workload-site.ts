@@ -1,0 +1,55 @@
+/** Traffic that is addressed to workloads: the waypoint's own policies, and the workload itself as the only destination. */
+
+import { LiveCluster, type PortSite } from "@meltemi/l7";
+import type { Cluster, WaypointSettings } from "@meltemi/model/l7";
+import { commonParts, type SiteDeps } from "./served-site.ts";
+
+/** What was dialled is where it goes; the name is Istio's. */
+const DIRECT: Cluster = {
+  name: "direct-http",
+  service: { namespace: "", hostname: "" },
+  port: 0,
+  protocol: "sameAsClient",
+  loadBalancer: { kind: "passthrough" },
+  connectionPool: {
+    connectTimeoutMs: 10_000,
+    tcpIdleTimeoutMs: 3_600_000,
+    maxRequestsPerConnection: 0,
+    httpIdleTimeoutMs: 3_600_000,
+  },
+};
+
+export interface WorkloadSite {
+  readonly settings: WaypointSettings;
+  readonly cluster: LiveCluster;
+  readonly port: PortSite;
+}
+
+/** Ports of pods are declared nowhere that a waypoint would hear of: their bytes are looked at. */
+export function buildWorkloadSite(
+  settings: WaypointSettings,
+  settingsClusters: ReadonlyMap<string, LiveCluster>,
+  previous: WorkloadSite | undefined,
+  deps: SiteDeps,
+): WorkloadSite {
+  const cluster = previous?.cluster ?? new LiveCluster(DIRECT, deps.clusters);
+  const { filters, authorize, observer } = commonParts(settings, settings, settingsClusters, deps);
+  const { defaultRetry, pathNormalization, forwardClientIdentity } = settings;
+  const common = { service: undefined, defaultCluster: cluster, cluster: () => undefined, observer };
+  return {
+    settings,
+    cluster,
+    port: {
+      protocol: "sniff",
+      http: {
+        ...common,
+        filters,
+        routes: undefined,
+        defaultRetry,
+        pathNormalization,
+        forwardClientIdentity,
+      },
+      tcp: { ...common, routes: { routes: [], asksForServerName: false }, authorize },
+    },
+  };
+}

@@ -1,0 +1,218 @@
+/** The waypoint, wired together from what it is given: nothing here reads the environment or the clock by itself. */
+
+import type { LookupAddress } from "node:dns";
+import type { HbonePool } from "@meltemi/hbone";
+import type { CertificateManager } from "@meltemi/identity";
+import type { Relays } from "@meltemi/l4";
+import type { PortServer } from "@meltemi/l7";
+import {
+  type AdminServers,
+  type AdmissionLimits,
+  createInternalErrorReport,
+  createPeerRevocation,
+  createReadiness,
+  createSnapshotStore,
+  followAuthorities,
+  followCrlFile,
+  type PeerRevocation,
+  type Readiness,
+  type ReportInternalError,
+  type SnapshotStore,
+  startAdminServers,
+} from "@meltemi/proxy-process";
+import { type Clock, describeError, type LogFilter, type Logger } from "@meltemi/runtime";
+import type { Registry } from "@meltemi/telemetry";
+import type { WaypointXdsUpdate, XdsClient } from "@meltemi/xds";
+import { dumpConfig } from "./admin/dump-config.ts";
+import type { WaypointConfig } from "./config.ts";
+import { createDataPath } from "./data-path.ts";
+import { type HboneListener, openHboneListener } from "./inbound/hbone-listener.ts";
+import type { DataPath, WaypointDeps, WaypointParts } from "./parts.ts";
+import type { SiteBook } from "./sites/site-book.ts";
+import { isSelfListed, type Self } from "./world/self.ts";
+import { applyUpdate, EMPTY_WORLD, type WaypointWorld } from "./world/world.ts";
+
+export interface Waypoint {
+  readonly world: SnapshotStore<WaypointWorld>;
+  readonly readiness: Readiness;
+  readonly ports: Omit<AdminServers, "close">;
+  /** Of the tunnels' listener; undefined until it is open. */
+  readonly hbonePort: number | undefined;
+  /** Drains and stops; a second call waits for the first. */
+  shutdown(): Promise<void>;
+  /** Resolves when stopped, rejects when something failed for good: the process then ends with 1. */
+  readonly finished: Promise<void>;
+}
+
+/** Rejects when a port is taken; nothing is left open then. */
+export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps): Promise<Waypoint> {
+  const { logger, certificates } = deps;
+  const parts = makeParts(config, deps);
+  const { world, self } = parts;
+  const readiness = createReadiness();
+  const listening = readiness.task("hbone listener");
+  const dataPath = createDataPath(parts);
+  const finished = Promise.withResolvers<void>();
+  // Whoever starts us may only look at the end later.
+  finished.promise.catch(() => undefined);
+
+  let listener: HboneListener | undefined;
+  let stopping: Promise<void> | undefined;
+  const shutdown = (): Promise<void> => {
+    stopping ??= stop().then(finished.resolve, finished.reject);
+    return stopping;
+  };
+  const admin = await startAdminServers(
+    { component: "waypoint", ...config.admin, host: deps.listenHost, logFilter: config.log.filter },
+    {
+      logger,
+      filter: deps.filter,
+      registry: deps.registry,
+      readiness,
+      dump: () => dumpConfig(config, { world: world.current, sites: dataPath.sites, certificates }),
+      quit: () => void shutdown(),
+    },
+  );
+  const crl = startRevocation(parts, readiness);
+  const xds = deps.controlPlane((update) => {
+    const next = applyUpdate(world.current, update);
+    dataPath.sites.update(next);
+    world.replace(next);
+    return [];
+  });
+  xds.start();
+  const stop = async (): Promise<void> => {
+    logger.info("shutdown: draining", { deadline_ms: config.drainDeadlineMs });
+    readiness.task("shutdown");
+    await drain(parts, dataPath, listener);
+    await xds[Symbol.asyncDispose]();
+    crl?.[Symbol.dispose]();
+    await admin.close();
+    logger.info("shutdown: done");
+  };
+  const fail = (error: unknown): void => {
+    logger.error("waypoint failed", { error: describeError(error) });
+    stopping ??= stop().finally(() => finished.reject(error));
+  };
+  // Open only once policies, revocation lists and the own certificate are there: before, what they forbid could not be forbidden.
+  const open = async (): Promise<void> => {
+    const sync = readiness.task("control plane");
+    const certificate = readiness.task("certificate");
+    await Promise.all([
+      xds.synced.then(() => sync.done()),
+      untilCertificate(parts).then(() => certificate.done()),
+      crl?.ready,
+    ]);
+    if (stopping !== undefined) return;
+    listener = await openHboneListener(parts, dataPath);
+    logger.info("listening", { port: listener.port, identity: self.identity.serviceAccount });
+    listening.done();
+  };
+  open().catch(fail);
+  return {
+    world,
+    readiness,
+    ports: admin,
+    get hbonePort() {
+      return listener?.port;
+    },
+    shutdown,
+    finished: finished.promise,
+  };
+}
+
+function makeParts(config: WaypointConfig, deps: WaypointDeps): WaypointParts {
+  const { clock, registry, logger } = deps;
+  const { pod, place, trustDomain } = config;
+  registry
+    .gauge({
+      name: "istio_build",
+      help: "Istio component build info",
+      stable: true,
+      labels: ["component", "tag"],
+    })
+    .labels({ component: "proxy", tag: config.log.buildTag })
+    .set(1);
+  return {
+    config,
+    deps,
+    self: {
+      pod,
+      identity: { trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount },
+      place,
+    },
+    world: createSnapshotStore(EMPTY_WORLD, { clock }),
+    revocation: createPeerRevocation({ registry, logger: logger.scope("crl") }),
+    reportInternalError: createInternalErrorReport({ registry, logger: logger.scope("proxy") }),
+  };
+}
+
+/** The CA may be away when we start: asked again until it answers. */
+async function untilCertificate({ deps, self }: WaypointParts): Promise<void> {
+  const { certificates } = deps;
+  const rotated = new Promise<void>((resolve) => {
+    const stop = certificates.onRotated(() => {
+      stop();
+      resolve();
+    });
+  });
+  // What is refused now is tried again by the manager itself, which tells of every new certificate.
+  await certificates.get(self.identity, "realtime").catch(() => rotated);
+}
+
+function startRevocation(
+  { config, deps, revocation }: WaypointParts,
+  readiness: Readiness,
+): (Disposable & { readonly ready: Promise<void> }) | undefined {
+  const { crlPath } = config.hbone;
+  if (crlPath === undefined) return undefined;
+  const task = readiness.task("revocation lists");
+  const authorities = followAuthorities({ certificates: deps.certificates, readRoots: deps.caRoots });
+  const file = followCrlFile(crlPath, {
+    clock: deps.clock,
+    logger: deps.logger.scope("crl"),
+    registry: deps.registry,
+    authorities: () => authorities.list(),
+    onLists: (lists) => revocation.replace(lists),
+  });
+  return {
+    ready: file.ready.then(() => task.done()),
+    [Symbol.dispose]() {
+      file[Symbol.dispose]();
+      authorities[Symbol.dispose]();
+    },
+  };
+}
+
+/** Ztunnels hear of a replica that leaves within this time, or the control plane is away. */
+const UNLISTED_WAIT_MS = 5000;
+/** The control plane tells everybody in the same moment; ztunnels may take a little longer than we do. */
+const NOTICE_MS = 500;
+
+/**
+ * First nobody comes any more, then nobody is told to go elsewhere who could not, then everything ends as it does. In the end, what
+ * is left after the deadline is cut.
+ */
+async function drain(
+  { world, self, config, deps }: WaypointParts,
+  { sites, server, relays, pool }: DataPath,
+  listener: HboneListener | undefined,
+): Promise<void> {
+  const { clock, logger } = deps;
+  const untilMs = clock.monotonicMs() + config.drainDeadlineMs;
+  const leftMs = (): number => Math.max(0, untilMs - clock.monotonicMs());
+  if (listener !== undefined) {
+    await world.waitFor(
+      (now) => (isSelfListed(now, self) ? undefined : true),
+      Math.min(UNLISTED_WAIT_MS, leftMs() / 2),
+    );
+    await world.waitFor(() => undefined, Math.min(NOTICE_MS, leftMs() / 2));
+    const [cutRequests, tunnels] = await Promise.all([server.drain(leftMs()), listener.drain(leftMs())]);
+    const cut = cutRequests + tunnels.cutStreams;
+    if (cut > 0) logger.warn("connections failed to drain within the timeout", { cut });
+  }
+  relays.abortAll("drain");
+  relays[Symbol.dispose]();
+  sites.drain();
+  await pool.drain(Math.min(leftMs(), NOTICE_MS));
+}
