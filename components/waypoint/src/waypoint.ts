@@ -1,35 +1,24 @@
 /** The waypoint, wired together from what it is given: nothing here reads the environment or the clock by itself. */
 
-import type { LookupAddress } from "node:dns";
-import type { HbonePool } from "@meltemi/hbone";
-import type { CertificateManager } from "@meltemi/identity";
-import type { Relays } from "@meltemi/l4";
-import type { PortServer } from "@meltemi/l7";
 import {
   type AdminServers,
-  type AdmissionLimits,
   createInternalErrorReport,
   createPeerRevocation,
   createReadiness,
   createSnapshotStore,
   followAuthorities,
   followCrlFile,
-  type PeerRevocation,
   type Readiness,
-  type ReportInternalError,
   type SnapshotStore,
   startAdminServers,
 } from "@meltemi/proxy-process";
-import { type Clock, describeError, type LogFilter, type Logger } from "@meltemi/runtime";
-import type { Registry } from "@meltemi/telemetry";
-import type { WaypointXdsUpdate, XdsClient } from "@meltemi/xds";
+import { describeError } from "@meltemi/runtime";
 import { dumpConfig } from "./admin/dump-config.ts";
 import type { WaypointConfig } from "./config.ts";
 import { createDataPath } from "./data-path.ts";
 import { type HboneListener, openHboneListener } from "./inbound/hbone-listener.ts";
 import type { DataPath, WaypointDeps, WaypointParts } from "./parts.ts";
-import type { SiteBook } from "./sites/site-book.ts";
-import { isSelfListed, type Self } from "./world/self.ts";
+import { isSelfListed } from "./world/self.ts";
 import { applyUpdate, EMPTY_WORLD, type WaypointWorld } from "./world/world.ts";
 
 export interface Waypoint {
