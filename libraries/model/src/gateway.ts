@@ -88,10 +88,15 @@ export function expectedIdentities(
 }
 
 /** The address by which a workload is reached: the wanted one if it has it, else one of the wanted family, else the first. */
-export function pickAddress(workload: Workload, wanted: Ip, families: Service["ipFamilies"]): Ip | undefined {
-  if (workload.addresses.includes(wanted)) return wanted;
+export function pickAddress(
+  workload: Workload,
+  wanted: Ip | undefined,
+  families: Service["ipFamilies"],
+): Ip | undefined {
+  if (wanted !== undefined && workload.addresses.includes(wanted)) return wanted;
   const permitted = workload.addresses.filter(
     (address) => (families !== "ipv4" || !isIpv6(address)) && (families !== "ipv6" || isIpv6(address)),
   );
-  return permitted.find((address) => isIpv6(address) === isIpv6(wanted)) ?? permitted[0];
+  const sameFamily = wanted && permitted.find((address) => isIpv6(address) === isIpv6(wanted));
+  return sameFamily ?? permitted[0];
 }

@@ -52,6 +52,9 @@ export {
   policiesOf,
   type WorkloadName,
 } from "./lookup.ts";
+export { findPath, type Journey } from "./path/find-path.ts";
+export type { NoPath, OpenPath, Path, Traveller } from "./path/path.ts";
+export { type ReachedEndpoint, reachEndpoint } from "./path/reach.ts";
 export { PersistentMap, type ReadableMap } from "./persistent-map.ts";
 export {
   EMPTY_MATCH,

@@ -1,204 +1,112 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type formatIdentity, formatSocketAddress, ip, parseSocketAddress } from "@meltemi/model";
+import {
+  applyAddressUpdates,
+  applyPolicyUpdates,
+  EMPTY_MATCH,
+  EMPTY_SNAPSHOT,
+  ip,
+  type MeshSnapshot,
+  newWorkload,
+  type Policy,
+  parseSocketAddress,
+  WAYPOINT_GUARD_PREFIX,
+  type Workload,
+} from "@meltemi/model";
 import { ISTIO_PORTS } from "../ports.ts";
-import { CLIENT, SNAPSHOT, WAYPOINT } from "./decide-outbound.fixture.ts";
-import { decideOutbound, type OutboundDecision, type OutboundRequest } from "./decide-outbound.ts";
+import { decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
 
-function decide(destination: string, given: Partial<OutboundRequest> = {}): OutboundDecision {
+const GUARD = `ns/${WAYPOINT_GUARD_PREFIX}80_ns.wp`;
+const workload = (name: string, address: string, given: Partial<Workload> = {}): Workload =>
+  newWorkload({
+    uid: name,
+    name,
+    namespace: "ns",
+    serviceAccount: name,
+    addresses: [ip(address)],
+    tunnelProtocol: "hbone",
+    ...given,
+  });
+const CLIENT = workload("client", "10.0.0.1");
+const WAYPOINT = workload("wp", "10.0.0.2");
+const deny = (name: string): Policy => ({
+  name,
+  namespace: "ns",
+  scope: "workloadSelector",
+  action: "deny",
+  dryRun: false,
+  rules: [
+    [
+      [
+        {
+          ...EMPTY_MATCH,
+          destinationPorts: [80],
+          notPrincipals: [{ kind: "exact", value: "cluster.local/ns/ns/sa/wp" }],
+        },
+      ],
+    ],
+  ],
+});
+
+function meshOf(policies: readonly Policy[]): MeshSnapshot {
+  const workloads = [
+    CLIENT,
+    WAYPOINT,
+    workload("guarded", "10.0.0.3", { authorizationPolicies: [GUARD, "ns/other"] }),
+    workload("bare", "10.0.0.4", { authorizationPolicies: [GUARD], tunnelProtocol: "none" }),
+    workload("denied", "10.0.0.5", { authorizationPolicies: ["ns/other"] }),
+  ];
+  const addresses = applyAddressUpdates(
+    EMPTY_SNAPSHOT,
+    workloads.map((each) => ({ kind: "workload", workload: each })),
+  );
+  return applyPolicyUpdates(
+    addresses,
+    policies.map((policy) => ({ kind: "policy", policy })),
+  );
+}
+const MESH = meshOf([deny(GUARD.slice(3)), deny("other")]);
+
+function decide(destination: string, source = CLIENT, mesh = MESH): OutboundDecision {
   const address = parseSocketAddress(destination);
   assert.ok(address !== undefined);
-  return decideOutbound(SNAPSHOT, {
-    source: CLIENT,
+  return decideOutbound(mesh, {
+    source,
     network: "",
     destination: address,
     ports: ISTIO_PORTS,
-    draws: { waypoint: 0.5, endpoint: 0 },
+    draws: { waypoint: 0, endpoint: 0 },
     resolved: () => undefined,
-    ...given,
   });
-}
-
-/** A decision in one line, so that a table row reads as a sentence. */
-function sentence(decision: OutboundDecision): string {
-  const names = (ids: readonly Parameters<typeof formatIdentity>[0][]): string =>
-    ids.map((id) => id.serviceAccount).join("|");
-  switch (decision.kind) {
-    case "refuse":
-      return `refuse: ${decision.message}`;
-    case "resolve":
-      return `resolve ${decision.hostname}`;
-    case "passthrough":
-    case "tcp":
-      return `${decision.kind} ${formatSocketAddress(decision.address)}`;
-    case "hbone":
-      return `hbone ${formatSocketAddress(decision.address)} for ${decision.authority} from ${names(decision.expected)}`;
-    case "doubleHbone":
-      return `double ${formatSocketAddress(decision.address)} for ${decision.authority} from ${names(decision.outerExpected)} then ${names(decision.innerExpected)}`;
-  }
 }
 
 const CASES: readonly (readonly [
   name: string,
   destination: string,
-  want: string,
-  given?: Partial<OutboundRequest>,
+  want: OutboundDecision["kind"],
+  source?: Workload,
 ])[] = [
-  ["unknown destination", "1.2.3.4:80", "passthrough 1.2.3.4:80"],
-  ["unknown IPv6 destination", "[fd99::1]:80", "passthrough [fd99::1]:80"],
-  ["a workload of another network by its address", "10.0.0.4:80", "passthrough 10.0.0.4:80"],
-  ["plain workload", "10.0.0.2:1234", "tcp 10.0.0.2:1234"],
-  ["plain workload on port 15008", "10.0.0.2:15008", "tcp 10.0.0.2:15008"],
-  ["meshed workload", "10.0.0.3:1234", "hbone 10.0.0.3:15008 for 10.0.0.3:1234 from meshed"],
-  [
-    "meshed workload on the same node",
-    "10.0.0.3:1234",
-    "hbone 10.0.0.3:15008 for 10.0.0.3:1234 from meshed",
-    { source: { ...CLIENT, node: "n" } },
-  ],
-  ["host-network workload by its address", "10.0.0.10:80", "passthrough 10.0.0.10:80"],
-  ["host-network workload by service", "10.1.0.11:80", "tcp 10.0.0.10:8080"],
-  [
-    "service with a port of its endpoint",
-    "10.1.0.1:80",
-    "hbone 10.0.1.1:15008 for 10.0.1.1:9090 from extra|one",
-  ],
-  ["service of plain endpoints", "10.1.0.2:80", "tcp 10.0.1.2:8080"],
-  ["service without endpoints", "10.1.0.3:80", "refuse: no healthy upstream: 10.1.0.3:80"],
-  ["service on a port it lacks", "10.1.0.1:81", "refuse: no healthy upstream: 10.1.0.1:81"],
-  ["service of passthrough mode", "10.1.0.9:443", "passthrough 10.1.0.9:443"],
-  [
-    "service of passthrough mode with a waypoint",
-    "10.1.0.10:443",
-    "hbone 10.9.0.1:15008 for 10.1.0.10:443 from waypoint",
-  ],
-  ["service waypoint by address", "10.1.0.4:80", "hbone 10.9.0.1:15008 for 10.1.0.4:80 from waypoint"],
-  ["service waypoint by name", "10.1.0.5:80", "hbone 10.9.0.1:15008 for 10.1.0.5:80 from wp-extra|waypoint"],
-  [
-    "service waypoint, on a port the service lacks",
-    "10.1.0.5:81",
-    "hbone 10.9.0.1:15008 for 10.1.0.5:81 from wp-extra|waypoint",
-  ],
-  ["service waypoint that is unknown", "10.1.0.6:80", "refuse: unknown waypoint: ns/nobody.ns"],
-  [
-    "service waypoint, when the waypoint itself calls",
-    "10.1.0.4:80",
-    "hbone 10.9.0.1:15008 for 10.1.0.4:80 from waypoint",
-    { source: WAYPOINT },
-  ],
-  [
-    "weighted waypoints, the small share",
-    "10.1.0.7:80",
-    "refuse: unknown waypoint: ns/nobody.ns",
-    { draws: { waypoint: 0.09, endpoint: 0 } },
-  ],
-  [
-    "weighted waypoints, the large share",
-    "10.1.0.7:80",
-    "hbone 10.9.0.1:15008 for 10.1.0.7:80 from waypoint",
-    { draws: { waypoint: 0.11, endpoint: 0 } },
-  ],
-  ["weighted waypoints without weight", "10.1.0.8:80", "refuse: no healthy upstream: 10.1.0.8:80"],
-  ["workload waypoint by address", "10.0.0.6:80", "hbone 10.9.0.1:15008 for 10.0.0.6:80 from waypoint"],
-  ["workload waypoint by name", "10.0.0.7:80", "hbone 10.9.0.1:15008 for 10.0.0.7:80 from wp-extra|waypoint"],
-  [
-    "workload waypoint by VIP, workload plain",
-    "10.0.0.8:80",
-    "hbone 10.9.0.1:15008 for 10.0.0.8:80 from wp-extra|waypoint",
-  ],
-  ["workload waypoint that is unknown", "10.0.0.9:80", "refuse: unknown waypoint: /10.9.0.99"],
-  [
-    "from the waypoint to its workload",
-    "10.0.0.6:80",
-    "hbone 10.0.0.6:15008 for 10.0.0.6:80 from guarded",
-    { source: WAYPOINT },
-  ],
-  [
-    "from the waypoint by name to its workload",
-    "10.0.0.7:80",
-    "hbone 10.0.0.7:15008 for 10.0.0.7:80 from guarded-by-name",
-    { source: WAYPOINT },
-  ],
-  [
-    "from a pod with the waypoint's account only",
-    "10.0.0.6:80",
-    "hbone 10.9.0.1:15008 for 10.0.0.6:80 from waypoint",
-    { source: { ...CLIENT, serviceAccount: "waypoint" } },
-  ],
-  [
-    "endpoint in another network",
-    "10.1.0.15:80",
-    "double 172.16.0.1:15008 for far.ns:80 from gateway then behind",
-  ],
-  [
-    "endpoint in another network without a gateway",
-    "10.1.0.16:80",
-    "refuse: no valid routing destination for workload: Kubernetes//Pod/ns/lost",
-  ],
-  [
-    "endpoint behind an unknown gateway",
-    "10.1.0.17:80",
-    "refuse: unknown network gateway: remote/172.16.9.9",
-  ],
-  [
-    "waypoint in another network",
-    "10.1.0.18:80",
-    "double 172.16.0.1:15008 for far-through.ns:80 from gateway then far",
-  ],
-  ["endpoint by host name", "10.1.0.12:80", "resolve db.example"],
-  [
-    "endpoint by host name, resolved",
-    "10.1.0.12:80",
-    "tcp 192.0.2.1:5432",
-    { resolved: () => [ip("fd00::77"), ip("192.0.2.1")] },
-  ],
-  [
-    "endpoint by host name, only of the other family",
-    "10.1.0.12:80",
-    "tcp [fd00::77]:5432",
-    { resolved: () => [ip("fd00::77")] },
-  ],
-  [
-    "endpoint by host name, no answer",
-    "10.1.0.12:80",
-    "refuse: no ip addresses were resolved for workload: Kubernetes//Pod/ns/named",
-    { resolved: () => [] },
-  ],
-  [
-    "meshed endpoint by host name",
-    "10.1.0.13:80",
-    "hbone 192.0.2.1:15008 for 192.0.2.1:5432 from named-meshed",
-    { resolved: () => [ip("192.0.2.1")] },
-  ],
-  [
-    "dual-stack workload by its IPv6 address",
-    "[fd00::5]:80",
-    "hbone [fd00::5]:15008 for [fd00::5]:80 from dual",
-  ],
-  ["dual-stack service by IPv4", "10.1.0.14:80", "hbone 10.0.0.5:15008 for 10.0.0.5:80 from dual"],
-  ["dual-stack service by IPv6", "[fd00:1::14]:80", "hbone [fd00::5]:15008 for [fd00::5]:80 from dual"],
-  [
-    "IPv6-only service of a dual-stack workload",
-    "10.1.0.19:80",
-    "hbone [fd00::15]:15008 for [fd00::15]:80 from dual-b",
-  ],
-  ["own outbound port on loopback", "127.0.0.1:15001", "refuse: attempted recursive call to ourselves"],
-  ["own plaintext port on loopback", "127.0.0.1:15006", "refuse: attempted recursive call to ourselves"],
-  ["own HBONE port on IPv6 loopback", "[::1]:15008", "refuse: attempted recursive call to ourselves"],
-  ["the DNS proxy, which passes nothing on", "127.0.0.1:15053", "passthrough 127.0.0.1:15053"],
-  ["another port on loopback", "127.0.0.1:8080", "passthrough 127.0.0.1:8080"],
-  ["HBONE port of a stranger", "1.2.3.4:15008", "passthrough 1.2.3.4:15008"],
+  ["own outbound port on loopback", "127.0.0.1:15001", "refuse"],
+  ["own plaintext port on loopback", "127.0.0.1:15006", "refuse"],
+  ["own HBONE port on IPv6 loopback", "[::1]:15008", "refuse"],
+  ["the DNS proxy, which passes nothing on", "127.0.0.1:15053", "passthrough"],
+  ["another port on loopback", "127.0.0.1:8080", "passthrough"],
+  ["a guarded port", "10.0.0.3:80", "refuse"],
+  ["a guarded port, from the waypoint", "10.0.0.3:80", "hbone", WAYPOINT],
+  ["another port of a guarded workload", "10.0.0.3:81", "hbone"],
+  ["a guarded port that no ztunnel stands before", "10.0.0.4:80", "refuse"],
+  ["a guarded port that no ztunnel stands before, from the waypoint", "10.0.0.4:80", "tcp", WAYPOINT],
+  ["any other policy is for the destination to enforce", "10.0.0.5:80", "hbone"],
 ];
-for (const [name, destination, want, given] of CASES)
-  test(`decideOutbound: ${name}`, () => assert.equal(sentence(decide(destination, given)), want));
+for (const [name, destination, want, source] of CASES)
+  test(`decideOutbound: ${name}`, () => assert.equal(decide(destination, source).kind, want));
 
-test("the workload and the service that were meant are named for telemetry", () => {
-  const named = (destination: string): unknown => {
-    const decision = decide(destination);
-    return "target" in decision ? [decision.target.workload?.name, decision.target.service?.name] : decision;
-  };
-  assert.deepEqual(named("10.1.0.1:80"), ["one", "web"]);
-  assert.deepEqual(named("10.1.0.4:80"), ["waypoint", "through"]);
-  assert.deepEqual(named("10.0.0.6:80"), ["waypoint", undefined]);
-  assert.deepEqual(named("1.2.3.4:80"), [undefined, undefined]);
+test("the refusal says what to do instead, and by which policy", () => {
+  const decision = decide("10.0.0.3:80");
+  const message = `ns/guarded is reached through its waypoint only: explicitly denied by: ${GUARD}`;
+  assert.deepEqual(decision, { kind: "refuse", message });
+});
+
+test("a guard that has not come is for the destination to wait for", () => {
+  assert.equal(decide("10.0.0.3:80", CLIENT, meshOf([])).kind, "hbone");
 });

@@ -3,7 +3,14 @@
  * returned. The way through the mesh is every client's (`findPath`); what is a node proxy's own is here.
  */
 
-import { findPath, isLoopback, type Journey, type MeshSnapshot, type OpenPath, type Path } from "@meltemi/model";
+import {
+  findPath,
+  isLoopback,
+  type Journey,
+  type MeshSnapshot,
+  type OpenPath,
+  type Path,
+} from "@meltemi/model";
 import { isOwnPort, type ProxyPorts, RECURSIVE_CALL } from "../ports.ts";
 import { guardRefusal } from "./guard-refusal.ts";
 

@@ -30,8 +30,8 @@ export function guardRefusal(snapshot: MeshSnapshot, source: Workload, path: Pat
   const connection = {
     sourceIp,
     destination: address,
-    // Without a tunnel nobody learns who it is.
-    ...(path.kind === "hbone" && { identity: workloadIdentity(source) }),
+    // Without a tunnel the far side would not learn who it is; here it is known.
+    identity: workloadIdentity(source),
   };
   const verdict = decideAuthorization({ policies: applicable, missing: [] }, connection);
   if (verdict.kind !== "deny") return undefined;

@@ -12,7 +12,7 @@ import {
   type Port,
   type Service,
   type Workload,
-} from "@meltemi/model";
+} from "../index.ts";
 
 const workload = (
   name: string,
@@ -108,6 +108,28 @@ const MESH: readonly (Workload | Service)[] = [
     ],
   }),
   service("canary-zero", "10.1.0.8", { weightedWaypoints: [{ waypoint: byIp("10.9.0.1"), weight: 0 }] }),
+  workload("second-waypoint", "10.9.0.2"),
+  workload("sick-waypoint", "10.9.0.3", { status: "unhealthy", ...backs("sick", [15008, 15008]) }),
+  service("sick", undefined, { ports: ports([15008, 15008]) }),
+  service("canary-well", "10.1.0.20", {
+    weightedWaypoints: [
+      { waypoint: byIp("10.9.0.1"), weight: 30 },
+      { waypoint: byIp("10.9.0.2"), weight: 70 },
+    ],
+  }),
+  service("canary-none", "10.1.0.21", {
+    weightedWaypoints: [
+      { waypoint: byHost("sick.ns"), weight: 30 },
+      { waypoint: byHost("nobody.ns"), weight: 70 },
+    ],
+  }),
+  service("canary-off", "10.1.0.22", {
+    weightedWaypoints: [
+      { waypoint: byHost("nobody.ns"), weight: 100 },
+      { waypoint: byIp("10.9.0.1"), weight: 0 },
+    ],
+  }),
+  service("through-sick", "10.1.0.23", { waypoint: byHost("sick.ns") }),
   service("open", "10.1.0.9", {
     loadBalancing: { routingPreferences: [], mode: "passthrough", healthPolicy: "allowAll" },
   }),
