@@ -1,16 +1,16 @@
-/** Records of requests and connections as the proxy makes them, and a telemetry whose clock, lines and spans the test holds. */
+/** Records of requests and connections as the proxy makes them, and a telemetry whose lines and spans the test holds. */
 
 import { HeaderFields } from "@meltemi/http";
-import { ip, newWorkload } from "@meltemi/model";
+import { ip, newWorkload, type Workload } from "@meltemi/model";
 import type { TelemetrySettings } from "@meltemi/model/l7";
+import type { Clock } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
-import { FakeClock } from "@meltemi/testkit";
-import type { RequestRecord } from "../proxy/request-record.ts";
+import type { RequestRecord, UpstreamRecord } from "../proxy/request-record.ts";
 import type { Caller, RequestContext } from "../request-context.ts";
 import type { TcpRecord } from "../tcp/tcp-site.ts";
 import { createTelemetry, type ServiceTelemetry, type Telemetry } from "./telemetry.ts";
 
-export const CLIENT = newWorkload({
+export const CLIENT: Workload = newWorkload({
   uid: "client-uid",
   name: "productpage-7b9-x2x",
   namespace: "default",
@@ -19,7 +19,7 @@ export const CLIENT = newWorkload({
   canonicalRevision: "v1",
   serviceAccount: "bookinfo-productpage",
 });
-export const SERVER = newWorkload({
+export const SERVER: Workload = newWorkload({
   uid: "server-uid",
   name: "reviews-v2-5c4-9zz",
   namespace: "default",
@@ -44,7 +44,7 @@ export const UNKNOWN_CALLER: Caller = {
   workload: undefined,
   labels: {},
 };
-export const ENDPOINT: { readonly ip: ReturnType<typeof ip>; readonly port: number; readonly workload: typeof SERVER } = {
+export const ENDPOINT: NonNullable<UpstreamRecord["endpoint"]> = {
   ip: ip("10.0.2.2"),
   port: 9080,
   workload: SERVER,
@@ -127,7 +127,6 @@ export function telemetrySettings(given: Partial<TelemetrySettings> = {}): Telem
 }
 
 export interface TelemetryBench {
-  readonly clock: FakeClock;
   readonly telemetry: Telemetry;
   readonly lines: string[];
   readonly posts: { readonly cluster: string; readonly path: string; readonly body: string }[];
@@ -139,8 +138,7 @@ export interface TelemetryBench {
   samples(): string[];
 }
 
-export function createTelemetryBench(): TelemetryBench {
-  const clock = new FakeClock();
+export function createTelemetryBench(clock: Clock): TelemetryBench {
   const registry = createRegistry();
   const lines: string[] = [];
   const posts: TelemetryBench["posts"] = [];
@@ -164,7 +162,6 @@ export function createTelemetryBench(): TelemetryBench {
     },
   });
   const bench: TelemetryBench = {
-    clock,
     telemetry,
     lines,
     posts,
@@ -177,4 +174,11 @@ export function createTelemetryBench(): TelemetryBench {
         .filter((line) => line !== "" && !line.startsWith("#")),
   };
   return bench;
+}
+
+/** Labels of one sample, as text of the exposition. */
+export function labelsOf(line: string): Map<string, string> {
+  return new Map(
+    [...line.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)].map(([, name = "", value = ""]) => [name, value]),
+  );
 }
