@@ -118,7 +118,7 @@ for (const [name, local, authority, want] of [
   ["workload of another waypoint", WAYPOINT, "10.0.1.4:80", "400 ip mismatch: 10.0.0.2 != 10.0.1.4"],
   ["workload of an unknown waypoint", WAYPOINT, "10.0.1.5:80", "400 ip mismatch: 10.0.0.2 != 10.0.1.5"],
   ["service without a waypoint", WAYPOINT, "10.1.0.3:80", "400 ip mismatch: 10.0.0.2 != 10.1.0.3"],
-  ["weighted waypoints do not count", WAYPOINT, "10.1.0.4:80", "400 ip mismatch: 10.0.0.2 != 10.1.0.4"],
+  ["one of several waypoints of a service", WAYPOINT, "10.1.0.4:80", "10.0.0.2:80"],
   ["not the waypoint", POD, "10.0.1.1:80", "400 ip mismatch: 10.0.0.1 != 10.0.1.1"],
   ["host name of a service, port mapped by the service", POD, "web.ns:80", "10.0.0.1:8080"],
   ["host name of a service, named port", POD, "web.ns:81", "10.0.0.1:8181"],

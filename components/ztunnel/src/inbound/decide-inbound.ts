@@ -5,6 +5,7 @@
 
 import { type Authority, parseAuthority } from "@meltemi/hbone";
 import {
+  type FoundAddress,
   findAddress,
   findServiceByHostname,
   type GatewayAddress,
@@ -113,8 +114,15 @@ function acceptsDestination(snapshot: MeshSnapshot, request: InboundRequest, aut
   if (authority.kind === "hostname" || authority.ip === localIp) return true;
   if (workload.applicationTunnel !== undefined) return true;
   const found = findAddress(snapshot, network, authority.ip, workload.namespace);
-  const waypoint = found?.kind === "service" ? found.service.waypoint : found?.workload.waypoint;
-  return waypoint !== undefined && isWaypoint(snapshot, waypoint, workload, localIp);
+  return waypointsOf(found).some((waypoint) => isWaypoint(snapshot, waypoint, workload, localIp));
+}
+
+/** Istio knows of the first one only, and a canary that ztunnel serves refuses what it is sent. */
+function waypointsOf(found: FoundAddress | undefined): readonly GatewayAddress[] {
+  if (found === undefined) return [];
+  const { waypoint } = found.kind === "service" ? found.service : found.workload;
+  const weighted = found.kind === "service" ? found.service.weightedWaypoints : [];
+  return [...(waypoint === undefined ? [] : [waypoint]), ...weighted.map((each) => each.waypoint)];
 }
 
 function isWaypoint(
