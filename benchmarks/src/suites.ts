@@ -5,6 +5,7 @@ import { controlPlaneSuite } from "./control-plane/suite.ts";
 import { l4NftablesSuite, l4Suite } from "./l4/suite.ts";
 import { tunnelSuite } from "./l4/tunnel.ts";
 import type { Suite } from "./suite.ts";
+import { waypointSuite } from "./waypoint/suite.ts";
 
 export const SUITES: readonly Suite[] = [
   l4Suite,
@@ -12,4 +13,5 @@ export const SUITES: readonly Suite[] = [
   controlPlaneSuite,
   certificatesSuite,
   tunnelSuite,
+  waypointSuite,
 ];

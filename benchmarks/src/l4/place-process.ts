@@ -26,13 +26,15 @@ export function startProgram(
   return child;
 }
 
-/** A worker of this benchmark, with a channel for messages. Resolves with its first message. */
+/** A worker of this benchmark, with a channel for messages; on any core, or on one. Resolves with its first message. */
 export async function startWorker<First>(
   place: LabPlace,
   program: URL,
   args: readonly string[] = [],
+  core?: number,
 ): Promise<{ readonly child: ChildProcess; readonly first: First }> {
   const command = [process.execPath, program.pathname, ...args];
+  if (core !== undefined) command.unshift("taskset", "--cpu-list", String(core));
   const child = spawn("nsenter", [`--net=${place.path}`, "--", ...command], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

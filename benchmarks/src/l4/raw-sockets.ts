@@ -1,5 +1,5 @@
 /**
- * Sockets by bare system calls, watched by one poll(2). For the load of new connections: the generator and the application take their
+ * Sockets by bare system calls, watched by one ppoll(2). For the load of new connections: the generator and the application take their
  * CPU time from the same two cores as the proxies, and with Node's sockets they took more of it than the proxies of some peers.
  * What they cost still is in the figure of the direct path.
  */
@@ -20,15 +20,17 @@ const read = library.func("long read(int fd, void *bytes, size_t length)") as Ca
 const write = library.func("long write(int fd, void *bytes, size_t length)") as Call<
   [fd: number, bytes: Uint8Array, length: number]
 >;
-const poll = library.func("int poll(void *entries, unsigned long count, int timeoutMs)") as Call<
-  [entries: Uint8Array, count: number, timeoutMs: number]
->;
+const ppoll = library.func(
+  "int ppoll(void *entries, unsigned long count, void *timeout, void *signals)",
+) as Call<[entries: Uint8Array, count: number, timeout: Uint8Array, signals: null]>;
 
 const NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
 const POLL_IN = 1;
 const POLL_OUT = 4;
 /** `struct pollfd`: descriptor, events wanted, events that are there. */
 const ENTRY_BYTES = 8;
+/** `struct timespec`: seconds, nanoseconds. */
+const TIMEOUT = Buffer.alloc(16);
 
 /** A waiting connection's descriptor; undefined when there is none. */
 export function acceptRaw(listenerFd: number): number | undefined {
@@ -94,7 +96,10 @@ export class PollSet implements Disposable {
 
   /** Waits until something is ready and tells it. False when nothing was within `timeoutMs`. */
   turn(timeoutMs: number): boolean {
-    const found = poll(this.#entries, this.#watched.length, timeoutMs);
+    const seconds = Math.floor(timeoutMs / 1000);
+    TIMEOUT.writeUInt32LE(seconds, 0);
+    TIMEOUT.writeUInt32LE(Math.round((timeoutMs - seconds * 1000) * 1e6) % 1e9, 8);
+    const found = ppoll(this.#entries, this.#watched.length, TIMEOUT, null);
     if (found <= 0) return false;
     const ready: Watched[] = [];
     for (let index = 0; index < this.#watched.length && ready.length < found; index++) {
