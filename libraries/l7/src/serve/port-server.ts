@@ -127,7 +127,7 @@ class Server implements PortServer {
     const client = new HttpClient(facts, site, this.#deps, () => this.#closed(client));
     this.#open.add(client);
     client.connection =
-      version === "HTTP/2" ? this.#http2.serve(channel, client) : this.#http1.accept(channel, client);
+      version === "HTTP/2" ? this.#http2.accept(channel, client) : this.#http1.accept(channel, client);
     if (this.#draining !== undefined) client.connection.drain();
   }
 
