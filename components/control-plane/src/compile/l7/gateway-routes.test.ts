@@ -109,7 +109,15 @@ describe("consumers", () => {
   });
   test("without a route of the service's own, others are not touched", () => {
     const routes = routesOf(compileTraffic([consumer(TO_V1)]));
-    assert.ok(routes.every(({ matches }) => matches.every(({ source }) => source?.namespace === "other")));
+    assert.deepEqual(
+      routes.map(({ name, matches }) => [name, matches.map(({ source }) => source)]),
+      [
+        ["other/consumer/0", [{ namespace: "other" }]],
+        ["other/no-match", [{ namespace: "other" }]],
+        ["default", []],
+      ],
+    );
+    assert.deepEqual(targetsOf(routes[2]), [["inbound-vip|80|http|svc.ns.svc.cluster.local", 1]]);
   });
 });
 

@@ -1,7 +1,14 @@
 /** All that a waypoint must know of one service that is bound to it. */
 
 import type { AppProtocol } from "@meltemi/model";
-import type { HttpRoute, ServedPort, ServedProtocol, ServedService, TcpRoute } from "@meltemi/model/l7";
+import type {
+  HttpRoute,
+  RouteTarget,
+  ServedPort,
+  ServedProtocol,
+  ServedService,
+  TcpRoute,
+} from "@meltemi/model/l7";
 import { requireServedService } from "@meltemi/xds";
 import { type BindingReport, servingWaypoints } from "../binding-report.ts";
 import type { ServicePortFacts } from "../facts.ts";
@@ -10,6 +17,7 @@ import { serviceHostname } from "../mesh-collections.ts";
 import type { WaypointReference } from "../waypoint.ts";
 import type { Compilation } from "../workload-parts.ts";
 import { createDestinations, type Destinations, type Host, invalid } from "./destinations.ts";
+import type { RouteFacts } from "./facts.ts";
 import { gatewayHttpRoutes, gatewayStreamRoutes, routesFor } from "./gateway-routes.ts";
 import { jwtRules, rateLimits, requestPolicies, targetKeys } from "./policies.ts";
 import { telemetryFor } from "./telemetry.ts";
@@ -102,12 +110,11 @@ function servedPort(
   const services = virtualServicesFor(host, waypoint.namespace, compilation);
   const routes = routesFor(host, port, compilation);
   const isHttp = protocol === "http" || protocol === "sniff";
-  const httpRoutes = isHttp
-    ? [
-        ...gatewayHttpRoutes(routes, host, port, destinations, compilation),
-        ...httpRoutesOf(services, port, destinations, compilation),
-      ]
-    : [];
+  const gateway = isHttp ? gatewayHttpRoutes(routes, host, port, destinations, compilation) : [];
+  const virtual = isHttp ? httpRoutesOf(services, port, destinations, compilation) : [];
+  const consumersOnly = gateway.length > 0 && virtual.length === 0 && !routes.some(isOwnHttp(host));
+  const target = fault === undefined ? ({ kind: "cluster", cluster } as const) : invalid(fault);
+  const httpRoutes = [...gateway, ...virtual, ...(consumersOnly ? [defaultRoute(target)] : [])];
   const tcpRoutes =
     protocol === "http"
       ? []
@@ -125,12 +132,22 @@ function withoutDefault(
   tcpRoutes: readonly TcpRoute[],
   fault: string,
 ): Pick<ServedPort, "httpRoutes" | "tcpRoutes"> {
-  const targets = [{ target: invalid(fault), weight: 1 }];
-  const http: HttpRoute = { name: "default", matches: [], action: { kind: "forward", targets, mirrors: [] } };
+  const target = invalid(fault);
   return {
-    httpRoutes: httpRoutes.length > 0 ? httpRoutes : [http],
-    tcpRoutes: [...tcpRoutes, { name: "default", matches: [], targets }],
+    httpRoutes: httpRoutes.length > 0 ? httpRoutes : [defaultRoute(target)],
+    tcpRoutes: [...tcpRoutes, { name: "default", matches: [], targets: [{ target, weight: 1 }] }],
   };
+}
+
+function defaultRoute(target: RouteTarget): HttpRoute {
+  const targets = [{ target, weight: 1 }];
+  return { name: "default", matches: [], action: { kind: "forward", targets, mirrors: [] } };
+}
+
+/** Routes of consumers alone leave everyone else with the service itself, as if there were none. */
+function isOwnHttp(host: Host): (route: RouteFacts) => boolean {
+  return ({ kind, namespace }) =>
+    namespace === host.namespace && (kind === "HTTPRoute" || kind === "GRPCRoute");
 }
 
 function protocolOf(declared: AppProtocol): ServedProtocol {
