@@ -1,0 +1,53 @@
+/** Waypoints route: every table of scenarios on one cluster, whose namespace `apps` has a waypoint. */
+
+import { after, before } from "node:test";
+import { Caller } from "./l7-calls.fixture.ts";
+import { apply, istioctl, kubectl, meshDown, meshUp, skip } from "./l7-cluster.fixture.ts";
+import { GRPC_ROUTES, HTTP_ROUTES } from "./l7-gateway-api.scenarios.ts";
+import {
+  AMBIENT,
+  APPS,
+  CONSUMER,
+  callerProgram,
+  echo,
+  namespace,
+  OUTSIDE,
+  service,
+} from "./l7-objects.fixture.ts";
+import { type Callers, objectsOf, type Scenario, testScenarios } from "./l7-scenario.fixture.ts";
+
+const TABLES: readonly (readonly [title: string, scenarios: readonly Scenario[]])[] = [
+  ["HTTPRoute", HTTP_ROUTES],
+  ["GRPCRoute", GRPC_ROUTES],
+];
+const callers: Record<string, Caller> = {};
+
+before(async () => {
+  if (skip !== false) return;
+  await meshUp();
+  await apply(
+    namespace(APPS, AMBIENT),
+    namespace(CONSUMER, AMBIENT),
+    namespace(OUTSIDE),
+    ...echo("echo-v1", "v1", "node-1"),
+    ...echo("echo-v2", "v2", "node-2"),
+    ...["v1", "v2"].map((version) => service(`echo-${version}`, { selector: { app: "echo", version } })),
+    ...callerProgram("client", APPS, "node-1"),
+    ...callerProgram("client", CONSUMER, "node-2"),
+    ...callerProgram("client", OUTSIDE, "node-1"),
+    ...TABLES.flatMap(([, scenarios]) => objectsOf(scenarios)),
+  );
+  await istioctl("waypoint", "apply", "-n", APPS, "--enroll-namespace", "--overwrite", "--wait");
+  for (const each of [APPS, CONSUMER, OUTSIDE])
+    await kubectl("wait", "--for=condition=Available", "deployment", "--all", "-n", each, "--timeout=60s");
+  callers["client"] = new Caller(APPS, "deploy/client");
+  callers["consumer"] = new Caller(CONSUMER, "deploy/client");
+  callers["outside"] = new Caller(OUTSIDE, "deploy/client");
+});
+
+after(async () => {
+  for (const caller of Object.values(callers)) caller[Symbol.dispose]();
+  if (skip === false) await meshDown();
+});
+
+for (const [title, scenarios] of TABLES) testScenarios(title, scenarios, (): Callers => callers);
