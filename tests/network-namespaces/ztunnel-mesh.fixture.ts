@@ -23,7 +23,7 @@ export interface Mesh extends AsyncDisposable {
   put(...items: readonly (Workload | Service)[]): void;
   remove(...names: readonly string[]): void;
   putPolicy(policy: Policy): void;
-  removePolicy(policy: Policy): void;
+  removePolicy(policy: Pick<Policy, "namespace" | "name">): void;
 }
 
 /** Removes what an earlier run left behind. */
@@ -82,7 +82,7 @@ class SceneMesh implements Mesh {
     });
   }
 
-  removePolicy(policy: Policy): void {
+  removePolicy(policy: Pick<Policy, "namespace" | "name">): void {
     const name = policyKey(policy);
     this.#forget(`policy ${name}`, { kind: "authorization", upserts: [], removedNames: [name] });
   }
