@@ -2,4 +2,4 @@ export { type AuthorizationDecision, type DryRunResult, decideAuthorization } fr
 export type { L4Connection } from "./match.ts";
 export { compileOperations } from "./request/compile-rule.ts";
 export { PolicyFacts } from "./request/policy-request.ts";
-export { RequestPolicies, type TrialResult } from "./request/request-policies.ts";
+export { type PolicyOptions, RequestPolicies, type TrialResult } from "./request/request-policies.ts";

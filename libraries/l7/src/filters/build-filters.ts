@@ -1,9 +1,13 @@
 /** The filters of one service, or of a waypoint itself, in Istio's order (reference: l7-and-cli §1.10 item 4). */
 
+import { RequestPolicies } from "@meltemi/authorization";
 import type { JwtRule, RateLimit, RequestPolicy, WaypointSettings } from "@meltemi/model/l7";
+import { TokenFilter } from "../authentication/token-filter.ts";
 import type { RequestFilter } from "../request-context.ts";
 import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
 import type { FilterMemory } from "./filter-memory.ts";
+import { PolicyFilter } from "./policy-filter.ts";
+import { policyOptions } from "./policy-options.ts";
 
 export interface FilterInput {
   /** What local rate limits count for: `namespace/hostname` of the service, empty for the waypoint itself. */
@@ -25,22 +29,21 @@ export interface FilterDeps {
 
 /** External authorization, tokens, policies, rate limits. What is not configured costs nothing: it is not there. */
 export function buildFilters(input: FilterInput, deps: FilterDeps): readonly RequestFilter[] {
-  const { jwtRules, policies, rateLimits } = input;
-  if (jwtRules.length + policies.length + rateLimits.length === 0) return [];
-  deps.onProblem("policies are refused until they can be enforced");
-  return [REFUSE_ALL];
+  const filters: RequestFilter[] = [];
+  const policies = new RequestPolicies(input.policies, policyOptions("http", input, deps));
+  if (input.jwtRules.length > 0) filters.push(buildTokenFilter(input.jwtRules, deps));
+  if (policies.judges) filters.push(new PolicyFilter(policies));
+  return filters;
 }
 
-const REFUSE_ALL: RequestFilter = {
-  name: "refuse",
-  onRequest: () => ({
-    kind: "reply",
-    reply: {
-      status: 403,
-      body: "RBAC: access denied",
-      headers: [],
-      flag: "",
-      details: "rbac_access_denied_matched_policy[none]",
+function buildTokenFilter(rules: readonly JwtRule[], { memory, onProblem }: FilterDeps): RequestFilter {
+  return new TokenFilter(rules, {
+    nowMs: () => memory.clock.nowMs(),
+    verifierOf(rule) {
+      const verifier = memory.verifierOf(rule);
+      if (verifier.problem !== undefined)
+        onProblem(`keys of issuer ${rule.issuer}: ${verifier.problem}; every token of it is refused`);
+      return verifier;
     },
-  }),
-};
+  });
+}
