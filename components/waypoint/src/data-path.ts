@@ -7,17 +7,20 @@ import {
   createHttpProxy,
   createPortServer,
   createTcpProxy,
+  createTelemetry,
   FilterMemory,
   HeldBytes,
   type LiveClusterDeps,
   RegexCache,
+  type TelemetryNode,
 } from "@meltemi/l7";
 import { createHostnameResolver } from "@meltemi/proxy-process";
+import type { WaypointConfig } from "./config.ts";
 import { connectTcp } from "./outbound/connect-tcp.ts";
 import { createEndpointDialer } from "./outbound/dial-endpoint.ts";
 import type { DataPath, WaypointParts } from "./parts.ts";
 import { createSiteBook } from "./sites/site-book.ts";
-import { accessLogObserver } from "./telemetry/access-log.ts";
+import { createPostSpans } from "./telemetry/post-spans.ts";
 import { selfWorkload } from "./world/self.ts";
 
 /** Request bodies that are kept for another try, of all requests together: an eighth of Istio's memory limit for a waypoint. */
@@ -38,13 +41,21 @@ export function createDataPath(parts: WaypointParts): DataPath {
   });
   parts.revocation.follow("server", pool);
   const log = logger.scope("config");
+  const telemetry = createTelemetry({
+    clock,
+    random,
+    registry: deps.registry,
+    writeAccessLog: deps.writeLine,
+    postSpans: createPostSpans({ clock, cluster: (name) => sites.settingsCluster(name) }),
+    node: telemetryNode(parts.config),
+  });
   const sites = createSiteBook({
     clock,
     clusters: { ...clusterDeps(parts, pool, certificate), onInternalError },
     regexes: new RegexCache(),
     memory: new FilterMemory({ clock }),
     onProblem: (subject, problem) => log.warn("configuration without effect", { subject, problem }),
-    observers: (telemetry) => accessLogObserver(telemetry, deps.writeLine),
+    telemetry,
   });
   // As Istio: no bound on silence unless a policy says so; HTTP/2 pings find peers that are gone.
   const relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock, onInternalError });
@@ -65,7 +76,19 @@ export function createDataPath(parts: WaypointParts): DataPath {
       onRefused: (status, detail) => logger.scope("http").debug("request refused", { status, detail }),
     },
   );
-  return { sites, server, relays, pool };
+  return { sites, server, relays, pool, telemetry };
+}
+
+function telemetryNode({ pod, place, metadata }: WaypointConfig): TelemetryNode {
+  const text = (name: string): string => (typeof metadata[name] === "string" ? metadata[name] : "");
+  return {
+    name: pod.name,
+    namespace: pod.namespace,
+    canonicalService: text("WORKLOAD_NAME") || pod.serviceAccount,
+    canonicalRevision: "latest",
+    clusterId: place.clusterId,
+    meshId: text("MESH_ID"),
+  };
 }
 
 /** The waypoint's own certificate as TLS contexts, the newest one each time. */

@@ -4,7 +4,7 @@ import type { LookupAddress } from "node:dns";
 import type { HbonePool } from "@meltemi/hbone";
 import type { CertificateManager } from "@meltemi/identity";
 import type { Relays } from "@meltemi/l4";
-import type { PortServer } from "@meltemi/l7";
+import type { PortServer, Telemetry } from "@meltemi/l7";
 import type {
   AdmissionLimits,
   PeerRevocation,
@@ -55,4 +55,5 @@ export interface DataPath {
   readonly server: PortServer;
   readonly relays: Relays;
   readonly pool: HbonePool;
+  readonly telemetry: Telemetry;
 }

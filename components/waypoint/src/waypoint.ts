@@ -184,7 +184,7 @@ const NOTICE_MS = 500;
  */
 async function drain(
   { world, self, config, deps }: WaypointParts,
-  { sites, server, relays, pool }: DataPath,
+  { sites, server, relays, pool, telemetry }: DataPath,
   listener: HboneListener | undefined,
 ): Promise<void> {
   const { clock, logger } = deps;
@@ -202,6 +202,7 @@ async function drain(
   }
   relays.abortAll("drain");
   relays[Symbol.dispose]();
+  await telemetry.close();
   sites.drain();
   await pool.drain(Math.min(leftMs(), NOTICE_MS));
 }

@@ -12,8 +12,8 @@ import {
   type LiveClusterDeps,
   type PortSite,
   type RegexCache,
-  type RequestObserver,
-  type TcpObserver,
+  type ServiceTelemetry,
+  type Telemetry,
 } from "@meltemi/l7";
 import type { Cluster, ServedPort, ServedService, WaypointSettings } from "@meltemi/model/l7";
 import { MeshError } from "@meltemi/runtime";
@@ -24,7 +24,7 @@ export interface SiteDeps {
   readonly memory: FilterMemory;
   /** What of the configuration has no effect, or is refused, and why. */
   readonly onProblem: (subject: string, problem: string) => void;
-  readonly observers: (telemetry: ServedService["telemetry"]) => RequestObserver & TcpObserver;
+  readonly telemetry: Telemetry;
 }
 
 export interface ServedSite {
@@ -76,7 +76,7 @@ export interface CommonParts {
   readonly scope: string;
   readonly filters: PortSite["http"]["filters"];
   readonly authorize: PortSite["tcp"]["authorize"];
-  readonly observer: RequestObserver & TcpObserver;
+  readonly telemetry: ServiceTelemetry;
 }
 
 export function commonParts(
@@ -97,11 +97,13 @@ export function commonParts(
     cluster: (name) => settingsClusters.get(name),
   };
   const onProblem = (problem: string): void => deps.onProblem(scope, problem);
+  const telemetry = deps.telemetry.forService(config.telemetry);
+  for (const problem of telemetry.problems) onProblem(problem);
   return {
     scope,
     filters: buildFilters(input, { memory: deps.memory, onProblem }),
     authorize: buildConnectionAuthorizer({ policies, settings }),
-    observer: deps.observers(config.telemetry),
+    telemetry,
   };
 }
 
@@ -111,7 +113,7 @@ function portSite(
   clusters: ReadonlyMap<string, LiveCluster>,
   defaultCluster: LiveCluster,
   settings: WaypointSettings,
-  { scope, filters, authorize, observer }: CommonParts,
+  { scope, filters, authorize, telemetry }: CommonParts,
   deps: SiteDeps,
 ): PortSite {
   const service = { namespace, hostname };
@@ -131,7 +133,8 @@ function portSite(
       defaultRetry,
       pathNormalization,
       forwardClientIdentity,
-      observer,
+      observer: telemetry.requests,
+      tracer: telemetry.tracer,
     },
     tcp: {
       service,
@@ -139,7 +142,7 @@ function portSite(
       defaultCluster,
       cluster,
       authorize,
-      observer,
+      observer: telemetry.connections,
     },
   };
 }

@@ -21,6 +21,8 @@ export interface SiteBook {
   /** Undefined: not served. `key` is the service's `namespace/hostname`. */
   service(key: string, port: number): PortSite | undefined;
   workload(): PortSite | undefined;
+  /** Of the settings: collectors, authorizers, rate limit services. */
+  settingsCluster(name: string): LiveCluster | undefined;
   /** For dumps. */
   readonly sites: ReadonlyMap<string, ServedSite>;
   readonly otherClusters: readonly LiveCluster[];
@@ -59,6 +61,7 @@ export function createSiteBook(deps: SiteDeps & { readonly clock: Clock }): Site
     },
     service: (key, port) => sites.served.get(key)?.ports.get(port),
     workload: () => sites.workload?.port,
+    settingsCluster: (name) => sites.settingsClusters.get(name),
     get sites() {
       return sites.served;
     },

@@ -33,9 +33,9 @@ export function buildWorkloadSite(
   deps: SiteDeps,
 ): WorkloadSite {
   const cluster = previous?.cluster ?? new LiveCluster(DIRECT, deps.clusters);
-  const { filters, authorize, observer } = commonParts(settings, settings, settingsClusters, deps);
+  const { filters, authorize, telemetry } = commonParts(settings, settings, settingsClusters, deps);
   const { defaultRetry, pathNormalization, forwardClientIdentity } = settings;
-  const common = { service: undefined, defaultCluster: cluster, cluster: () => undefined, observer };
+  const common = { service: undefined, defaultCluster: cluster, cluster: () => undefined };
   return {
     settings,
     cluster,
@@ -48,8 +48,15 @@ export function buildWorkloadSite(
         defaultRetry,
         pathNormalization,
         forwardClientIdentity,
+        observer: telemetry.requests,
+        tracer: telemetry.tracer,
       },
-      tcp: { ...common, routes: { routes: [], asksForServerName: false }, authorize },
+      tcp: {
+        ...common,
+        routes: { routes: [], asksForServerName: false },
+        authorize,
+        observer: telemetry.connections,
+      },
     },
   };
 }
