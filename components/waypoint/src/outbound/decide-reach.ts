@@ -1,18 +1,16 @@
-/** How an endpoint is reached (reference: l7-and-cli §1.10 item 7; protocol §1.10, §5.1). Pure; the dialler does what it says. */
+/**
+ * How an endpoint is reached (reference: l7-and-cli §1.10 item 7; protocol §1.10, §5.1). Pure; the dialler does what it says. An
+ * endpoint of the mesh is reached as every client reaches it; what a waypoint knows beside are addresses that the mesh does not.
+ */
 
 import {
-  chooseGateway,
-  describeGateway,
-  expectedIdentities,
   findWorkloadByAddress,
-  formatSocketAddress,
-  type Identity,
   type Ip,
   type NamespacedHostname,
-  type SocketAddress,
+  type OpenPath,
+  reachEndpoint,
   serviceKey,
   type Workload,
-  workloadIdentity,
 } from "@meltemi/model";
 import { type Self, selfWorkload } from "../world/self.ts";
 import type { WaypointWorld } from "../world/world.ts";
@@ -27,27 +25,14 @@ export interface ReachRequest {
   readonly servicePort: number;
   /** Port of the tunnels' listeners at endpoints. */
   readonly hbonePort: number;
+  /** What the host name was resolved to; undefined: it was not, yet. */
+  readonly resolved?: readonly Ip[];
 }
 
 export type Reach =
-  | { readonly kind: "plain"; readonly address: SocketAddress }
-  /** Resolve the name, then connect to what it stands for. */
-  | { readonly kind: "hostname"; readonly hostname: string; readonly port: number }
-  | {
-      readonly kind: "hbone";
-      readonly address: SocketAddress;
-      readonly authority: string;
-      readonly expected: readonly Identity[];
-    }
-  /** Through the gateway of another network: a tunnel within a tunnel. */
-  | {
-      readonly kind: "doubleHbone";
-      readonly address: SocketAddress;
-      /** Of both CONNECT requests. */
-      readonly authority: string;
-      readonly outerExpected: readonly Identity[];
-      readonly innerExpected: readonly Identity[];
-    }
+  | { readonly kind: "open"; readonly path: OpenPath }
+  /** Resolve the name, then decide again for each of its addresses. */
+  | { readonly kind: "hostname"; readonly hostname: string }
   | { readonly kind: "unreachable"; readonly detail: string };
 
 export function decideReach(
@@ -56,49 +41,36 @@ export function decideReach(
   request: ReachRequest,
   random: () => number,
 ): Reach {
-  const { ip, port } = request;
+  const { ip, port, resolved } = request;
+  const { snapshot } = world;
   // A cluster of addresses (passthrough) may name one that the mesh knows.
   const workload =
     request.workload ??
-    (ip === undefined ? undefined : findWorkloadByAddress(world.snapshot, self.place.network, ip));
-  if (workload === undefined)
-    return ip === undefined
-      ? { kind: "unreachable", detail: "endpoint has neither an address nor a host name" }
-      : { kind: "plain", address: { ip, port } };
-  if (workload.network !== self.place.network) return beyondGateway(world, self, workload, request, random);
-  if (ip === undefined) return { kind: "hostname", hostname: workload.hostname, port };
-  const application = { ip, port };
-  if (workload.tunnelProtocol === "none" && !workload.nativeTunnel)
-    return { kind: "plain", address: application };
-  return {
-    kind: "hbone",
-    address: { ip, port: request.hbonePort },
-    authority: formatSocketAddress(application),
-    // Istio's waypoint takes any identity of the trust domain; whoever took over a pod's address is refused here.
-    expected: [workloadIdentity(workload)],
-  };
+    (ip === undefined ? undefined : findWorkloadByAddress(snapshot, self.place.network, ip));
+  if (workload === undefined) return unknownEndpoint(request);
+  const path = reachEndpoint(
+    snapshot,
+    {
+      source: selfWorkload(world, self),
+      hbonePort: request.hbonePort,
+      draws: { waypoint: 0, endpoint: random() },
+      resolved: () => resolved,
+    },
+    {
+      workload,
+      port,
+      service: snapshot.services.get(serviceKey(request.service)),
+      requestedPort: request.servicePort,
+      wanted: ip,
+    },
+  );
+  if (path.kind === "refuse") return { kind: "unreachable", detail: path.message };
+  return path.kind === "resolve" ? { kind: "hostname", hostname: path.hostname } : { kind: "open", path };
 }
 
-function beyondGateway(
-  world: WaypointWorld,
-  self: Self,
-  workload: Workload,
-  { service, servicePort }: ReachRequest,
-  random: () => number,
-): Reach {
-  const reference = workload.networkGateway;
-  if (reference === undefined)
-    return { kind: "unreachable", detail: `no valid routing destination for workload: ${workload.uid}` };
-  const gateway = chooseGateway(world.snapshot, reference, selfWorkload(world, self), random);
-  const ip = gateway?.workload.addresses[0];
-  if (gateway === undefined || ip === undefined)
-    return { kind: "unreachable", detail: `unknown network gateway: ${describeGateway(reference)}` };
-  return {
-    kind: "doubleHbone",
-    address: { ip, port: gateway.port },
-    authority: `${service.hostname}:${servicePort}`,
-    outerExpected: expectedIdentities(gateway.service, gateway.workload),
-    // The far endpoint is chosen by the far side: any identity that the service vouches for will do, and no other.
-    innerExpected: expectedIdentities(world.snapshot.services.get(serviceKey(service)), undefined),
-  };
+function unknownEndpoint({ ip, port }: ReachRequest): Reach {
+  if (ip === undefined)
+    return { kind: "unreachable", detail: "endpoint has neither an address nor a host name" };
+  const target = { workload: undefined, service: undefined };
+  return { kind: "open", path: { kind: "passthrough", address: { ip, port }, target } };
 }

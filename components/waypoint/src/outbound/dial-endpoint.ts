@@ -10,7 +10,7 @@ import {
 import type { TlsContexts } from "@meltemi/identity";
 import { type ByteChannel, tcpChannel } from "@meltemi/l4";
 import type { DialEndpoint, DialFailure, EndpointAddress } from "@meltemi/l7";
-import type { Ip, SocketAddress } from "@meltemi/model";
+import type { Ip, OpenPath, SocketAddress } from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
 import {
   encodeProxyHeader,
@@ -45,13 +45,7 @@ type Dialled = { readonly kind: "open"; readonly channel: ByteChannel } | DialFa
 
 export function createEndpointDialer(deps: DialerDeps): DialEndpoint {
   return async (endpoint, cluster, speaks, signal) => {
-    const reach = decideReach(
-      deps.world(),
-      deps.self,
-      { ...endpoint, service: cluster.service, servicePort: cluster.port, hbonePort: deps.hbonePort },
-      deps.random,
-    );
-    const dialled = await follow(reach, cluster, signal, deps);
+    const dialled = await reach(endpoint, cluster, signal, deps);
     if (dialled.kind === "failed") return dialled;
     const { channel } = dialled;
     if (cluster.proxyProtocol !== undefined) channel.write(proxyHeader(cluster, endpoint, deps.ownIp), false);
@@ -61,20 +55,78 @@ export function createEndpointDialer(deps: DialerDeps): DialEndpoint {
   };
 }
 
-function follow(reach: Reach, cluster: Cluster, signal: AbortSignal, deps: DialerDeps): Promise<Dialled> {
-  switch (reach.kind) {
-    case "plain":
-      return connectPlain(reach.address, cluster, signal, deps);
+async function reach(
+  endpoint: EndpointAddress,
+  cluster: Cluster,
+  signal: AbortSignal,
+  deps: DialerDeps,
+): Promise<Dialled> {
+  const decide = (resolved?: readonly Ip[]): Reach =>
+    decideReach(
+      deps.world(),
+      deps.self,
+      {
+        ...endpoint,
+        service: cluster.service,
+        servicePort: cluster.port,
+        hbonePort: deps.hbonePort,
+        ...(resolved && { resolved }),
+      },
+      deps.random,
+    );
+  const decided = decide();
+  return decided.kind === "hostname"
+    ? await reachNamed(decided.hostname, decide, cluster, signal, deps)
+    : await follow(decided, cluster, signal, deps);
+}
+
+/** All addresses that the name stands for, from any one on, until one answers. */
+async function reachNamed(
+  hostname: string,
+  decide: (resolved: readonly Ip[]) => Reach,
+  cluster: Cluster,
+  signal: AbortSignal,
+  deps: DialerDeps,
+): Promise<Dialled> {
+  const addresses = await deps.resolver.resolve(hostname);
+  const start = Math.floor(deps.random() * addresses.length);
+  let last: Dialled = failed(`no ip addresses were resolved for ${hostname}`);
+  for (const ip of [...addresses.slice(start), ...addresses.slice(0, start)]) {
+    last = await follow(decide([ip]), cluster, signal, deps);
+    if (last.kind === "open" || signal.aborted) return last;
+  }
+  return last;
+}
+
+async function follow(
+  decided: Reach,
+  cluster: Cluster,
+  signal: AbortSignal,
+  deps: DialerDeps,
+): Promise<Dialled> {
+  switch (decided.kind) {
+    case "open":
+      return await take(decided.path, cluster, signal, deps);
     case "hostname":
-      return connectNamed(reach, cluster, signal, deps);
-    case "hbone":
-      return connectTunnel(reach, cluster, signal, deps);
-    case "doubleHbone":
-      return connectDoubleTunnel(reach, cluster, signal, deps);
+      return failed(`${decided.hostname} was resolved, and is to be resolved again`);
     case "unreachable":
-      return Promise.resolve(failed(reach.detail));
+      return failed(decided.detail);
     default:
-      return unreachable(reach);
+      return unreachable(decided);
+  }
+}
+
+function take(path: OpenPath, cluster: Cluster, signal: AbortSignal, deps: DialerDeps): Promise<Dialled> {
+  switch (path.kind) {
+    case "passthrough":
+    case "tcp":
+      return connectPlain(path.address, cluster, signal, deps);
+    case "hbone":
+      return connectTunnel(path, cluster, signal, deps);
+    case "doubleHbone":
+      return connectDoubleTunnel(path, cluster, signal, deps);
+    default:
+      return unreachable(path);
   }
 }
 
@@ -92,25 +144,8 @@ async function connectPlain(
   }
 }
 
-/** All addresses that the name stands for, from any one on, until one answers. */
-async function connectNamed(
-  { hostname, port }: Extract<Reach, { readonly kind: "hostname" }>,
-  cluster: Cluster,
-  signal: AbortSignal,
-  deps: DialerDeps,
-): Promise<Dialled> {
-  const addresses = await deps.resolver.resolve(hostname);
-  const start = Math.floor(deps.random() * addresses.length);
-  let last: Dialled = failed(`no ip addresses were resolved for ${hostname}`);
-  for (const ip of [...addresses.slice(start), ...addresses.slice(0, start)]) {
-    last = await connectPlain({ ip, port }, cluster, signal, deps);
-    if (last.kind === "open" || signal.aborted) return last;
-  }
-  return last;
-}
-
 async function connectTunnel(
-  { address, authority, expected }: Extract<Reach, { readonly kind: "hbone" }>,
+  { address, authority, expected }: Extract<OpenPath, { readonly kind: "hbone" }>,
   { service }: Cluster,
   signal: AbortSignal,
   deps: DialerDeps,
@@ -122,13 +157,13 @@ async function connectTunnel(
 
 /** The outer tunnel ends at the gateway, the inner one at a workload of the other network; the gateway sees only TLS. */
 async function connectDoubleTunnel(
-  reach: Extract<Reach, { readonly kind: "doubleHbone" }>,
+  path: Extract<OpenPath, { readonly kind: "doubleHbone" }>,
   { service }: Cluster,
   signal: AbortSignal,
   deps: DialerDeps,
 ): Promise<Dialled> {
   const { self, ownIp, pool } = deps;
-  const { address, authority, outerExpected, innerExpected } = reach;
+  const { address, authority, outerExpected, innerExpected } = path;
   const headers = tunnelHeaders(deps, service.hostname);
   const key = { source: self.identity, expected: outerExpected, destination: address, sourceIp: ownIp };
   const outer = await pool.openTunnel(key, { authority, headers }, signal);
