@@ -25,6 +25,7 @@ import { announcedSettings, INITIAL_PEER_SETTINGS, type PeerSettings } from "./s
 import { SettleQueue } from "./settle-queue.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
+import { StreamTable } from "./stream-table.ts";
 
 /** Replies to control frames may exceed the outbox's bound by this much; a peer that makes us talk without listening is cut. */
 const CONTROL_BACKLOG_BYTES = 256 * 1024;
@@ -35,7 +36,7 @@ const NOTHING = new Uint8Array(0);
 export class Http2Connection implements StreamHost, ReceiverHost {
   readonly role: Http2Role;
   readonly outbox: Outbox;
-  readonly streams: Map<number, Http2Stream> = new Map();
+  readonly streams: StreamTable = new StreamTable();
   readonly writer: FrameWriter;
   readonly scheduler: SendScheduler;
   readonly encoder: HpackEncoder = new HpackEncoder();
@@ -146,7 +147,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   }
 
   adopt(stream: Http2Stream): void {
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
   }
 
   /** Receive window of a new stream: until our SETTINGS arrive the peer goes by the default one. */
@@ -158,7 +159,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     this.lastPeerStreamId = id;
     const stream = this.#events.createStream(id, this, this.peer.initialWindowBytes, this.streamWindowBytes);
     stream.requestedAtMs = nowMs;
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     return stream;
   }
 
@@ -193,7 +194,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     this.scheduler.peerFrameBytes = settings.maxFrameBytes;
     this.encoder.limitTable(settings.headerTableBytes);
     this.writer.settingsAck();
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.all()) {
       stream.sendWindowBytes += growth;
       if (stream.sendWindowBytes > MAX_WINDOW_BYTES) return false;
       this.scheduler.wait(stream);
@@ -206,7 +207,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   onPeerGoaway(lastStreamId: number, code: number): void {
     this.draining = true;
     const detail = `peer said GOAWAY ${errorCodeName(code)} before it looked at this request`;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       const unseen = this.role === "client" && stream.id > lastStreamId;
       if (unseen) stream.onFault({ kind: "refused", detail });
     }
@@ -227,7 +228,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     if (this.closed) return;
     this.closed = true;
     const errors: unknown[] = [];
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       try {
         stream.onFault(fault);
       } catch (error) {

@@ -7,6 +7,7 @@ import type { SendScheduler } from "./send-scheduler.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
+import type { StreamTable } from "./stream-table.ts";
 
 export type Http2Role = "client" | "server";
 
@@ -36,7 +37,7 @@ export interface ReceiverHost {
   readonly options: Http2Options;
   /** Nothing that comes now matters. */
   readonly closed: boolean;
-  readonly streams: ReadonlyMap<number, Http2Stream>;
+  readonly streams: Pick<StreamTable, "get" | "size">;
   readonly writer: FrameWriter;
   readonly scheduler: SendScheduler;
   /** Receive window of the whole connection. */
