@@ -5,6 +5,7 @@ import type { Clock, Timer } from "@meltemi/runtime";
 import type { Registry } from "@meltemi/telemetry";
 import type { RequestObserver, RequestTracer } from "../proxy/request-record.ts";
 import type { TcpObserver } from "../tcp/tcp-site.ts";
+import { compileAccessLog } from "./access-log/access-log.ts";
 import { LabelIndex } from "./metrics/label-index.ts";
 import { compileMetricPlans } from "./metrics/label-plan.ts";
 import { createMetricFamilies, SWEEP_INTERVAL_MS } from "./metrics/metric-families.ts";
@@ -100,17 +101,28 @@ class WaypointTelemetry implements Telemetry {
     const plans = compileMetricPlans(settings.metrics);
     const requestMeter = new RequestMeter(this.#index, this.#families, plans);
     const tcpMeter = new TcpMeter(this.#index, this.#families, plans);
+    const problems = [...plans.problems];
+    const { node, writeAccessLog } = this.#deps;
+    const log = compileAccessLog(settings.accessLog, node.name, writeAccessLog, problems);
     return {
-      requests: { onComplete: (record) => requestMeter.count(record) },
+      requests: {
+        onComplete(record) {
+          requestMeter.count(record);
+          log?.request(record);
+        },
+      },
       connections: {
         onOpened: (record, live) => {
           this.#tcpMeters.add(tcpMeter);
           tcpMeter.opened(record, live);
         },
-        onComplete: (record) => tcpMeter.closed(record),
+        onComplete(record) {
+          tcpMeter.closed(record);
+          log?.connection(record);
+        },
       },
       tracer: undefined,
-      problems: plans.problems,
+      problems,
     };
   }
 

@@ -3,7 +3,9 @@
 import type { HeaderFields } from "@meltemi/http";
 import { formatIdentity, type Ip, type Workload, workloadIdentity } from "@meltemi/model";
 import type { Caller } from "../../request-context.ts";
+import type { ClientConnectionFacts, TcpRecord } from "../../tcp/tcp-site.ts";
 import { wireBytes } from "../../text/wire-text.ts";
+import type { AttributeTable } from "./expression.ts";
 
 const decoder = new TextDecoder();
 
@@ -34,31 +36,64 @@ export function socketAddress(address: Ip, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-export function addressAttributes(address: Ip | undefined, port: number): object {
+/** Where traffic was sent. */
+export type Endpoint = NonNullable<TcpRecord["endpoint"]>;
+
+/** As Envoy writes it. */
+export function hostOf({ ip, port, workload }: Endpoint): string {
+  return ip === undefined ? `${workload?.hostname ?? ""}:${port}` : socketAddress(ip, port);
+}
+
+export type ConnectionFacts = Pick<ClientConnectionFacts, "caller" | "destination" | "serverName">;
+
+/** What a record tells of the connection it came on, and where it went. */
+export interface Ends<R> {
+  readonly facts: (record: R) => ConnectionFacts;
+  readonly endpoint: (record: R) => Endpoint | undefined;
+}
+
+type CommonVariable = "source" | "destination" | "connection" | "filter_state";
+
+export function commonAttributes<R>({ facts, endpoint }: Ends<R>): Pick<AttributeTable<R>, CommonVariable> {
   return {
-    ...(address !== undefined && { address: socketAddress(address, port) }),
-    port: integer(port),
+    source: {
+      address: (record) => addressOf(facts(record).caller),
+      port: (record) => integer(facts(record).caller.port),
+    },
+    destination: {
+      address: (record) => addressOf(facts(record).destination),
+      port: (record) => integer(facts(record).destination.port),
+    },
+    connection: {
+      mtls: (record) => facts(record).caller.identity !== undefined,
+      requested_server_name: (record) => {
+        const { serverName } = facts(record);
+        return serverName && unicode(serverName);
+      },
+      uri_san_peer_certificate: (record) => {
+        const { identity } = facts(record).caller;
+        return identity && formatIdentity(identity);
+      },
+    },
+    filter_state: {
+      downstream_peer: (record) => callingPeer(facts(record).caller),
+      upstream_peer: (record) => {
+        const workload = endpoint(record)?.workload;
+        return workload && peer(workload);
+      },
+    },
   };
 }
 
-export function connectionAttributes(caller: Caller, serverName: string | undefined): object {
-  return {
-    mtls: caller.identity !== undefined,
-    ...(serverName !== undefined && { requested_server_name: unicode(serverName) }),
-    ...(caller.identity !== undefined && { uri_san_peer_certificate: formatIdentity(caller.identity) }),
-  };
+function addressOf({ ip, port }: { readonly ip: Ip; readonly port: number }): string {
+  return socketAddress(ip, port);
 }
 
-/** What Istio's proxies know of the workloads at both ends, under its names. */
-export function peerAttributes(caller: Caller, upstream: Workload | undefined): object {
-  return {
-    ...(caller.workload !== undefined && {
-      downstream_peer: { ...peer(caller.workload), labels: new Map(Object.entries(caller.labels)) },
-    }),
-    ...(upstream !== undefined && { upstream_peer: peer(upstream) }),
-  };
+function callingPeer({ workload, labels }: Caller): object | undefined {
+  return workload && { ...peer(workload), labels: new Map(Object.entries(labels)) };
 }
 
+/** Under the names of Istio's proxies. */
 function peer(workload: Workload): object {
   return {
     name: workload.name,

@@ -1,138 +1,61 @@
 /** Envoy's attributes of one request that is over. */
 
 import type { RequestRecord } from "../../proxy/request-record.ts";
-import {
-  addressAttributes,
-  connectionAttributes,
-  headerMap,
-  integer,
-  peerAttributes,
-  socketAddress,
-  unicode,
-} from "./common-attributes.ts";
-import type { Attributes } from "./expression.ts";
+import { commonAttributes, headerMap, hostOf, integer, unicode } from "./common-attributes.ts";
+import type { AttributeTable } from "./expression.ts";
 
-export function requestAttributes(record: RequestRecord): Attributes {
-  const { context, upstream } = record;
-  const { caller, destination } = context;
-  const endpoint = upstream?.endpoint;
-  return {
-    get request() {
-      return ofRequest(record);
-    },
-    get response() {
-      return ofResponse(record);
-    },
-    get source() {
-      return addressAttributes(caller.ip, caller.port);
-    },
-    get destination() {
-      return addressAttributes(destination.ip, destination.port);
-    },
-    get connection() {
-      return connectionAttributes(caller, context.serverName);
-    },
-    get upstream() {
-      return {
-        ...(endpoint !== undefined && addressAttributes(endpoint.ip, endpoint.port)),
-        transport_failure_reason: record.upstreamFailure,
-        request_attempt_count: integer(record.attempts),
-      };
-    },
-    get xds() {
-      return { route_name: record.routeName, cluster_name: upstream?.cluster ?? "" };
-    },
-    get metadata() {
-      return { filter_metadata: context.metadata };
-    },
-    get filter_state() {
-      return peerAttributes(caller, endpoint?.workload);
-    },
-  };
+/** A head's field, empty where it is not there. */
+function header(name: string): (record: RequestRecord) => string {
+  return ({ context }) => unicode(context.request.headers.get(name) ?? "");
 }
 
-function ofRequest(record: RequestRecord): object {
-  const { context, startedAtMs, durationMs, requestBytes } = record;
-  const { request } = context;
-  const cut = request.path.indexOf("?");
-  return {
-    method: request.method,
-    scheme: request.scheme,
-    host: unicode(request.authority),
-    protocol: request.version,
-    get path() {
-      return unicode(request.path);
-    },
-    get url_path() {
-      return unicode(cut < 0 ? request.path : request.path.slice(0, cut));
-    },
-    get query() {
-      return cut < 0 ? "" : unicode(request.path.slice(cut + 1));
-    },
-    get headers() {
-      return headerMap(request.headers);
-    },
-    get referer() {
-      return unicode(request.headers.get("referer") ?? "");
-    },
-    get useragent() {
-      return unicode(request.headers.get("user-agent") ?? "");
-    },
-    get id() {
-      return unicode(request.headers.get("x-request-id") ?? "");
-    },
-    get time() {
-      return new Date(startedAtMs);
-    },
-    get duration() {
-      return integer(durationMs);
-    },
-    get size() {
-      return integer(requestBytes);
-    },
-    get total_size() {
-      return integer(requestBytes);
-    },
-  };
-}
+export const REQUEST_ATTRIBUTES: AttributeTable<RequestRecord> = {
+  ...commonAttributes<RequestRecord>({
+    facts: ({ context }) => context,
+    endpoint: ({ upstream }) => upstream?.endpoint,
+  }),
+  request: {
+    method: ({ context }) => context.request.method,
+    scheme: ({ context }) => context.request.scheme,
+    host: ({ context }) => unicode(context.request.authority),
+    protocol: ({ context }) => context.request.version,
+    path: ({ context }) => unicode(context.request.path),
+    url_path: ({ context }) => unicode(splitQuery(context.request.path)[0]),
+    query: ({ context }) => unicode(splitQuery(context.request.path)[1]),
+    headers: ({ context }) => headerMap(context.request.headers),
+    referer: header("referer"),
+    useragent: header("user-agent"),
+    id: header("x-request-id"),
+    time: ({ startedAtMs }) => new Date(startedAtMs),
+    duration: ({ durationMs }) => integer(durationMs),
+    size: ({ requestBytes }) => integer(requestBytes),
+    total_size: ({ requestBytes }) => integer(requestBytes),
+  },
+  response: {
+    code: ({ responseCode }) => integer(responseCode),
+    code_details: ({ responseCodeDetails }) => responseCodeDetails,
+    flags: ({ responseFlags }) => responseFlags.join(","),
+    headers: ({ responseHeaders }) => headerMap(responseHeaders),
+    trailers: ({ responseTrailers }) => headerMap(responseTrailers),
+    size: ({ responseBytes }) => integer(responseBytes),
+    total_size: ({ responseBytes }) => integer(responseBytes),
+    grpc_status: ({ grpc }) => (grpc?.status === undefined ? undefined : integer(grpc.status)),
+    backend_latency: ({ upstreamServiceTimeMs: ms }) => (ms === undefined ? undefined : integer(ms)),
+  },
+  upstream: {
+    address: ({ upstream }) => upstream?.endpoint && hostOf(upstream.endpoint),
+    port: ({ upstream }) => upstream?.endpoint && integer(upstream.endpoint.port),
+    transport_failure_reason: ({ upstreamFailure }) => upstreamFailure,
+    request_attempt_count: ({ attempts }) => integer(attempts),
+  },
+  xds: {
+    route_name: ({ routeName }) => routeName,
+    cluster_name: ({ upstream }) => upstream?.cluster ?? "",
+  },
+  metadata: { filter_metadata: ({ context }) => context.metadata },
+};
 
-function ofResponse(record: RequestRecord): object {
-  const { grpc } = record;
-  return {
-    get code() {
-      return integer(record.responseCode);
-    },
-    code_details: record.responseCodeDetails,
-    get headers() {
-      return headerMap(record.responseHeaders);
-    },
-    get trailers() {
-      return headerMap(record.responseTrailers);
-    },
-    get size() {
-      return integer(record.responseBytes);
-    },
-    get total_size() {
-      return integer(record.responseBytes);
-    },
-    get flags() {
-      return record.responseFlags.join(",");
-    },
-    ...(grpc?.status !== undefined && { grpc_status: integer(grpc.status) }),
-    ...(record.upstreamServiceTimeMs !== undefined && {
-      backend_latency: integer(record.upstreamServiceTimeMs),
-    }),
-  };
-}
-
-/** Where the request went, as Envoy writes it; undefined when it went nowhere. */
-export function upstreamHost({ upstream }: RequestRecord): string | undefined {
-  const endpoint = upstream?.endpoint;
-  return endpoint && hostOf(endpoint);
-}
-
-export function hostOf(endpoint: NonNullable<NonNullable<RequestRecord["upstream"]>["endpoint"]>): string {
-  return endpoint.ip === undefined
-    ? `${endpoint.workload?.hostname ?? ""}:${endpoint.port}`
-    : socketAddress(endpoint.ip, endpoint.port);
+function splitQuery(path: string): readonly [path: string, query: string] {
+  const cut = path.indexOf("?");
+  return cut < 0 ? [path, ""] : [path.slice(0, cut), path.slice(cut + 1)];
 }

@@ -1,51 +1,35 @@
-/** Envoy's attributes of one connection whose bytes are not read: it has no request and no response. */
+/** Envoy's attributes of one connection whose bytes are not read: it has no request and no answer. */
 
 import type { TcpRecord } from "../../tcp/tcp-site.ts";
-import { addressAttributes, connectionAttributes, integer, peerAttributes } from "./common-attributes.ts";
-import type { Attributes } from "./expression.ts";
+import { commonAttributes, hostOf, integer } from "./common-attributes.ts";
+import type { AttributeTable } from "./expression.ts";
 
-export function tcpAttributes(record: TcpRecord): Attributes {
-  const { connection, endpoint, cluster } = record;
-  const { caller, destination, serverName } = connection;
-  return {
-    get request() {
-      return {
-        size: integer(record.receivedBytes),
-        total_size: integer(record.receivedBytes),
-        duration: integer(record.durationMs),
-        time: new Date(record.startedAtMs),
-      };
-    },
-    get response() {
-      return {
-        code: 0n,
-        code_details: record.details,
-        flags: record.responseFlags.join(","),
-        size: integer(record.sentBytes),
-        total_size: integer(record.sentBytes),
-      };
-    },
-    get source() {
-      return addressAttributes(caller.ip, caller.port);
-    },
-    get destination() {
-      return addressAttributes(destination.ip, destination.port);
-    },
-    get connection() {
-      return { ...connectionAttributes(caller, serverName), termination_details: record.details };
-    },
-    get upstream() {
-      return {
-        ...(endpoint !== undefined && addressAttributes(endpoint.ip, endpoint.port)),
-        transport_failure_reason: record.upstreamFailure,
-      };
-    },
-    get xds() {
-      return { cluster_name: cluster?.name ?? "" };
-    },
-    metadata: {},
-    get filter_state() {
-      return peerAttributes(caller, endpoint?.workload);
-    },
-  };
-}
+const COMMON = commonAttributes<TcpRecord>({
+  facts: ({ connection }) => connection,
+  endpoint: ({ endpoint }) => endpoint,
+});
+
+export const TCP_ATTRIBUTES: AttributeTable<TcpRecord> = {
+  ...COMMON,
+  request: {
+    size: ({ receivedBytes }) => integer(receivedBytes),
+    total_size: ({ receivedBytes }) => integer(receivedBytes),
+    duration: ({ durationMs }) => integer(durationMs),
+    time: ({ startedAtMs }) => new Date(startedAtMs),
+  },
+  response: {
+    code: () => 0n,
+    code_details: ({ details }) => details,
+    flags: ({ responseFlags }) => responseFlags.join(","),
+    size: ({ sentBytes }) => integer(sentBytes),
+    total_size: ({ sentBytes }) => integer(sentBytes),
+  },
+  connection: { ...COMMON.connection, termination_details: ({ details }) => details },
+  upstream: {
+    address: ({ endpoint }) => endpoint && hostOf(endpoint),
+    port: ({ endpoint }) => endpoint && integer(endpoint.port),
+    transport_failure_reason: ({ upstreamFailure }) => upstreamFailure,
+  },
+  xds: { cluster_name: ({ cluster }) => cluster?.name ?? "" },
+  metadata: {},
+};

@@ -1,6 +1,6 @@
 /** Finds the cells that a request or a connection counts into: by one number, or, where users' tags are added, by one text. */
 
-import type { Attributes, Expression } from "../attributes/expression.ts";
+import type { BoundExpression } from "../attributes/expression.ts";
 import { type LabelIndex, type LabelPart, MAX_FLAGS, MAX_PARTS } from "./label-index.ts";
 import { tagValues } from "./label-plan.ts";
 
@@ -12,8 +12,7 @@ const MAX_ENTRIES = 20_000;
 export interface CellSource<R, C> {
   /** Makes or finds the cells of what is counted for the first time. `kept`: they are all there, and may be remembered. */
   cells(record: R, source: LabelPart, destination: LabelPart, tags: readonly string[]): C;
-  readonly attributes: (record: R) => Attributes;
-  readonly expressions: readonly Expression[];
+  readonly expressions: readonly BoundExpression<R>[];
 }
 
 export class CellCache<R, C extends { readonly kept: boolean }> {
@@ -34,9 +33,9 @@ export class CellCache<R, C extends { readonly kept: boolean }> {
       this.#cells.clear();
       this.#generation = this.#index.generation;
     }
-    const { expressions, attributes } = this.#source;
+    const { expressions } = this.#source;
     if (source.id < 0 || destination.id < 0 || flags < 0)
-      return this.#source.cells(record, source, destination, tagValues(expressions, attributes(record)));
+      return this.#source.cells(record, source, destination, tagValues(expressions, record));
     // 14 + 14 + 15 + 10 bits: just what a number holds exactly.
     const number = ((source.id * MAX_PARTS + destination.id) * MAX_OUTCOMES + outcome) * MAX_FLAGS + flags;
     if (expressions.length === 0) {
@@ -44,7 +43,7 @@ export class CellCache<R, C extends { readonly kept: boolean }> {
         this.#cells.get(number) ?? this.#remember(number, this.#source.cells(record, source, destination, []))
       );
     }
-    const tags = tagValues(expressions, attributes(record));
+    const tags = tagValues(expressions, record);
     const key = `${number}\n${tags.map((tag) => `${tag.length}:${tag}`).join("")}`;
     return this.#cells.get(key) ?? this.#remember(key, this.#source.cells(record, source, destination, tags));
   }

@@ -2,7 +2,7 @@
 
 import type { MetricOverride } from "@meltemi/model/l7";
 import { isFreeLabelName, labelText } from "@meltemi/telemetry";
-import { type Attributes, compileExpression, type Expression } from "../attributes/expression.ts";
+import { type BoundExpression, compileExpression, type Expression } from "../attributes/expression.ts";
 import { type MetricName, REQUEST_METRICS, TCP_METRICS } from "./metric-names.ts";
 import { REQUEST_ONLY_LABELS, STANDARD_LABELS, UNKNOWN } from "./standard-labels.ts";
 
@@ -98,8 +98,8 @@ class ExpressionTable {
 }
 
 /** Values of all expressions, as they stand in labels. */
-export function tagValues(expressions: readonly Expression[], attributes: Attributes): readonly string[] {
-  return expressions.map((expression) => tagText(expression(attributes)).slice(0, MAX_TAG_VALUE_LENGTH));
+export function tagValues<R>(expressions: readonly BoundExpression<R>[], record: R): readonly string[] {
+  return expressions.map((expression) => tagText(expression(record)).slice(0, MAX_TAG_VALUE_LENGTH));
 }
 
 function tagText(value: unknown): string {

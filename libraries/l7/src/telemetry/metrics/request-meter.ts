@@ -3,7 +3,7 @@
 import type { Counter, Histogram } from "@meltemi/telemetry";
 import type { RequestRecord } from "../../proxy/request-record.ts";
 import { grpcStatusOf } from "../../routing/grpc-reply.ts";
-import { requestAttributes } from "../attributes/request-attributes.ts";
+import { REQUEST_ATTRIBUTES } from "../attributes/request-attributes.ts";
 import { CellCache } from "./cell-cache.ts";
 import type { LabelIndex, LabelPart, Target } from "./label-index.ts";
 import { type MetricPlans, writeLabels } from "./label-plan.ts";
@@ -40,8 +40,7 @@ export class RequestMeter {
     this.#plans = plans;
     this.#cache = new CellCache(index, {
       cells: (record, source, destination, tags) => this.#cells(record, source, destination, tags),
-      attributes: requestAttributes,
-      expressions: plans.expressions,
+      expressions: plans.expressions.map((expression) => expression.bind(REQUEST_ATTRIBUTES)),
     });
   }
 

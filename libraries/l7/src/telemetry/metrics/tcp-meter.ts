@@ -2,7 +2,7 @@
 
 import type { Counter } from "@meltemi/telemetry";
 import type { LiveTcp, TcpRecord } from "../../tcp/tcp-site.ts";
-import { tcpAttributes } from "../attributes/tcp-attributes.ts";
+import { TCP_ATTRIBUTES } from "../attributes/tcp-attributes.ts";
 import { CellCache } from "./cell-cache.ts";
 import type { LabelIndex, LabelPart, Target } from "./label-index.ts";
 import { type MetricPlans, writeLabels } from "./label-plan.ts";
@@ -42,8 +42,7 @@ export class TcpMeter {
     this.#plans = plans;
     this.#cache = new CellCache(index, {
       cells: (record, source, destination, tags) => this.#cells(record, source, destination, tags),
-      attributes: tcpAttributes,
-      expressions: plans.expressions,
+      expressions: plans.expressions.map((expression) => expression.bind(TCP_ATTRIBUTES)),
     });
   }
 
