@@ -38,6 +38,8 @@ export interface RequestContext {
   token: VerifiedToken | undefined;
   /** What filters put there for CEL, logs and descriptors: `filter` → key → value. */
   readonly metadata: Map<string, Readonly<Record<string, unknown>>>;
+  /** Fields that filters put on the response, whoever gives it; those of one name replace what it has, but for `set-cookie`. */
+  responseFields?: (readonly [name: string, value: string])[];
 }
 
 /** An answer of the waypoint's own. For gRPC requests the engine turns it into trailers-only with the mapped status. */
@@ -60,10 +62,26 @@ export interface Cancellation {
   readonly signal: AbortSignal;
 }
 
+/** The beginning of a request's body. */
+export interface BodyStart {
+  readonly bytes: Uint8Array;
+  /** Nothing follows. */
+  readonly isWhole: boolean;
+}
+
+/** What a filter may ask of the proxy. */
+export interface FilterRun extends Cancellation {
+  /**
+   * Waits for the body, or more than `maxBytes` of it, or as much as this process can hold; it goes on to the service all the same.
+   * Called at most once per request. Bytes of a tunnel are no body.
+   */
+  readBody(maxBytes: number): Promise<BodyStart>;
+}
+
 /** Judges or changes a request before it is routed. Synchronous wherever it can be: a promise costs every request. */
 export interface RequestFilter {
   readonly name: string;
-  onRequest(context: RequestContext, cancellation: Cancellation): FilterVerdict | Promise<FilterVerdict>;
+  onRequest(context: RequestContext, run: FilterRun): FilterVerdict | Promise<FilterVerdict>;
 }
 
 export const CONTINUE: FilterVerdict = { kind: "continue" };

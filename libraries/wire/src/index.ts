@@ -1,6 +1,8 @@
 export * as authorization from "./generated/authorization_pb.js";
 export * as ca from "./generated/ca_pb.js";
 export * as discovery from "./generated/discovery_pb.js";
+export * as externalAuthorization from "./generated/external_authorization_pb.js";
+export * as rateLimit from "./generated/rate_limit_pb.js";
 export * as waypoint from "./generated/waypoint_pb.js";
 export * as workloadLabels from "./generated/workload_labels_pb.js";
 export * as workload from "./generated/workload_pb.js";

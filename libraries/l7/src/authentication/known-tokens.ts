@@ -10,39 +10,43 @@ export interface KnownToken {
   readonly by: { readonly verifier: TokenVerifier; readonly token: VerifiedToken }[];
 }
 
-/** Of texts; what is parsed of them takes some five times as much. */
-const MAX_CHARACTERS: number = 8 * 1024 * 1024;
+/** Of texts, in each of two generations; what is parsed of them takes some five times as much. */
+const MAX_CHARACTERS: number = 4 * 1024 * 1024;
 /** A token is verified again when more rules than this take it: configurations come and go, their verifiers must too. */
 const MAX_VERIFIERS_PER_TOKEN = 4;
 
+/**
+ * Two generations: a full one becomes the old one, and what is used of it moves to the new. Keeping tokens in the order of their
+ * use took longer than finding them.
+ */
 export class KnownTokens {
-  /** The last used at the end. */
-  readonly #known = new Map<string, KnownToken>();
+  #young = new Map<string, KnownToken>();
+  #old = new Map<string, KnownToken>();
   #characters = 0;
 
   find(text: string): KnownToken | undefined {
-    const known = this.#known.get(text);
-    if (known === undefined) return undefined;
-    this.#known.delete(text);
-    this.#known.set(text, known);
-    return known;
+    const young = this.#young.get(text);
+    if (young !== undefined) return young;
+    const old = this.#old.get(text);
+    if (old !== undefined) this.#keep(text, old);
+    return old;
   }
 
   /** Only what was verified is ever added: noise cannot push it out. */
   add(text: string, parsed: TokenText, by: KnownToken["by"][number]): void {
-    const known = this.#known.get(text);
-    if (known !== undefined) {
-      if (known.by.push(by) > MAX_VERIFIERS_PER_TOKEN) known.by.shift();
-      return;
+    const known = this.find(text);
+    if (known === undefined) this.#keep(text, { text: parsed, by: [by] });
+    else if (known.by.push(by) > MAX_VERIFIERS_PER_TOKEN) known.by.shift();
+  }
+
+  #keep(text: string, known: KnownToken): void {
+    if (this.#characters + text.length > MAX_CHARACTERS) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#characters = 0;
     }
     // A copy: the text is a slice, and would keep the whole head that it came in.
-    this.#known.set(Buffer.from(text, "latin1").toString("latin1"), { text: parsed, by: [by] });
+    this.#young.set(Buffer.from(text, "latin1").toString("latin1"), known);
     this.#characters += text.length;
-    while (this.#characters > MAX_CHARACTERS) {
-      const [oldest] = this.#known.keys();
-      if (oldest === undefined) return;
-      this.#known.delete(oldest);
-      this.#characters -= oldest.length;
-    }
   }
 }

@@ -2,9 +2,10 @@
 
 import type { HeaderFields, HttpFault, ResponseHead, ServerExchange } from "@meltemi/http";
 import { detach, type Timer } from "@meltemi/runtime";
-import type { Cancellation, FilterVerdict, LocalReply, RequestContext } from "../request-context.ts";
+import type { BodyStart, FilterRun, FilterVerdict, LocalReply, RequestContext } from "../request-context.ts";
 import { Forwarding, type ForwardingDeps, type ForwardingOwner, type ForwardingPlan } from "./forwarding.ts";
 import type { HeldBody } from "./held-body.ts";
+import { PeekedExchange } from "./peeked-exchange.ts";
 import { finishResponse, planRequest, type RequestPlan } from "./plan-request.ts";
 import { INTERNAL_ERROR } from "./replies.ts";
 import type { RequestSpan } from "./request-record.ts";
@@ -19,8 +20,11 @@ export interface ProxyDeps extends ForwardingDeps {
   readonly onInternalError: (error: unknown) => void;
 }
 
-export class ProxiedRequest implements ForwardingOwner, Cancellation {
-  readonly #exchange: ServerExchange;
+const NO_BODY: BodyStart = { bytes: new Uint8Array(), isWhole: true };
+
+export class ProxiedRequest implements ForwardingOwner, FilterRun {
+  #exchange: ServerExchange;
+  #peeked: PeekedExchange | undefined;
   readonly #context: RequestContext;
   readonly #site: HttpSite;
   readonly #deps: ProxyDeps;
@@ -44,6 +48,18 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;
+  }
+
+  async readBody(maxBytes: number): Promise<BodyStart> {
+    const { request, requestEnded } = this.#exchange;
+    const isTunnel = request.upgrade !== undefined || request.method === "CONNECT";
+    if (requestEnded || isTunnel || this.#over) return NO_BODY;
+    const peeked = new PeekedExchange(this.#exchange, this.#deps.heldBytes, (fault) =>
+      this.onClientGone(fault),
+    );
+    this.#peeked = peeked;
+    this.#exchange = peeked;
+    return peeked.peek(maxBytes);
   }
 
   start(): void {
@@ -70,7 +86,7 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
     const { upstreamServiceTimeMs, setCookie } = forwarding;
     headers.set("x-envoy-upstream-service-time", String(Math.round(upstreamServiceTimeMs ?? 0)));
     if (setCookie !== undefined) headers.append("set-cookie", setCookie);
-    finishResponse(this.#plan, head);
+    this.#finishResponse(head);
     this.#tally.response(head);
   }
 
@@ -145,11 +161,16 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
 
   #reply(reply: LocalReply, upstreamFailure: string): void {
     if (this.#over) return;
-    const plan = this.#plan;
-    const sent = sendReply(this.#exchange, reply, plan && ((head) => finishResponse(plan, head)));
+    const sent = sendReply(this.#exchange, reply, (head) => this.#finishResponse(head));
     this.#tally.response(sent.head);
     this.#tally.responseBytes += sent.bodyBytes;
     this.#end({ kind: "replied", flag: reply.flag, details: reply.details, upstreamFailure });
+  }
+
+  #finishResponse(head: ResponseHead): void {
+    const { responseFields } = this.#context;
+    if (responseFields !== undefined) setFields(head.headers, responseFields);
+    if (this.#plan !== undefined) finishResponse(this.#plan, head);
   }
 
   #break(error: unknown): void {
@@ -162,6 +183,7 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
     this.#over = true;
     this.#delay?.cancel();
     this.#controller?.abort();
+    this.#peeked?.forget();
     const { endpoint, attempts = 0, upstreamServiceTimeMs } = this.#forwarding ?? {};
     const upstream = this.#plan?.kind === "forward" ? this.#plan.forward.cluster.config : undefined;
     const record = this.#tally.record(ending, {
@@ -174,4 +196,10 @@ export class ProxiedRequest implements ForwardingOwner, Cancellation {
     this.#site.observer.onComplete(record);
     this.#span?.end(record);
   }
+}
+
+function setFields(headers: HeaderFields, fields: readonly (readonly [name: string, value: string])[]): void {
+  for (const [name, value] of fields)
+    if (name === "set-cookie") headers.append(name, value);
+    else headers.set(name, value);
 }
