@@ -1,7 +1,7 @@
 /** What carries requests: sites with their clusters, the servers of HTTP and TCP, and the tunnels to endpoints. */
 
 import { createHbonePool, HBONE_POOL_DEFAULTS } from "@meltemi/hbone";
-import { createTlsContextCache, type TlsContexts } from "@meltemi/identity";
+import type { TlsContexts } from "@meltemi/identity";
 import { createRelays } from "@meltemi/l4";
 import {
   createHttpProxy,
@@ -32,7 +32,7 @@ export function createDataPath(parts: WaypointParts): DataPath {
   const { deps, self, reportInternalError } = parts;
   const { clock, random, logger } = deps;
   const onInternalError = (error: unknown): void => reportInternalError("connection", error);
-  const certificate = certificateOf(parts);
+  const { certificate } = parts;
   const pool = createHbonePool(HBONE_POOL_DEFAULTS, {
     clock,
     dial: (destination, _sourceIp, signal) => connectTcp(destination, undefined, signal),
@@ -89,12 +89,6 @@ function telemetryNode({ pod, place, metadata }: WaypointConfig): TelemetryNode 
     clusterId: place.clusterId,
     meshId: text("MESH_ID"),
   };
-}
-
-/** The waypoint's own certificate as TLS contexts, the newest one each time. */
-export function certificateOf({ config, deps, self, revocation }: WaypointParts): () => Promise<TlsContexts> {
-  const contexts = createTlsContextCache(config.hbone.compliancePolicy, revocation.isRevoked);
-  return async () => contexts(await deps.certificates.get(self.identity, "realtime"));
 }
 
 function clusterDeps(

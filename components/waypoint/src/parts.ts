@@ -2,7 +2,7 @@
 
 import type { LookupAddress } from "node:dns";
 import type { HbonePool } from "@meltemi/hbone";
-import type { CertificateManager } from "@meltemi/identity";
+import type { CertificateManager, TlsContexts } from "@meltemi/identity";
 import type { Relays } from "@meltemi/l4";
 import type { PortServer, Telemetry } from "@meltemi/l7";
 import type {
@@ -46,6 +46,8 @@ export interface WaypointParts {
   readonly self: Self;
   readonly world: SnapshotStore<WaypointWorld>;
   readonly revocation: PeerRevocation;
+  /** The waypoint's own certificate as TLS contexts, the newest one each time. */
+  readonly certificate: () => Promise<TlsContexts>;
   readonly reportInternalError: ReportInternalError;
 }
 

@@ -1,5 +1,6 @@
 /** The waypoint, wired together from what it is given: nothing here reads the environment or the clock by itself. */
 
+import { createTlsContextCache } from "@meltemi/identity";
 import {
   type AdminServers,
   createInternalErrorReport,
@@ -122,16 +123,21 @@ function makeParts(config: WaypointConfig, deps: WaypointDeps): WaypointParts {
     })
     .labels({ component: "proxy", tag: config.log.buildTag })
     .set(1);
+  const identity = { trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount };
+  const world = createSnapshotStore(EMPTY_WORLD, { clock });
+  const revocation = createPeerRevocation({ registry, logger: logger.scope("crl") });
+  const contexts = createTlsContextCache(
+    config.hbone.compliancePolicy,
+    revocation.isRevoked,
+    () => world.current.settings?.trustDomainAliases ?? [],
+  );
   return {
     config,
     deps,
-    self: {
-      pod,
-      identity: { trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount },
-      place,
-    },
-    world: createSnapshotStore(EMPTY_WORLD, { clock }),
-    revocation: createPeerRevocation({ registry, logger: logger.scope("crl") }),
+    self: { pod, identity, place },
+    world,
+    revocation,
+    certificate: async () => contexts(await deps.certificates.get(identity, "realtime")),
     reportInternalError: createInternalErrorReport({ registry, logger: logger.scope("proxy") }),
   };
 }

@@ -17,8 +17,11 @@ export type HandshakeVerdict =
 
 /** For a server, on the `secure` event of its socket, once. Refused means: destroy the socket, answer nothing. */
 export function authenticateClient(socket: TLSSocket, contexts: TlsContexts): HandshakeVerdict {
-  const { trustDomain } = contexts.certificate.identity;
-  return authenticate(socket, contexts, "client", (leaf) => verifyClientPeer(leaf, trustDomain));
+  const trustDomains = [
+    contexts.certificate.identity.trustDomain,
+    ...(contexts.trustDomainAliases?.() ?? []),
+  ];
+  return authenticate(socket, contexts, "client", (leaf) => verifyClientPeer(leaf, trustDomains));
 }
 
 /** For a client, on the `secure` or `secureConnect` event of its socket, once. */

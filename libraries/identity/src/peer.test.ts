@@ -105,7 +105,7 @@ const clientCases = [
 ] as const;
 for (const c of clientCases)
   test(`verifyClientPeer: ${c.name}`, () => {
-    const verdict = verifyClientPeer(leaf({ uris: c.uris }), "cluster.local");
+    const verdict = verifyClientPeer(leaf({ uris: c.uris }), ["cluster.local"]);
     const want = c.want.startsWith("spiffe")
       ? { kind: "ok", identity: parseIdentity(c.want) }
       : {
@@ -115,9 +115,16 @@ for (const c of clientCases)
     assert.deepEqual(verdict, want);
   });
 
+test("an alias of the trust domain counts as it, another domain does not", () => {
+  const verdict = (uri: string) => verifyClientPeer(leaf({ uris: [uri] }), ["cluster.local", "old.example"]);
+  const aliased = uriOf("client", "old.example");
+  assert.deepEqual(verdict(aliased), { kind: "ok", identity: parseIdentity(aliased) });
+  assert.equal(verdict(uriOf("client", "new.example")).kind, "refused");
+});
+
 test("bytes that are no certificate are refused", () => {
   for (const bytes of [new Uint8Array(), Uint8Array.of(0x30, 0x80), randomBytes(300)]) {
     assert.equal(verifyServerPeer(bytes, [server]).kind, "refused");
-    assert.equal(verifyClientPeer(bytes, "cluster.local").kind, "refused");
+    assert.equal(verifyClientPeer(bytes, ["cluster.local"]).kind, "refused");
   }
 });

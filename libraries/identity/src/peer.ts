@@ -26,17 +26,17 @@ export function verifyServerPeer(leafDer: Uint8Array, expected: readonly Identit
 }
 
 /**
- * The client's side: it must belong to the trust domain of the certificate we serve with. The identity given back, which
- * policy judges, is the first one *of that domain*: a second name in a certificate never smuggles in a foreign identity.
+ * The client's side: it must belong to the trust domain of the certificate we serve with, or to one of its aliases. The identity given
+ * back, which policy judges, is the first one *of those domains*: a second name in a certificate never smuggles in a foreign identity.
  */
-export function verifyClientPeer(leafDer: Uint8Array, trustDomain: string): PeerVerdict {
+export function verifyClientPeer(leafDer: Uint8Array, trustDomains: readonly string[]): PeerVerdict {
   const presented = readIdentities(leafDer);
   if (presented.kind === "refused") return presented;
-  const identity = presented.identities.find((one) => one.trustDomain === trustDomain);
+  const identity = presented.identities.find((one) => trustDomains.includes(one.trustDomain));
   if (identity !== undefined) return { kind: "ok", identity };
   return {
     kind: "refused",
-    reason: `identity verification error: peer did not present the expected trustdomain (${trustDomain}), got ${list(presented.identities)}`,
+    reason: `identity verification error: peer did not present the expected trustdomain (${trustDomains.join(",")}), got ${list(presented.identities)}`,
   };
 }
 

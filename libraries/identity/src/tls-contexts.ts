@@ -40,6 +40,8 @@ export interface TlsContexts {
   readonly server: TLSSocketOptions;
   /** Asked by `authenticateClient` and `authenticateServer` about a peer that is good in all else. */
   readonly isRevoked: RevocationCheck | undefined;
+  /** Asked by `authenticateClient`: trust domains that count as our own (`meshConfig.trustDomainAliases`). */
+  readonly trustDomainAliases: (() => readonly string[]) | undefined;
   /** For `tls.connect`: the chain is verified, then the SPIFFE identity must be one of `expected`. */
   client(expected: readonly Identity[]): ConnectionOptions;
 }
@@ -68,6 +70,7 @@ export function createTlsContexts(
   certificate: WorkloadCertificate,
   policy: CompliancePolicy = "none",
   isRevoked?: RevocationCheck,
+  trustDomainAliases?: () => readonly string[],
 ): TlsContexts {
   const secureContext = createSecureContext(secureContextOptions(certificate, policy));
   const alpn = [...HBONE_ALPN];
@@ -75,6 +78,7 @@ export function createTlsContexts(
     certificate,
     secureContext,
     isRevoked,
+    trustDomainAliases,
     server: {
       isServer: true,
       secureContext,
@@ -98,12 +102,13 @@ export function createTlsContexts(
 export function createTlsContextCache(
   policy: CompliancePolicy = "none",
   isRevoked?: RevocationCheck,
+  trustDomainAliases?: () => readonly string[],
 ): (certificate: WorkloadCertificate) => TlsContexts {
   const made = new WeakMap<WorkloadCertificate, TlsContexts>();
   return (certificate) => {
     const known = made.get(certificate);
     if (known !== undefined) return known;
-    const contexts = createTlsContexts(certificate, policy, isRevoked);
+    const contexts = createTlsContexts(certificate, policy, isRevoked, trustDomainAliases);
     made.set(certificate, contexts);
     return contexts;
   };

@@ -4,7 +4,6 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createHboneServer, HBONE_SERVER_DEFAULTS, type HboneServer } from "@meltemi/hbone";
 import { createAdmission } from "@meltemi/proxy-process";
 import { describeError, detach } from "@meltemi/runtime";
-import { certificateOf } from "../data-path.ts";
 import type { DataPath, WaypointParts } from "../parts.ts";
 import { acceptTunnel } from "./accept-tunnel.ts";
 
@@ -55,7 +54,7 @@ function createTunnelServer(parts: WaypointParts, { sites, server }: DataPath): 
     { ...HBONE_SERVER_DEFAULTS, maxConnections: deps.admission.process },
     {
       clock: deps.clock,
-      certificate: certificateOf(parts),
+      certificate: parts.certificate,
       // Every connection here is the waypoint's own: it has the place of one pod that may take all.
       admission: createAdmission({ ...deps.admission, pod: deps.admission.process }).forPod(),
       onRequest: (request) =>
