@@ -12,6 +12,8 @@ export interface NamedMatcher {
   readonly name: string;
   readonly matcher: TextMatcher;
   readonly invert: boolean;
+  /** What must not match is compared as empty text where it is absent (Istio's `withoutHeaders`); `present` is not. */
+  readonly matchesAbsent: boolean;
 }
 
 export class RequestMatcher {
@@ -41,12 +43,15 @@ export class RequestMatcher {
     if (this.authority !== undefined && !authorityMatches(this.authority, request)) return false;
     if (this.source !== undefined && !sourceMatches(this.source, request.caller)) return false;
     for (const header of this.headers)
-      if (header.matcher.matches(request.header(header.name)) === header.invert) return false;
+      if (namedMatches(header, request.header(header.name)) === header.invert) return false;
     for (const parameter of this.queryParams)
-      if (parameter.matcher.matches(request.queryParameter(parameter.name)) === parameter.invert)
-        return false;
+      if (namedMatches(parameter, request.queryParameter(parameter.name)) === parameter.invert) return false;
     return true;
   }
+}
+
+function namedMatches(named: NamedMatcher, value: string | undefined): boolean {
+  return value === undefined ? named.matchesAbsent : named.matcher.matches(value);
 }
 
 /** Names of hosts have no case (RFC 9110 §4.2.3); a regular expression says itself what it means. The port, if sent, is compared too. */
@@ -74,7 +79,9 @@ export function compileRequestMatch(
   };
   const named = ({ name, match: value, invert }: NamedMatch): NamedMatcher[] => {
     const matcher = text(value);
-    return matcher === undefined ? [] : [{ name, matcher, invert }];
+    if (matcher === undefined) return [];
+    const matchesAbsent = invert && value.kind !== "present" && matcher.matches("");
+    return [{ name, matcher, invert, matchesAbsent }];
   };
   const path = match.path === undefined ? undefined : compilePathMatch(match.path, regexes);
   if (path?.kind === "bad") refuse(path.why);

@@ -1,6 +1,13 @@
 /** Matches of a VirtualService (reference: l7-and-cli §2.4), and how a delegate's narrow those of who delegates. Pure. */
 
-import type { NamedMatch, PathMatch, RequestMatch, SourceMatch, TcpMatch } from "@meltemi/model/l7";
+import type {
+  NamedMatch,
+  PathMatch,
+  RequestMatch,
+  SourceMatch,
+  TcpMatch,
+  TextMatch,
+} from "@meltemi/model/l7";
 import type { HttpMatchSpec, StreamMatchSpec, StringMatchSpec } from "@meltemi/resources";
 import { textMatch } from "./values.ts";
 
@@ -57,8 +64,13 @@ function headerMatches(
     const name = given.toLowerCase();
     const hasField = !invert && [":method", ":scheme", ":authority"].includes(name);
     if (IGNORED.has(name) || hasField) return [];
-    return [{ name, match: textMatch(spec), invert }];
+    return [{ name, match: headerMatch(spec), invert }];
   });
+}
+
+/** `*` is no regular expression; Istio reads it as: there, whatever it is. */
+function headerMatch(spec: StringMatchSpec): TextMatch {
+  return spec.regex === "*" ? { kind: "present" } : textMatch(spec);
 }
 
 function pseudoMatches(

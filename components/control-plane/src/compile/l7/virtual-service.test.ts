@@ -131,6 +131,11 @@ describe("matches", () => {
       { withoutHeaders: { "x-a": { exact: "b" } } },
       { headers: [{ name: "x-a", match: { kind: "exact", value: "b" }, invert: true }] },
     ],
+    [
+      "an asterisk is presence",
+      { withoutHeaders: { "x-a": { regex: "*" } } },
+      { headers: [{ name: "x-a", match: { kind: "present" }, invert: true }] },
+    ],
     ["headers that have fields of their own", { headers: { uri: { exact: "/" } } }, {}],
     [
       "pseudo headers",
