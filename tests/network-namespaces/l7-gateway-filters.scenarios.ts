@@ -1,25 +1,11 @@
-/** The mesh scenarios of the Gateway API's conformance profiles MESH-HTTP and MESH-GRPC, core and extended (reference: l7-and-cli §8.1). */
+/** Filters of HTTPRoutes: the mesh scenarios of the Gateway API's profile MESH-HTTP, core and extended (reference: l7-and-cli §8.1). */
 
-import { APPS, backend, CONSUMER, prefix, type RouteOptions, route } from "./l7-objects.fixture.ts";
-import { type Check, type Scenario, shares, type Want } from "./l7-scenario.fixture.ts";
+import { backend, fields, prefix, type RouteOptions, requestHeaders, route } from "./l7-objects.fixture.ts";
+import { type Check, isAnswered, isRedirected, type Scenario } from "./l7-scenario.fixture.ts";
 
 const V1 = backend("echo-v1", 8080);
-const V2 = backend("echo-v2", 8080);
 const PORT_80: RouteOptions = { port: 80 };
 
-const header = (name: string, value: string): object => ({ headers: [{ name, value }] });
-const query = (value: string): object => ({ queryParams: [{ name: "animal", value }] });
-const fields = (all: Readonly<Record<string, string>>): readonly object[] =>
-  Object.entries(all).map(([name, value]) => ({ name, value }));
-
-const requestHeaders = (edit: object): object => ({
-  type: "RequestHeaderModifier",
-  requestHeaderModifier: edit,
-});
-const setOnResponse = (value: string): object => ({
-  type: "ResponseHeaderModifier",
-  responseHeaderModifier: { set: fields({ "X-Header-Set": value }) },
-});
 const redirect = (path: string, requestRedirect: object): object => ({
   matches: [prefix(path)],
   filters: [{ type: "RequestRedirect", requestRedirect }],
@@ -29,17 +15,6 @@ const replacePrefix = (replacePrefixMatch: string): object => ({
   replacePrefixMatch,
 });
 const replaceFull = (replaceFullPath: string): object => ({ type: "ReplaceFullPath", replaceFullPath });
-
-const goesTo = (version: string, http: string, headers: Readonly<Record<string, string>> = {}): Check => ({
-  http,
-  headers,
-  want: { version },
-});
-const isAnswered = (http: string, want: Want): Check => ({ http, want });
-const isRedirected = (http: string, status: number, location: string): Check => ({
-  http,
-  want: { status, headers: { location } },
-});
 
 const SET = { set: fields({ "X-Header-Set": "set-overwrites-values" }) };
 const ADD = { add: fields({ "X-Header-Add": "add-appends-values" }) };
@@ -157,8 +132,6 @@ const status = (name: string, code: number, path: string): Scenario => ({
   objects: (service) => [route(service, [redirect(path, { statusCode: code })], PORT_80)],
   checks: [isRedirected(path, code, `http://{host}${path}`)],
 });
-
-const NOT_FOUND: Want = { status: 404 };
 
 export const HTTP_FILTERS: readonly Scenario[] = [
   {

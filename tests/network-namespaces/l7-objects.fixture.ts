@@ -171,6 +171,13 @@ export function route(parent: string, rules: readonly object[], options: RouteOp
 }
 
 export const backend = (name: string, port: number, more: object = {}): object => ({ name, port, ...more });
+export const fields = (all: Readonly<Record<string, string>>): readonly object[] =>
+  Object.entries(all).map(([name, value]) => ({ name, value }));
+
+export const requestHeaders = (edit: object): object => ({
+  type: "RequestHeaderModifier",
+  requestHeaderModifier: edit,
+});
 export const prefix = (value: string): object => ({ path: { type: "PathPrefix", value } });
 
 const istio = (kind: string, group: string, name: string, spec: object, annotations = {}): object => ({
@@ -186,6 +193,13 @@ export const virtualService = (host: string, spec: object): object =>
 /** A VirtualService with one rule that sends everything to its own host. */
 export const virtualHttp = (host: string, rule: object): object =>
   virtualService(host, { http: [{ route: [{ destination: { host } }], ...rule }] });
+
+/** Destinations of a VirtualService. */
+export const to = (host: string, more: object = {}): object => ({ destination: { host }, ...more });
+export const toSubset = (host: string, subset: string, more: object = {}): object => ({
+  destination: { host, subset },
+  ...more,
+});
 
 export const destinationRule = (host: string, spec: object): object =>
   istio("DestinationRule", "networking", host, { host, ...spec });

@@ -1,9 +1,12 @@
 /** Waypoints route: every table of scenarios on one cluster, whose namespace `apps` has a waypoint. */
 
 import { after, before } from "node:test";
+import { BALANCING } from "./l7-balancing.scenarios.ts";
 import { Caller } from "./l7-calls.fixture.ts";
 import { apply, istioctl, kubectl, meshDown, meshUp, skip } from "./l7-cluster.fixture.ts";
-import { GRPC_ROUTES, HTTP_ROUTES } from "./l7-gateway-api.scenarios.ts";
+import { HTTP_FILTERS } from "./l7-gateway-filters.scenarios.ts";
+import { GRPC_ROUTES } from "./l7-gateway-grpc.scenarios.ts";
+import { HTTP_ROUTES } from "./l7-gateway-routing.scenarios.ts";
 import {
   AMBIENT,
   APPS,
@@ -14,11 +17,21 @@ import {
   OUTSIDE,
   service,
 } from "./l7-objects.fixture.ts";
+import { PROTOCOLS } from "./l7-protocols.scenarios.ts";
+import { RESILIENCE } from "./l7-resilience.scenarios.ts";
 import { type Callers, objectsOf, type Scenario, testScenarios } from "./l7-scenario.fixture.ts";
+import { VIRTUAL_SERVICES } from "./l7-virtual-service.scenarios.ts";
+import { VIRTUAL_TRAFFIC } from "./l7-virtual-traffic.scenarios.ts";
 
 const TABLES: readonly (readonly [title: string, scenarios: readonly Scenario[]])[] = [
   ["HTTPRoute", HTTP_ROUTES],
+  ["HTTPRoute", HTTP_FILTERS],
   ["GRPCRoute", GRPC_ROUTES],
+  ["VirtualService", VIRTUAL_SERVICES],
+  ["VirtualService", VIRTUAL_TRAFFIC],
+  ["resilience", RESILIENCE],
+  ["balancing", BALANCING],
+  ["protocols", PROTOCOLS],
 ];
 const callers: Record<string, Caller> = {};
 
@@ -33,6 +46,7 @@ before(async () => {
     ...echo("echo-v2", "v2", "node-2"),
     ...["v1", "v2"].map((version) => service(`echo-${version}`, { selector: { app: "echo", version } })),
     ...callerProgram("client", APPS, "node-1"),
+    ...callerProgram("other", APPS, "node-2"),
     ...callerProgram("client", CONSUMER, "node-2"),
     ...callerProgram("client", OUTSIDE, "node-1"),
     ...TABLES.flatMap(([, scenarios]) => objectsOf(scenarios)),
@@ -41,6 +55,7 @@ before(async () => {
   for (const each of [APPS, CONSUMER, OUTSIDE])
     await kubectl("wait", "--for=condition=Available", "deployment", "--all", "-n", each, "--timeout=60s");
   callers["client"] = new Caller(APPS, "deploy/client");
+  callers["other"] = new Caller(APPS, "deploy/other");
   callers["consumer"] = new Caller(CONSUMER, "deploy/client");
   callers["outside"] = new Caller(OUTSIDE, "deploy/client");
 });

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { eventually } from "@meltemi/testkit";
 import { type Answer, type AnyCall, type Caller, passedL7, reportOf, tally } from "./l7-calls.fixture.ts";
 import { skip } from "./l7-cluster.fixture.ts";
-import { APPS, type ServiceOptions, service } from "./l7-objects.fixture.ts";
+import { APPS, type ServiceOptions, service, virtualHttp } from "./l7-objects.fixture.ts";
 
 /** In paths, hosts and expectations, `{host}` is `<service>.apps`. */
 export interface Scenario {
@@ -188,3 +188,29 @@ export function shares(wanted: Readonly<Record<string, number>>, tolerance: numb
     },
   };
 }
+
+export const goesTo = (
+  version: string,
+  http: string,
+  headers: Readonly<Record<string, string>> = {},
+): Check => ({
+  http,
+  headers,
+  want: { version },
+});
+export const isAnswered = (http: string, want: Want): Check => ({ http, want });
+export const isRedirected = (http: string, status: number, location: string): Check => ({
+  http,
+  want: { status, headers: { location } },
+});
+
+/** One rule for everything that is told what to do with the scenario's own Service. */
+export const oneRule = (
+  name: string,
+  rule: (host: string) => object,
+  checks: readonly Check[],
+): Scenario => ({
+  name,
+  objects: (host) => [virtualHttp(host, rule(host))],
+  checks,
+});

@@ -85,7 +85,8 @@ function http2Caller(call: HttpCall, timeoutMs: number): Caller {
 
 function callHttp2(call: HttpCall, session: ClientHttp2Session, timeoutMs: number): Promise<Outcome> {
   const { pathname, search } = new URL(call.url);
-  const { host, ...headers } = { host: undefined, ...call.headers };
+  const lower = Object.entries(call.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]);
+  const { host, ...headers }: Record<string, string> = Object.fromEntries(lower);
   return new Promise((resolve, reject) => {
     const stream = session.request(
       {
