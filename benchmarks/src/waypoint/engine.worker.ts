@@ -4,21 +4,23 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { createRelays, tcpChannel } from "@meltemi/l4";
 import {
+  buildFilters,
   compileRoutes,
   compileTcpRoutes,
   createHttpProxy,
   createPortServer,
   createTcpProxy,
+  createTelemetry,
   type DialEndpoint,
-  type FilterVerdict,
+  FilterMemory,
   HeldBytes,
   LiveCluster,
   type PortSite,
-  type RequestFilter,
 } from "@meltemi/l7";
 import { applyAddressUpdates, EMPTY_SNAPSHOT, ip, newService, newWorkload, type Port } from "@meltemi/model";
-import type { Cluster, HttpRoute } from "@meltemi/model/l7";
+import type { Cluster, HttpRoute, RequestPolicy } from "@meltemi/model/l7";
 import { systemClock } from "@meltemi/runtime";
+import { createRegistry } from "@meltemi/telemetry";
 import {
   APPLICATION_PORTS,
   ENTRIES,
@@ -128,28 +130,75 @@ const routes = compileRoutes(
   ]),
 );
 
-const DENIED: FilterVerdict = {
-  kind: "reply",
-  reply: { status: 403, body: "RBAC: access denied", headers: [], flag: "", details: "" },
+/** Who may: by method and path, as the peers ask. */
+const POLICY: RequestPolicy = {
+  namespace: NAMESPACE,
+  name: "callers",
+  action: "allow",
+  dryRun: false,
+  rules: [
+    {
+      from: [],
+      to: [
+        {
+          hosts: [],
+          notHosts: [],
+          ports: [],
+          notPorts: [],
+          methods: ["GET", "POST"],
+          notMethods: [],
+          paths: ["/service-*"],
+          notPaths: [],
+        },
+      ],
+      when: [],
+    },
+  ],
 };
-const PERMIT: RequestFilter = {
-  name: "authorization",
-  onRequest: ({ request, path }) =>
-    (request.method === "GET" || request.method === "POST") && path.startsWith("/service-")
-      ? { kind: "continue" }
-      : DENIED,
+const SERVICE = { namespace: NAMESPACE, hostname: `reviews.${NAMESPACE}.svc.cluster.local` };
+const failOn = (problem: string): void => {
+  throw new Error(problem);
 };
+const filters = buildFilters(
+  {
+    scope: `${SERVICE.namespace}/${SERVICE.hostname}`,
+    jwtRules: [],
+    policies: [POLICY],
+    rateLimits: [],
+    settings: { trustDomain: WHOLE.trustDomain, trustDomainAliases: [], authorizers: [] },
+    cluster: () => undefined,
+  },
+  { memory: new FilterMemory({ clock: systemClock }), onProblem: failOn },
+);
+/** Metrics as waypoints have them; no access log and no spans, which the peers do not write either. */
+const telemetry = createTelemetry({
+  ...deps,
+  registry: createRegistry(),
+  writeAccessLog: () => undefined,
+  postSpans: () => Promise.reject(new Error("nothing is traced here")),
+  node: {
+    name: "waypoint-1",
+    namespace: NAMESPACE,
+    canonicalService: "waypoint",
+    canonicalRevision: "latest",
+    clusterId: "Kubernetes",
+    meshId: "cluster.local",
+  },
+}).forService({
+  accessLog: { kind: "off" },
+  metrics: [],
+  tracing: { samplingPercent: 0, customTags: [] },
+});
 
 function siteOf(protocol: "http1" | "http2"): PortSite {
   const clusters = { v1: clusterOf("v1", protocol), v2: clusterOf("v2", protocol) };
-  const service = { namespace: NAMESPACE, hostname: "reviews.default.svc.cluster.local" };
   const byName = new Map(Object.entries(clusters));
   const defaultCluster = clusters.v1;
   return {
     protocol: "http",
     http: {
-      service,
-      filters: [PERMIT],
+      service: SERVICE,
+      filters,
       routes,
       defaultCluster,
       cluster: (name) => byName.get(name),
@@ -165,15 +214,16 @@ function siteOf(protocol: "http1" | "http2"): PortSite {
       },
       pathNormalization: "base",
       forwardClientIdentity: true,
-      observer: { onComplete: () => undefined },
+      observer: telemetry.requests,
+      tracer: telemetry.tracer,
     },
     tcp: {
-      service,
+      service: SERVICE,
       routes: compileTcpRoutes([]),
       defaultCluster,
       cluster: () => undefined,
       authorize: () => undefined,
-      observer: { onOpened: () => undefined, onComplete: () => undefined },
+      observer: telemetry.connections,
     },
   };
 }
