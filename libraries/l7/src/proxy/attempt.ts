@@ -32,6 +32,8 @@ export interface AttemptOwner {
   onAttemptFailed(attempt: Attempt, failure: AttemptFailure): void;
 }
 
+const SWITCHING_PROTOCOLS = 101;
+
 export class Attempt implements ResponseReceiver, ConnectionWaiter {
   readonly endpoint: UpstreamEndpoint;
   readonly cluster: UpstreamCluster;
@@ -42,6 +44,10 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
   readonly #pool: EndpointPool;
   #exchange: ClientExchange | undefined;
   #state: "waiting" | "open" | "over" = "waiting";
+  /** An accepted upgrade is over when both of its directions are. */
+  #isTunnel = false;
+  #requestEnded = false;
+  #responseEnded = false;
 
   constructor(
     owner: AttemptOwner,
@@ -87,7 +93,9 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
   }
 
   end(trailers: HeaderFields | undefined): void {
+    this.#requestEnded = true;
     this.#exchange?.end(trailers);
+    if (this.#responseEnded) this.#over();
   }
 
   pause(): void {
@@ -117,6 +125,7 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
 
   onResponse(head: ResponseHead, ended: boolean): void {
     if (ended) this.#over();
+    this.#isTunnel = head.status === SWITCHING_PROTOCOLS;
     this.#owner.onAttemptResponse(this, head, ended);
   }
 
@@ -125,7 +134,8 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
   }
 
   onEnd(trailers: HeaderFields | undefined): void {
-    this.#over();
+    this.#responseEnded = true;
+    if (this.#requestEnded || !this.#isTunnel) this.#over();
     this.#owner.onAttemptEnd(this, trailers);
   }
 

@@ -1,62 +1,27 @@
 /** Carries one request to a cluster and its answer back: tries, time limits, bodies in both directions with back-pressure. */
 
-import type {
-  BodyReceiver,
-  HeaderFields,
-  HttpFault,
-  RequestHead,
-  ResponseHead,
-  ServerExchange,
-} from "@meltemi/http";
-import type { RetryPolicy } from "@meltemi/model/l7";
-import type { Clock } from "@meltemi/runtime";
+import type { BodyReceiver, HeaderFields, HttpFault, ResponseHead, ServerExchange } from "@meltemi/http";
 import type { LocalReply, RequestContext } from "../request-context.ts";
 import type { AttemptResult } from "../retry/decide-retry.ts";
-import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
+import type { UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
-import { HeldBody, type HeldBytes } from "./held-body.ts";
+import type { ForwardingDeps, ForwardingOwner, ForwardingPlan } from "./forwarding-plan.ts";
+import { HeldBody } from "./held-body.ts";
 import {
   failureDetail,
+  HALF_OPEN_TIMEOUT,
+  LOST_BODY,
   NO_HEALTHY_UPSTREAM,
   OVERFLOW,
   PER_TRY_TIMEOUT,
   ROUTE_TIMEOUT,
   upstreamFailure,
 } from "./replies.ts";
-import { TimeLimits } from "./time-limits.ts";
+import { HalfOpenWatch, TimeLimits } from "./time-limits.ts";
 import { failureResult, responseResult, Tries } from "./tries.ts";
 
-export interface ForwardingPlan {
-  readonly cluster: UpstreamCluster;
-  /** As it goes out; belongs to the forwarding. */
-  readonly head: RequestHead;
-  readonly retry: RetryPolicy;
-  readonly timeoutMs: number | undefined;
-  /** The body is kept although there may be no retry: for mirrors. */
-  readonly holdBody: boolean;
-}
-
-export interface ForwardingDeps {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly heldBytes: HeldBytes;
-}
-
-/** Hears what becomes of it. After `onForwarded`, `onForwardFailed` or `onClientGone`, nothing further. */
-export interface ForwardingOwner {
-  onRequestData(chunk: Uint8Array): void;
-  /** The whole request has passed; what was held of it is there to be copied. */
-  onRequestEnd(held: HeldBody | undefined): void;
-  /** Change the head, then it is sent. */
-  onResponseHead(head: ResponseHead): void;
-  onResponseData(chunk: Uint8Array): void;
-  onForwarded(trailers: HeaderFields | undefined): void;
-  /** Answer the client with this, or, once the response began, only record it: the client's stream is aborted already. */
-  onForwardFailed(reply: LocalReply, detail: string, responseBegan: boolean): void;
-  onClientGone(fault: HttpFault): void;
-}
-
 const CONTINUE = 100;
+const SWITCHING_PROTOCOLS = 101;
 /** Servers that never say `100 Continue` wait for the body; curl waits as long for them. */
 const CONTINUE_WAIT_MS = 1000;
 
@@ -72,7 +37,10 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   #receiving = false;
   #requestEnded: boolean;
   #trailers: HeaderFields | undefined;
-  #responseBegan = false;
+  responseBegan = false;
+  #responseEnded = false;
+  /** An upgrade was accepted: both directions are bytes that end on their own. */
+  #tunnel: HalfOpenWatch | undefined;
   #over = false;
   readonly #limits: TimeLimits;
   /** Of the try that was answered, or the last. */
@@ -93,7 +61,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     this.#plan = plan;
     this.#deps = deps;
     this.#requestEnded = exchange.requestEnded;
-    this.#limits = new TimeLimits(deps.clock);
+    this.#limits = new TimeLimits(deps.clock, owner);
     this.#tries = new Tries(plan.retry, plan.cluster);
     if (!this.#requestEnded && (plan.retry.retries > 0 || plan.holdBody))
       this.#held = new HeldBody(deps.heldBytes);
@@ -111,14 +79,31 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     }
     // A request without body is listened to at once: its end starts the clock, and its client may go away.
     if (this.#requestEnded) this.#receive();
+    else if (this.#exchange.request.upgrade !== undefined) this.#startRouteTime();
     if (!this.#over) this.#try();
+  }
+
+  /** Lets go of everything; the owner hears nothing more. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#attempt?.abort("internal-error");
   }
 
   onData(chunk: Uint8Array, lent: boolean): void {
     if (this.#over) return;
     this.#owner.onRequestData(chunk);
+    this.#tunnel?.moved();
     this.#held?.hold(chunk);
-    if (this.#attempt?.isSending !== true || !this.#attempt.write(chunk, lent)) this.#exchange.pause();
+    const attempt = this.#attempt;
+    if (attempt?.isSending === true) {
+      if (!attempt.write(chunk, lent)) this.#exchange.pause();
+      return;
+    }
+    this.#exchange.pause();
+    // Between two tries it would be missing from the next.
+    if (this.#held?.isComplete !== true)
+      this.#fail(LOST_BODY, "a body between two tries was too long to be kept");
   }
 
   onEnd(trailers: HeaderFields | undefined): void {
@@ -126,11 +111,18 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     this.#requestEnded = true;
     this.#trailers = trailers;
     if (this.#held !== undefined) this.#held.trailers = trailers;
+    if (this.#tunnel !== undefined) this.#tunnel.start();
+    // The time of an upgrade began with its head: its body is none of the request's.
+    else if (this.#exchange.request.upgrade === undefined) this.#startRouteTime();
+    const attempt = this.#attempt;
+    if (attempt?.isSending === true && this.#exchange.requestEnded === false) attempt.end(trailers);
+    this.#owner.onRequestEnd(this.#held);
+    if (attempt !== undefined && this.#responseEnded) this.#complete(attempt, undefined);
+  }
+
+  #startRouteTime(): void {
     const { timeoutMs } = this.#plan;
     if (timeoutMs !== undefined) this.#limits.start("route", timeoutMs, () => this.#timedOut(ROUTE_TIMEOUT));
-    if (this.#attempt?.isSending === true && this.#exchange.requestEnded === false)
-      this.#attempt.end(trailers);
-    this.#owner.onRequestEnd(this.#held);
   }
 
   onWritable(): void {
@@ -161,16 +153,16 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   }
 
   onAttemptResponse(attempt: Attempt, head: ResponseHead, ended: boolean): void {
-    const { cluster } = this.#plan;
     this.#limits.stop("try");
-    cluster.report(attempt.endpoint, { kind: "status", code: head.status });
+    this.#plan.cluster.report(attempt.endpoint, { kind: "status", code: head.status });
     const result = responseResult(head, ended);
     if (this.#mayRetry(result)) {
       if (!ended) attempt.abort("cancelled");
+      else if (!this.#requestEnded) attempt.abandonRequest();
       this.#retry(attempt);
       return;
     }
-    this.#commit();
+    this.#commit(head.status);
     this.upstreamServiceTimeMs = this.#deps.clock.monotonicMs() - attempt.startedMs;
     this.#owner.onResponseHead(head);
     this.#exchange.respond(head, ended);
@@ -178,13 +170,16 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   }
 
   onAttemptData(chunk: Uint8Array, lent: boolean): void {
+    this.#tunnel?.moved();
     this.#owner.onResponseData(chunk);
     if (!this.#exchange.write(chunk, lent)) this.#attempt?.pause();
   }
 
   onAttemptEnd(attempt: Attempt, trailers: HeaderFields | undefined): void {
+    this.#responseEnded = true;
     this.#exchange.end(trailers);
-    this.#complete(attempt, trailers);
+    if (this.#tunnel !== undefined && !this.#requestEnded) this.#tunnel.start();
+    else this.#complete(attempt, trailers);
   }
 
   onAttemptWritable(): void {
@@ -219,40 +214,31 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   /** The client sends its body when we receive it: which is when the service says so, or says nothing. */
   #awaitContinue(): void {
     this.#limits.start("continue", CONTINUE_WAIT_MS, () => {
-      if (!this.#over && !this.#responseBegan && !this.#receiving) this.#receive();
+      // Between two tries there is nobody to give it to; the next one waits again.
+      const isWanted = !this.#over && !this.responseBegan && !this.#receiving;
+      if (isWanted && this.#attempt?.isSending === true) this.#receive();
     });
   }
 
   #try(): void {
     const { cluster, head, retry } = this.#plan;
     const choice = cluster.choose(this.#context, this.#tries.avoid, retry.otherLocalities);
-    if (choice.kind === "none") {
-      this.#fail(NO_HEALTHY_UPSTREAM, "");
-      return;
-    }
+    if (choice.kind === "none") return this.#fail(NO_HEALTHY_UPSTREAM, "");
     const { endpoint, setCookie } = choice;
     this.endpoint = endpoint;
     this.setCookie = setCookie;
     this.#tries.count++;
     if (retry.retries > 0) head.headers.set("x-envoy-attempt-count", String(this.attempts));
-    const { clock } = this.#deps;
-    const attempt = new Attempt(
-      this,
-      cluster,
-      endpoint,
-      head,
-      this.#exchange.requestEnded,
-      clock.monotonicMs(),
-    );
+    const nowMs = this.#deps.clock.monotonicMs();
+    const attempt = new Attempt(this, cluster, endpoint, head, this.#exchange.requestEnded, nowMs);
     this.#attempt = attempt;
-    const { perTryTimeoutMs } = retry;
-    if (perTryTimeoutMs !== undefined)
-      this.#limits.start("try", perTryTimeoutMs, () => this.#tryTimedOut(attempt));
+    const perTryMs = retry.perTryTimeoutMs;
+    if (perTryMs !== undefined) this.#limits.start("try", perTryMs, () => this.#tryTimedOut(attempt));
     attempt.start();
   }
 
   #mayRetry(result: AttemptResult): boolean {
-    if (this.#responseBegan || (this.#held !== undefined && !this.#held.isComplete)) return false;
+    if (this.responseBegan || (this.#held !== undefined && !this.#held.isComplete)) return false;
     return this.#tries.mayRetry(result);
   }
 
@@ -265,7 +251,7 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   }
 
   #tryTimedOut(attempt: Attempt): void {
-    if (this.#over || this.#responseBegan) return;
+    if (this.#over || this.responseBegan) return;
     attempt.abort("timeout");
     this.#plan.cluster.report(attempt.endpoint, { kind: "localOrigin", cause: "timeout" });
     if (this.#mayRetry({ kind: "perTryTimeout" })) this.#retry(attempt);
@@ -276,19 +262,27 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     if (this.#over) return;
     const attempt = this.#attempt;
     attempt?.abort("timeout");
-    if (attempt !== undefined && !this.#responseBegan)
+    if (attempt !== undefined && !this.responseBegan)
       this.#plan.cluster.report(attempt.endpoint, { kind: "localOrigin", cause: "timeout" });
     this.#fail(reply, "");
   }
 
   /** From here on the answer is the client's: no other try. */
-  #commit(): void {
-    this.#responseBegan = true;
-    if (!this.#plan.holdBody) this.#held?.abandon();
+  #commit(status: number): void {
+    this.responseBegan = true;
+    if (!this.#plan.holdBody) this.#letGo();
+    if (status !== SWITCHING_PROTOCOLS) return;
+    this.#limits.stop("route");
+    this.#tunnel = new HalfOpenWatch(this.#limits, () => this.#timedOut(HALF_OPEN_TIMEOUT));
+  }
+
+  #letGo(): void {
+    this.#held?.release();
+    this.#held = undefined;
   }
 
   #fail(reply: LocalReply, detail: string): void {
-    const began = this.#responseBegan;
+    const began = this.responseBegan;
     this.#finish();
     if (began) this.#exchange.abort("upstream-failed");
     this.#owner.onForwardFailed(reply, detail, began);
@@ -297,9 +291,8 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   #finish(): void {
     this.#over = true;
     this.#limits.stopAll();
-    this.#held?.abandon();
-    const { limits } = this.#plan.cluster;
-    limits.releaseRequest();
+    this.#letGo();
+    this.#plan.cluster.limits.releaseRequest();
     this.#tries.release();
   }
 }

@@ -2,14 +2,14 @@
 
 import type { ServerExchange } from "@meltemi/http";
 import type { Identity } from "@meltemi/model";
-import type { RequestContext } from "../request-context.ts";
+import type { LocalReply, RequestContext } from "../request-context.ts";
 import { normalizePath } from "../routing/normalize-path.ts";
 import { withoutQuery } from "../routing/query.ts";
 import type { ClientConnectionFacts } from "../tcp/tcp-site.ts";
 import { forwardClientIdentity, prepareHead } from "./forward-head.ts";
 import { mirrorRequest } from "./mirrored-request.ts";
 import { ProxiedRequest, type ProxyDeps } from "./proxied-request.ts";
-import { unusablePath } from "./replies.ts";
+import { CONNECT_REFUSED, unusablePath } from "./replies.ts";
 import { RequestTally } from "./request-tally.ts";
 import { sendReply } from "./send-reply.ts";
 import type { HttpSite } from "./site.ts";
@@ -48,21 +48,22 @@ export function createHttpProxy(deps: HttpProxyDeps): HttpProxy {
         token: undefined,
         metadata: new Map(),
       };
-      if (path === undefined) refusePath(exchange, context, site, deps);
+      if (request.method === "CONNECT") refuse(exchange, CONNECT_REFUSED, context, site, deps);
+      else if (path === undefined) refuse(exchange, unusablePath("not_normalizable"), context, site, deps);
       else new ProxiedRequest(exchange, context, site, proxyDeps).start();
     },
   };
 }
 
-/** Before any filter: what cannot be read in one way only is not judged. */
-function refusePath(
+/** Before any filter: what cannot be read, or not in one way only, is not judged. */
+function refuse(
   exchange: ServerExchange,
+  reply: LocalReply,
   context: RequestContext,
   site: HttpSite,
   deps: HttpProxyDeps,
 ): void {
   const tally = new RequestTally(context, deps.clock);
-  const reply = unusablePath("not_normalizable");
   const { head, bodyBytes } = sendReply(exchange, reply, undefined);
   tally.response(head);
   tally.responseBytes += bodyBytes;

@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "@meltemi/runtime";
 import type { RequestContext } from "../request-context.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
-import type { ForwardingPlan } from "./forwarding.ts";
+import type { ForwardingPlan } from "./forwarding-plan.ts";
 import type { HeldBody } from "./held-body.ts";
 
 /** A mirror that never answers must not hold a connection for ever. */
@@ -38,24 +38,20 @@ export function mirrorRequest(
 
 class MirroredRequest implements AttemptOwner {
   readonly #plan: ForwardingPlan;
-  /** The views outlive the holder: it only forgets them. */
-  readonly #chunks: readonly Uint8Array[];
-  readonly #trailers: HeldBody["trailers"];
-  readonly #hasBody: boolean;
+  readonly #held: HeldBody | undefined;
   deadline: Timer | undefined;
   #over = false;
 
   constructor(plan: ForwardingPlan, held: HeldBody | undefined) {
     this.#plan = plan;
-    this.#hasBody = held !== undefined;
-    this.#chunks = held?.chunks.slice() ?? [];
-    this.#trailers = held?.trailers;
+    this.#held = held;
+    held?.share();
   }
 
   onAttemptSending(attempt: Attempt): void {
-    if (!this.#hasBody) return;
-    for (const chunk of this.#chunks) attempt.write(chunk, false);
-    attempt.end(this.#trailers);
+    if (this.#held === undefined) return;
+    for (const chunk of this.#held.chunks) attempt.write(chunk, false);
+    attempt.end(this.#held.trailers);
   }
 
   onAttemptInformational(): void {}
@@ -70,6 +66,7 @@ class MirroredRequest implements AttemptOwner {
     if (this.#over) return;
     this.#over = true;
     this.deadline?.cancel();
+    this.#held?.release();
     this.#plan.cluster.limits.releaseRequest();
   }
 

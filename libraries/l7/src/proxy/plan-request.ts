@@ -11,7 +11,7 @@ import { decideMirrors, shadowAuthority } from "../routing/mirror.ts";
 import { rewriteRequest, rewriteResponse } from "../routing/rewrite-request.ts";
 import { decideRoute, type RouteDecision } from "../routing/route-table.ts";
 import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
-import type { ForwardingPlan } from "./forwarding.ts";
+import type { ForwardingPlan } from "./forwarding-plan.ts";
 import { faultAbort, invalidBackend, NO_CLUSTER, NO_ROUTE } from "./replies.ts";
 import type { HttpSite } from "./site.ts";
 
@@ -109,7 +109,9 @@ function planForward(
   if (!rewriteRequest(decision, request))
     return { ...planned, kind: "reply", reply: invalidBackend("path_rewrite") };
   const { forward } = decision.forward;
-  const mirrors = decideMirrors(forward.mirrors, random).flatMap((mirror): ForwardingPlan[] => {
+  // What passes behind an upgrade is no request that could be copied.
+  const wanted = request.upgrade === undefined ? decideMirrors(forward.mirrors, random) : [];
+  const mirrors = wanted.flatMap((mirror): ForwardingPlan[] => {
     const to = site.cluster(mirror.cluster);
     if (to === undefined) return [];
     const copy = {

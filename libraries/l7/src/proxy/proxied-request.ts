@@ -3,7 +3,8 @@
 import type { HeaderFields, HttpFault, ResponseHead, ServerExchange } from "@meltemi/http";
 import { detach, type Timer } from "@meltemi/runtime";
 import type { BodyStart, FilterRun, FilterVerdict, LocalReply, RequestContext } from "../request-context.ts";
-import { Forwarding, type ForwardingDeps, type ForwardingOwner, type ForwardingPlan } from "./forwarding.ts";
+import { Forwarding } from "./forwarding.ts";
+import type { ForwardingDeps, ForwardingOwner, ForwardingPlan } from "./forwarding-plan.ts";
 import type { HeldBody } from "./held-body.ts";
 import { PeekedExchange } from "./peeked-exchange.ts";
 import { finishResponse, planRequest, type RequestPlan } from "./plan-request.ts";
@@ -146,7 +147,12 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
     this.#tally.flag("DI");
     this.#delay = this.#deps.clock.after(delayMs, () => {
       this.#delay = undefined;
-      if (!this.#over) this.#follow(plan);
+      if (this.#over) return;
+      try {
+        this.#follow(plan);
+      } catch (error) {
+        this.#break(error);
+      }
     });
   }
 
@@ -173,9 +179,21 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
     if (this.#plan !== undefined) finishResponse(this.#plan, head);
   }
 
+  onBroken(error: unknown): void {
+    this.#break(error);
+  }
+
   #break(error: unknown): void {
     this.#deps.onInternalError(error);
-    this.#reply(INTERNAL_ERROR, "");
+    const forwarding = this.#forwarding;
+    forwarding?.cancel();
+    if (forwarding?.responseBegan !== true) {
+      this.#reply(INTERNAL_ERROR, "");
+      return;
+    }
+    this.#exchange.abort("internal-error");
+    const { flag, details } = INTERNAL_ERROR;
+    this.#end({ kind: "cut", flag, details, upstreamFailure: "" });
   }
 
   #end(ending: Ending): void {

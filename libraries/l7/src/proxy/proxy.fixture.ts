@@ -163,6 +163,9 @@ export interface ProxyBench {
   readonly records: RequestRecord[];
   readonly errors: unknown[];
   readonly limits: ConnectionLimits;
+  /** Bodies that are kept, of all requests. */
+  readonly heldBytes: HeldBytes;
+  readonly endpoints: readonly UpstreamEndpoint[];
   /** Endpoints whose connections are refused. */
   readonly refusing: Set<string>;
   send(request?: Partial<RequestHead>, hasBody?: boolean): FakeExchange;
@@ -178,6 +181,9 @@ export interface BenchOptions {
   readonly cluster?: Partial<Cluster>;
   readonly bounds?: ConstructorParameters<typeof ConnectionLimits>[0];
   readonly connectTimeoutMs?: number;
+  readonly maxHeldBytes?: number;
+  /** Called before an endpoint is chosen; may throw. */
+  readonly onChoose?: () => void;
 }
 
 export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyBench {
@@ -211,6 +217,7 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
     config: { ...CLUSTER, ...given.cluster },
     limits,
     choose(_context, tried) {
+      given.onChoose?.();
       const fresh = endpoints.filter(({ uid }) => !tried.includes(uid));
       const from = fresh.length > 0 ? fresh : endpoints;
       const endpoint = from[turn++ % Math.max(1, from.length)];
@@ -218,10 +225,11 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
     },
     report: ({ uid }, outcome) => void outcomes.push({ uid, ...outcome }),
   };
+  const heldBytes = new HeldBytes(given.maxHeldBytes ?? 2 * 1024 * 1024);
   const proxy = createHttpProxy({
     clock,
     random: () => 0.5,
-    heldBytes: new HeldBytes(1024 * 1024),
+    heldBytes,
     requestId: () => "the-request-id",
     identity: { trustDomain: "cluster.local", namespace: "default", serviceAccount: "waypoint" },
     onInternalError,
@@ -232,6 +240,8 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
     records,
     errors,
     limits,
+    heldBytes,
+    endpoints,
     refusing,
     send(request = {}, hasBody = false) {
       const exchange = new FakeExchange(request, hasBody);

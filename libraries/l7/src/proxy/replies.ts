@@ -20,6 +20,10 @@ export const PER_TRY_TIMEOUT: LocalReply = reply(
   "UT",
   "upstream_per_try_timeout",
 );
+/** One direction of an upgraded stream has ended, and the other is silent. */
+export const HALF_OPEN_TIMEOUT: LocalReply = reply(504, "stream timeout", "SI", "stream_idle_timeout");
+/** CONNECT, as Envoy refuses it where it is not configured: no policy reads what passes behind it. */
+export const CONNECT_REFUSED: LocalReply = reply(403, "", "", "upgrade_failed");
 /** What was asked for cannot be served: a filter of ours broke. */
 export const INTERNAL_ERROR: LocalReply = reply(500, "", "", "internal_error");
 /** The configuration names a destination that it does not have. */
@@ -28,6 +32,8 @@ export const OVERFLOW: LocalReply = {
   ...brokenUpstream(503, "overflow", "UO"),
   headers: [["x-envoy-overloaded", "true"]],
 };
+/** A part of the body came when there was no try to give it to, and could not be kept. */
+export const LOST_BODY: LocalReply = brokenUpstream(503, "overflow", "UO");
 
 export function invalidBackend(detail: string): LocalReply {
   return reply(500, "", "NC", `direct_response{${detail}}`);

@@ -11,7 +11,8 @@ export function sendReply(
   change: ((head: ResponseHead) => void) | undefined,
 ): { readonly head: ResponseHead; readonly bodyBytes: number } {
   const { request } = exchange;
-  if (isGrpcRequest(request.headers)) {
+  // The 200 that carries a gRPC status would accept a CONNECT.
+  if (request.method !== "CONNECT" && isGrpcRequest(request.headers)) {
     const head = grpcReplyHead(reply);
     change?.(head);
     exchange.respond(head, true);

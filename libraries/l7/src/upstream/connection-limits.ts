@@ -22,6 +22,10 @@ export class ConnectionLimits {
     return this.#requests;
   }
 
+  get pending(): number {
+    return this.#pending;
+  }
+
   get retries(): number {
     return this.#retries;
   }
