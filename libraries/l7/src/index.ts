@@ -39,8 +39,8 @@ export {
   type ServiceTelemetry,
   type Telemetry,
   type TelemetryDeps,
-  type TelemetryNode,
 } from "./telemetry/telemetry.ts";
+export type { TelemetryNode } from "./telemetry/telemetry-node.ts";
 export { RegexCache } from "./text/regex.ts";
 export type { DialFailure } from "./upstream/endpoint-pool.ts";
 export { LiveCluster, type LiveClusterDeps, type MeshView } from "./upstream/live-cluster.ts";

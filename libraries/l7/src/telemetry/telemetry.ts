@@ -11,6 +11,8 @@ import { compileMetricPlans } from "./metrics/label-plan.ts";
 import { createMetricFamilies, SWEEP_INTERVAL_MS } from "./metrics/metric-families.ts";
 import { RequestMeter } from "./metrics/request-meter.ts";
 import { TcpMeter } from "./metrics/tcp-meter.ts";
+import type { TelemetryNode } from "./telemetry-node.ts";
+import { Tracing } from "./tracing/tracing.ts";
 
 /** How often what flows on live connections is counted (Istio's `reportingInterval`). */
 const TCP_FLUSH_INTERVAL_MS = 5000;
@@ -32,18 +34,6 @@ export interface TelemetryDeps {
  * was none within a time limit of its own: then the batch is lost.
  */
 export type PostSpans = (cluster: string, path: string, body: string) => Promise<number>;
-
-/** The waypoint itself, as spans and log formats name it. */
-export interface TelemetryNode {
-  /** Of its pod. */
-  readonly name: string;
-  readonly namespace: string;
-  /** Name of the waypoint: its Gateway's. */
-  readonly canonicalService: string;
-  readonly canonicalRevision: string;
-  readonly clusterId: string;
-  readonly meshId: string;
-}
 
 export interface Telemetry {
   /** The same settings object gives the same observers: compiled once. */
@@ -69,6 +59,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
 class WaypointTelemetry implements Telemetry {
   readonly #deps: TelemetryDeps;
   readonly #families: ReturnType<typeof createMetricFamilies>;
+  readonly #tracing: Tracing;
   readonly #index = new LabelIndex();
   readonly #services = new WeakMap<TelemetrySettings, ServiceTelemetry>();
   /** Also of settings that were replaced, until their last connection ends. */
@@ -79,6 +70,7 @@ class WaypointTelemetry implements Telemetry {
   constructor(deps: TelemetryDeps) {
     this.#deps = deps;
     this.#families = createMetricFamilies(deps.registry);
+    this.#tracing = new Tracing(deps);
     this.#flushTimer = this.#scheduleFlush();
     this.#sweepTimer = this.#scheduleSweep();
   }
@@ -95,6 +87,7 @@ class WaypointTelemetry implements Telemetry {
     this.#flushTimer.cancel();
     this.#sweepTimer.cancel();
     this.#flush();
+    await this.#tracing.close();
   }
 
   #compile(settings: TelemetrySettings): ServiceTelemetry {
@@ -121,7 +114,7 @@ class WaypointTelemetry implements Telemetry {
           log?.connection(record);
         },
       },
-      tracer: undefined,
+      tracer: this.#tracing.tracer(settings.tracing),
       problems,
     };
   }

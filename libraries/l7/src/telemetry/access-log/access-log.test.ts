@@ -64,15 +64,13 @@ test("Envoy's default line of a request that failed before an endpoint was there
 
 test("Envoy's default line of a connection", () => {
   const made = createTelemetryBench(createFakeClock());
-  made
-    .service({ accessLog: asText(DEFAULT_TEXT) })
-    .connections.onComplete(
-      tcpRecord({
-        responseFlags: ["UC"],
-        details: "upstream_connection_termination",
-        upstreamFailure: "reset",
-      }),
-    );
+  made.service({ accessLog: asText(DEFAULT_TEXT) }).connections.onComplete(
+    tcpRecord({
+      responseFlags: ["UC"],
+      details: "upstream_connection_termination",
+      upstreamFailure: "reset",
+    }),
+  );
   assert.deepEqual(made.lines, [
     '[2025-01-02T03:04:05.678Z] "- - -" 0 UC - upstream_connection_termination "reset" 10 20 1000 - "-" "-" "-" "-" "10.0.2.2:9080" - - 10.96.0.1:5432 10.0.1.1:40000 - -\n',
   ]);
