@@ -55,7 +55,12 @@ export interface LocalReply {
 
 export type FilterVerdict =
   | { readonly kind: "continue" }
-  | { readonly kind: "reply"; readonly reply: LocalReply };
+  | {
+      readonly kind: "reply";
+      readonly reply: LocalReply;
+      /** What failed behind it, for the log; never told to the client. */
+      readonly upstreamFailure?: string;
+    };
 
 /** Aborted when nobody waits for the request any more. The signal is made when it is first asked for. */
 export interface Cancellation {

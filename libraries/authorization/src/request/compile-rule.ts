@@ -53,14 +53,14 @@ export function compileRule(rule: PolicyRule, context: RuleContext): Test | unde
   return both(both(to, from), when);
 }
 
-/** Requests that any of `operations` is of; every request when there is none. Undefined: none can be met. */
+/** Requests that any of `operations` is of; every request when there is none. What cannot be met matches whatever it is. */
 export function compileOperations(
   operations: readonly PolicyOperation[],
   onProblem: (problem: string) => void,
-): Test | undefined {
-  const context: RuleContext = { policyNamespace: "", layer: "http", isAllow: true, onProblem };
+): Test {
+  const context: RuleContext = { policyNamespace: "", layer: "http", isAllow: false, onProblem };
   const test = anyOf(operations.map(operationFields), context);
-  return test === UNMET ? undefined : test;
+  return test === UNMET ? ALWAYS : test;
 }
 
 /** Alternatives, each with all of its fields. In an ALLOW rule one that cannot be met takes the rule with it. */

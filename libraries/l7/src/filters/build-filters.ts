@@ -1,11 +1,14 @@
 /** The filters of one service, or of a waypoint itself, in Istio's order (reference: l7-and-cli §1.10 item 4). */
 
-import { RequestPolicies } from "@meltemi/authorization";
+import { compileOperations, RequestPolicies } from "@meltemi/authorization";
 import type { JwtRule, RateLimit, RequestPolicy, WaypointSettings } from "@meltemi/model/l7";
 import { TokenFilter } from "../authentication/token-filter.ts";
+import { AuthorizationFilter } from "../external-authorization/authorization-filter.ts";
+import { RateLimitFilter } from "../rate-limit/rate-limit-filter.ts";
 import type { RequestFilter } from "../request-context.ts";
 import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
 import type { FilterMemory } from "./filter-memory.ts";
+import { policyFacts } from "./policy-facts.ts";
 import { PolicyFilter } from "./policy-filter.ts";
 import { policyOptions } from "./policy-options.ts";
 
@@ -17,7 +20,7 @@ export interface FilterInput {
   readonly rateLimits: readonly RateLimit[];
   readonly settings: Pick<WaypointSettings, "trustDomain" | "trustDomainAliases" | "authorizers">;
   /** Those of the waypoint's settings; undefined for a name that is not there. */
-  cluster(name: string): UpstreamCluster | undefined;
+  readonly cluster: (name: string) => UpstreamCluster | undefined;
 }
 
 export interface FilterDeps {
@@ -31,8 +34,14 @@ export interface FilterDeps {
 export function buildFilters(input: FilterInput, deps: FilterDeps): readonly RequestFilter[] {
   const filters: RequestFilter[] = [];
   const policies = new RequestPolicies(input.policies, policyOptions("http", input, deps));
+  const { clock } = deps.memory;
+  if (policies.asksProviders)
+    filters.push(
+      new AuthorizationFilter(policies, input.settings.authorizers, { clock, cluster: input.cluster }),
+    );
   if (input.jwtRules.length > 0) filters.push(buildTokenFilter(input.jwtRules, deps));
   if (policies.judges) filters.push(new PolicyFilter(policies));
+  if (input.rateLimits.length > 0) filters.push(buildRateLimitFilter(input, policies, deps));
   return filters;
 }
 
@@ -45,5 +54,20 @@ function buildTokenFilter(rules: readonly JwtRule[], { memory, onProblem }: Filt
         onProblem(`keys of issuer ${rule.issuer}: ${verifier.problem}; every token of it is refused`);
       return verifier;
     },
+  });
+}
+
+function buildRateLimitFilter(
+  { rateLimits, scope, cluster }: FilterInput,
+  policies: RequestPolicies,
+  { memory, onProblem }: FilterDeps,
+): RequestFilter {
+  return new RateLimitFilter(rateLimits, {
+    clock: memory.clock,
+    bucketsOf: (limit, options) => memory.bucketsOf(scope, limit, options),
+    scopeOf: ({ namespace, name, operations }) =>
+      compileOperations(operations, (problem) => onProblem(`rate limit ${namespace}/${name}: ${problem}`)),
+    factsOf: (context) => policyFacts(policies, context),
+    cluster,
   });
 }

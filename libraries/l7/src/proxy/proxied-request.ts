@@ -122,7 +122,7 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
         return;
       }
       if (verdict?.kind === "reply") {
-        this.#reply(verdict.reply, "");
+        this.#reply(verdict.reply, verdict.upstreamFailure ?? "");
         return;
       }
     }
@@ -131,7 +131,7 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
 
   #afterFilter(at: number, verdict: FilterVerdict): void {
     if (this.#over) return;
-    if (verdict.kind === "reply") this.#reply(verdict.reply, "");
+    if (verdict.kind === "reply") this.#reply(verdict.reply, verdict.upstreamFailure ?? "");
     else this.#filterFrom(at + 1);
   }
 

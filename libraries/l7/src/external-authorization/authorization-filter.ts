@@ -1,0 +1,153 @@
+/** CUSTOM policies: asks the external authorizers whose policies match, one after another; the first that refuses ends it (reference: l7-and-cli §2.1). */
+
+import type { RequestPolicies } from "@meltemi/authorization";
+import type { ExternalAuthorizer } from "@meltemi/model/l7";
+import type { Clock } from "@meltemi/runtime";
+import { policyFacts } from "../filters/policy-facts.ts";
+import { denied } from "../filters/policy-filter.ts";
+import { callGrpc } from "../proxy/call-grpc.ts";
+import { callService } from "../proxy/call-service.ts";
+import {
+  type BodyStart,
+  CONTINUE,
+  type FilterRun,
+  type FilterVerdict,
+  type RequestContext,
+  type RequestFilter,
+} from "../request-context.ts";
+import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
+import { CHECK_PATH, GrpcProtocol } from "./grpc-authorizer.ts";
+import { HttpProtocol } from "./http-authorizer.ts";
+import { type AuthorizerVerdict, applyAllowance } from "./verdict.ts";
+
+export interface AuthorizationFilterDeps {
+  readonly clock: Clock;
+  readonly cluster: (name: string) => UpstreamCluster | undefined;
+}
+
+interface Provider {
+  readonly authorizer: ExternalAuthorizer;
+  ask(context: RequestContext, body: BodyStart | undefined, run: FilterRun): Promise<AuthorizerVerdict>;
+}
+
+/** Bodies are held in memory while they are judged, whatever a configuration asks for. */
+const MAX_BODY_BYTES: number = 1024 * 1024;
+
+export class AuthorizationFilter implements RequestFilter {
+  readonly name = "ext_authz";
+  readonly #policies: RequestPolicies;
+  readonly #providers: ReadonlyMap<string, Provider>;
+
+  constructor(
+    policies: RequestPolicies,
+    authorizers: readonly ExternalAuthorizer[],
+    deps: AuthorizationFilterDeps,
+  ) {
+    this.#policies = policies;
+    this.#providers = new Map(authorizers.map((one) => [one.name, provider(one, deps)] as const));
+  }
+
+  onRequest(context: RequestContext, run: FilterRun): FilterVerdict | Promise<FilterVerdict> {
+    const asked = this.#policies.providersFor(policyFacts(this.#policies, context));
+    return asked.size === 0 ? CONTINUE : this.#askAll(asked, context, run);
+  }
+
+  async #askAll(
+    asked: ReadonlyMap<string, string>,
+    context: RequestContext,
+    run: FilterRun,
+  ): Promise<FilterVerdict> {
+    const providers: Provider[] = [];
+    for (const [name, rule] of asked) {
+      const found = this.#providers.get(name);
+      if (found === undefined) return denied(`${rule}-deny-due-to-bad-CUSTOM-action`);
+      providers.push(found);
+    }
+    const maxBytes = Math.max(0, ...providers.map(({ authorizer }) => bodyBytes(authorizer)));
+    const body = maxBytes > 0 ? await run.readBody(maxBytes) : undefined;
+    for (const { authorizer, ask } of providers) {
+      const sent = body && bodyFor(authorizer, body);
+      if (sent === "tooLarge") return TOO_LARGE;
+      const verdict = await ask(context, sent, run);
+      const ended = conclude(authorizer, verdict, context);
+      if (ended !== undefined) return ended;
+    }
+    return CONTINUE;
+  }
+}
+
+const TOO_LARGE: FilterVerdict = {
+  kind: "reply",
+  reply: {
+    status: 413,
+    body: "Payload Too Large",
+    headers: [],
+    flag: "",
+    details: "request_payload_too_large",
+  },
+};
+
+function bodyBytes({ includeBody }: ExternalAuthorizer): number {
+  return Math.min(includeBody?.maxBytes ?? 0, MAX_BODY_BYTES);
+}
+
+function bodyFor(authorizer: ExternalAuthorizer, body: BodyStart): BodyStart | undefined | "tooLarge" {
+  const { includeBody } = authorizer;
+  if (includeBody === undefined) return undefined;
+  const bytes = body.bytes.subarray(0, bodyBytes(authorizer));
+  const isWhole = body.isWhole && bytes.length === body.bytes.length;
+  return isWhole || includeBody.allowPartial ? { bytes, isWhole } : "tooLarge";
+}
+
+/** Undefined: the next is asked. */
+function conclude(
+  { failOpen, statusOnError }: ExternalAuthorizer,
+  verdict: AuthorizerVerdict,
+  context: RequestContext,
+): FilterVerdict | undefined {
+  switch (verdict.kind) {
+    case "allow":
+      applyAllowance(context, verdict);
+      return undefined;
+    case "deny":
+      return { kind: "reply", reply: verdict.reply };
+    case "error":
+      if (failOpen) return undefined;
+      return {
+        kind: "reply",
+        reply: { status: statusOnError, body: "", headers: [], flag: "UAEX", details: "ext_authz_error" },
+        upstreamFailure: verdict.why,
+      };
+  }
+}
+
+function provider(authorizer: ExternalAuthorizer, { clock, cluster }: AuthorizationFilterDeps): Provider {
+  const { timeoutMs } = authorizer;
+  const found = (): UpstreamCluster | undefined => cluster(authorizer.cluster);
+  const missing: AuthorizerVerdict = { kind: "error", why: `no cluster ${authorizer.cluster}` };
+  if (authorizer.protocol === "grpc") {
+    const protocol = new GrpcProtocol(authorizer);
+    return {
+      authorizer,
+      async ask(context, body, cancellation) {
+        const to = found();
+        if (to === undefined) return missing;
+        const message = protocol.question(context, body, clock.nowMs());
+        const call = { cluster: to, context, path: CHECK_PATH, message, timeoutMs };
+        return protocol.verdict(await callGrpc(call, { clock, cancellation }));
+      },
+    };
+  }
+  const protocol = new HttpProtocol(authorizer);
+  return {
+    authorizer,
+    async ask(context, body, cancellation) {
+      const to = found();
+      if (to === undefined) return missing;
+      const head = protocol.question(context, body);
+      const bytes = body?.bytes;
+      const call = { cluster: to, context, head, body: bytes?.length === 0 ? undefined : bytes, timeoutMs };
+      return protocol.verdict(await callService(call, { clock, cancellation }));
+    },
+  };
+}
