@@ -72,7 +72,12 @@ export {
   type MeshSnapshot,
   type PolicyChange,
 } from "./snapshot.ts";
-export { isWaypointGuard, WAYPOINT_GUARD_PREFIX } from "./waypoint-guard.ts";
+export {
+  guardsPort,
+  isWaypointGuard,
+  type WaypointGuardRule,
+  waypointGuardName,
+} from "./waypoint-guard.ts";
 export {
   type ApplicationTunnel,
   type AppProtocol,

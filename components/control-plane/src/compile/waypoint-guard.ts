@@ -7,8 +7,9 @@ import {
   EMPTY_MATCH,
   isWaypointGuard,
   type Policy,
-  WAYPOINT_GUARD_PREFIX,
+  type WaypointGuardRule,
   type Workload,
+  waypointGuardName,
 } from "@meltemi/model";
 import { type BindingReport, waypointKey } from "./binding-report.ts";
 import type { Labels } from "./facts.ts";
@@ -113,7 +114,9 @@ function guardPolicy(namespace: string, accepted: ReadonlyMap<number, ReadonlySe
   const rules = [...byPrincipals.values()];
   return {
     namespace,
-    name: WAYPOINT_GUARD_PREFIX + rules.map(describeRule).join("__"),
+    name: waypointGuardName(
+      rules.map(({ ports, principals }) => ({ ports, accounts: principals.map(accountOf) })),
+    ),
     scope: "workloadSelector",
     action: "deny",
     rules: rules.map(({ ports, principals }) => {
@@ -124,16 +127,10 @@ function guardPolicy(namespace: string, accepted: ReadonlyMap<number, ReadonlySe
   };
 }
 
-/**
- * The name says all that the rule does: whoever reads of it in a log knows what to do, and a workload whose demand changes refers
- * to another policy at once, never to an old text. `8080-9090_shop.waypoint`: no part of it has a `_` of its own.
- */
-function describeRule({ ports, principals }: GuardRule): string {
-  const accounts = principals.map((principal) => {
-    const [, , namespace, , serviceAccount] = principal.split("/");
-    return `${namespace}.${serviceAccount}`;
-  });
-  return `${ports.join("-")}_${accounts.length === 0 ? "nobody" : accounts.join("_")}`;
+/** `trust-domain/ns/<namespace>/sa/<account>` */
+function accountOf(principal: string): WaypointGuardRule["accounts"][number] {
+  const [, , namespace = "", , serviceAccount = ""] = principal.split("/");
+  return { namespace, serviceAccount };
 }
 
 /**

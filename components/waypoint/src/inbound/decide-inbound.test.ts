@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ip } from "@meltemi/model";
+import { ip, type NetworkAddress, type Workload } from "@meltemi/model";
 import { service, servicePort } from "@meltemi/testkit";
 import fc from "fast-check";
 import { REVIEWS, SELF, testWorld } from "../waypoint.fixture.ts";
@@ -51,6 +51,47 @@ for (const trafficType of ["workload", "all"] as const)
     assert.equal(decide("10.0.0.1:1234", world).kind, "refuse");
     assert.equal(decide("10.0.0.15:80", world).kind, "refuse");
   });
+
+const guarded = (vips: readonly NetworkAddress[]) =>
+  applyUpdate(testWorld({ trafficType: "all" }), {
+    kind: "address",
+    upserts: [
+      {
+        name: "",
+        value: { kind: "service", service: service({ name: "reviews", vips, ports: [servicePort(80)] }) },
+      },
+      {
+        name: "",
+        value: {
+          kind: "workload",
+          workload: {
+            ...boundPod(),
+            services: new Map([[REVIEWS, [servicePort(80)]]]),
+            authorizationPolicies: ["default/meltemi_waypoint_required_80_default.waypoint"],
+          },
+        },
+      },
+    ],
+    removedNames: [],
+  });
+const boundPod = (): Workload => {
+  const found = testWorld().snapshot.workloads.get("Kubernetes//Pod/default/bound");
+  assert.ok(found);
+  return found;
+};
+
+test("where a service requires its waypoint, its pods are reached by its address, not by theirs", () => {
+  const world = guarded([{ network: "", ip: ip("10.96.0.1") }]);
+  const decision = decide("10.0.0.4:80", world);
+  assert.ok(decision.kind === "refuse");
+  assert.match(decision.message, /requires its waypoint: dial service default\/reviews/);
+  assert.equal(decide("10.0.0.4:81", world).kind, "workload");
+  assert.equal(decide("10.96.0.1:80", world).kind, "service");
+});
+
+test("a service without an address of its own is reached by those of its pods, required or not", () => {
+  assert.equal(decide("10.0.0.4:80", guarded([])).kind, "workload");
+});
 
 test("without settings no pod is served", () => {
   const world = { ...testWorld({ trafficType: "all" }), settings: undefined };

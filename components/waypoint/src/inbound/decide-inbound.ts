@@ -7,9 +7,11 @@ import { parseAuthority } from "@meltemi/hbone";
 import {
   findServiceByVip,
   findWorkloadByAddress,
+  guardsPort,
   type Service,
   type SocketAddress,
   serviceKey,
+  type Workload,
 } from "@meltemi/model";
 import type { ServedService } from "@meltemi/model/l7";
 import { isSelf, type Self, selfWorkload } from "../world/self.ts";
@@ -82,12 +84,32 @@ function byAddress(
     const { trafficType } = world.settings ?? { trafficType: "none" };
     const takesWorkloads = trafficType === "workload" || trafficType === "all";
     if (takesWorkloads && isSelf(world, self, workload.waypoint))
-      return { kind: "workload", destination: { ip, port } };
+      return toWorkload(world, workload, { ip, port });
     return refuse(400, `workload ${workload.uid} is not bound to this waypoint`, true);
   }
   const service = findServiceByVip(world.snapshot, network, ip, clientNamespace);
   if (service === undefined) return refuse(400, `unknown destination: ${ip}`, true);
   return toService(world, service, { ip, port });
+}
+
+/**
+ * What is addressed to a workload has none of its service's policies. Where a service demands its waypoint that would be a way
+ * around them, except for a service that has no address but those of its workloads.
+ */
+function toWorkload(world: WaypointWorld, workload: Workload, destination: SocketAddress): InboundDecision {
+  const { port } = destination;
+  if (!guardsPort(workload, port)) return { kind: "workload", destination };
+  const meant = [...workload.services].flatMap(([key, ports]) =>
+    ports.some(({ targetPort }) => targetPort === port) ? (world.snapshot.services.get(key) ?? []) : [],
+  );
+  const addressed = meant.find(({ vips }) => vips.length > 0);
+  if (addressed === undefined) return { kind: "workload", destination };
+  const service = serviceKey(addressed);
+  return refuse(
+    400,
+    `port ${port} of workload ${workload.uid} requires its waypoint: dial service ${service}`,
+    true,
+  );
 }
 
 function toService(world: WaypointWorld, service: Service, destination: SocketAddress): InboundDecision {

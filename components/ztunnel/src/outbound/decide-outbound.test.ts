@@ -10,13 +10,13 @@ import {
   newWorkload,
   type Policy,
   parseSocketAddress,
-  WAYPOINT_GUARD_PREFIX,
   type Workload,
+  waypointGuardName,
 } from "@meltemi/model";
 import { ISTIO_PORTS } from "../ports.ts";
 import { decideOutbound, type OutboundDecision } from "./decide-outbound.ts";
 
-const GUARD = `ns/${WAYPOINT_GUARD_PREFIX}80_ns.wp`;
+const GUARD = `ns/${waypointGuardName([{ ports: [80], accounts: [{ namespace: "ns", serviceAccount: "wp" }] }])}`;
 const workload = (name: string, address: string, given: Partial<Workload> = {}): Workload =>
   newWorkload({
     uid: name,
