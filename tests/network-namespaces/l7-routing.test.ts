@@ -17,6 +17,7 @@ import {
   OUTSIDE,
   service,
 } from "./l7-objects.fixture.ts";
+import { POLICIES } from "./l7-policies.scenarios.ts";
 import { PROTOCOLS } from "./l7-protocols.scenarios.ts";
 import { RESILIENCE } from "./l7-resilience.scenarios.ts";
 import { type Callers, objectsOf, type Scenario, testScenarios } from "./l7-scenario.fixture.ts";
@@ -32,6 +33,7 @@ const TABLES: readonly (readonly [title: string, scenarios: readonly Scenario[]]
   ["resilience", RESILIENCE],
   ["balancing", BALANCING],
   ["protocols", PROTOCOLS],
+  ["policy", POLICIES],
 ];
 const callers: Record<string, Caller> = {};
 
