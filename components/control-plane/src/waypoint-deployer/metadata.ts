@@ -1,6 +1,7 @@
 /** Names, labels and annotations of what is made for a Gateway (reference: l7-and-cli §1.6, §1.7). */
 
 import type { Gateway } from "@meltemi/kubernetes";
+import { serviceAccountOf } from "../sources/gateways.ts";
 import { MANAGED_BY } from "./gateway-class.ts";
 import type { DeployerSettings } from "./settings.ts";
 
@@ -40,12 +41,11 @@ const RESERVED_PREFIX = "gateway.networking.k8s.io/";
 export function waypointMetadata(gateway: Gateway, settings: DeployerSettings): WaypointMetadata {
   const { name: gatewayName = "", namespace = "", uid = "" } = gateway.metadata ?? {};
   const name = generatedName(gateway);
-  const serviceAccount = annotationOf(gateway, "gateway.istio.io/service-account") ?? gatewayName;
   const network: Texts = settings.network === "" ? {} : { "topology.istio.io/network": settings.network };
   return {
     namespace,
     name,
-    serviceAccount,
+    serviceAccount: serviceAccountOf(gateway),
     gatewayName,
     labels: {
       ...network,
