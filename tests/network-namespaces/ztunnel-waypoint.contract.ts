@@ -30,7 +30,7 @@ const GUARD = "shop/meltemi_waypoint_required_8080_shop.waypoint";
 const APP = { app: "web" };
 const USE = { useWaypoint: "waypoint" };
 
-type PodName = "client" | "near" | "stranger" | "outside" | "server" | "waypoint";
+type PodName = "next" | "client" | "near" | "stranger" | "outside" | "server" | "waypoint";
 
 export function describeRequiredWaypoint(capture: CaptureKind): void {
   const check = (title: string, body: () => Promise<void>): void =>
@@ -41,6 +41,7 @@ export function describeRequiredWaypoint(capture: CaptureKind): void {
   let pods: Readonly<Record<PodName, MeshPod>>;
   let application: Application;
   let waypoint: PassingWaypoint;
+  let canary: PassingWaypoint;
 
   before(async () => {
     mesh = await createMesh({ name: `mlx-wr-${capture.slice(0, 3)}`, capture });
@@ -57,7 +58,12 @@ export function describeRequiredWaypoint(capture: CaptureKind): void {
         labels: { "gateway.networking.k8s.io/gateway-name": "waypoint" },
         captured: false,
       }),
+      next: await compiled.pod(a, "shop", "next", {
+        labels: { "gateway.networking.k8s.io/gateway-name": "next" },
+        captured: false,
+      }),
     };
+    canary = await startPassingWaypoint(mesh.authority, pods.next, pods.server, PORT);
     application = await pods.server.serve(PORT);
     await pods.server.serve(OTHER_PORT);
     waypoint = await startPassingWaypoint(mesh.authority, pods.waypoint, pods.server, PORT);
@@ -66,6 +72,7 @@ export function describeRequiredWaypoint(capture: CaptureKind): void {
   });
   after(async () => {
     await waypoint?.[Symbol.asyncDispose]();
+    await canary?.[Symbol.asyncDispose]();
     await mesh?.[Symbol.asyncDispose]();
   });
 
@@ -78,15 +85,41 @@ export function describeRequiredWaypoint(capture: CaptureKind): void {
     compiled.change(({ waypoints }) => void waypoints.put("shop/waypoint", present ? facts : undefined));
   }
 
+  /** A second waypoint, found by the name of its Service, of which its one pod is healthy or not. */
+  function putCanary(healthy: boolean): void {
+    const labels = { "gateway.networking.k8s.io/gateway-name": "next" };
+    compiled.change(({ waypoints, services, pods: facts }) => {
+      const hostname = "next.shop.svc.cluster.local";
+      const gateway = waypointFacts({
+        namespace: "shop",
+        name: "next",
+        addresses: [{ kind: "hostname", hostname }],
+      });
+      waypoints.put("shop/next", gateway);
+      const service = serviceFacts({
+        namespace: "shop",
+        name: "next",
+        labels: { "gateway.istio.io/managed": "istio.io-mesh-controller" },
+        selector: labels,
+        vips: [],
+        ports: [{ name: "mesh", port: 15008, targetPort: 15008, appProtocol: "unknown" }],
+      });
+      services.put("shop/next", service);
+      const pod = facts.get("shop/next");
+      assert.ok(pod);
+      facts.put("shop/next", { ...pod, healthy });
+    });
+  }
+
   /** The annotation of the Service; undefined: it has none. */
-  function demand(required: string | undefined): void {
+  function demand(required: string | undefined, request: object = USE): void {
     const facts = serviceFacts({
       namespace: "shop",
       name: "web",
       selector: APP,
       vips: [ip(VIP)],
       ports: [{ name: "tcp", port: 80, targetPort: PORT, appProtocol: "tcp" }],
-      waypoint: { ...USE, ...(required !== undefined && { required }) },
+      waypoint: { ...request, ...(required !== undefined && { required }) },
     });
     compiled.change(({ services }) => void services.put("shop/web", facts));
   }
@@ -113,6 +146,17 @@ export function describeRequiredWaypoint(capture: CaptureKind): void {
     for (const from of [client, near, stranger, outside]) await passes(from, server.ipv4);
     assert.equal(waypoint.asked.length, 1);
     assert.equal(await directly(stranger), "open");
+  });
+
+  check("the waypoint learns who called, from where, and for which service", async () => {
+    const { client } = pods;
+    using connection = await client.connect(VIP, 80);
+    await connection.exchange(HELLO);
+    const from = `${client.ipv4}:${connection.socket.localPort}`;
+    const caller = waypoint.callers.at(-1);
+    assert.equal(caller?.account, "client");
+    assert.equal(caller.forwarded, `for="${from}";host=web.shop.svc.cluster.local`);
+    assert.match(caller.baggage ?? "", /k8s\.namespace\.name=shop,.*service\.name=client/);
   });
 
   check("what is open around it ends when the demand comes", async () => {
@@ -211,6 +255,31 @@ export function describeRequiredWaypoint(capture: CaptureKind): void {
       return waypoint.asked.length > before;
     });
   });
+
+  check(
+    "a canary takes its share of new connections, and what it cannot take goes to the other",
+    async () => {
+      const { client, server } = pods;
+      putCanary(true);
+      demand("true", { ...USE, canary: "next", canaryWeight: "50" });
+      await becomesRefused(client, server.ipv4);
+      await eventually(async () => {
+        await passes(client, VIP, 80);
+        return canary.asked.length > 0;
+      });
+      const [before, ofCanary] = [waypoint.asked.length, canary.asked.length];
+      for (let count = 0; count < 40; count++) assert.equal(await client.call(VIP, 80), ANSWER);
+      assert.ok(waypoint.asked.length > before && canary.asked.length > ofCanary);
+      assert.equal(waypoint.asked.length - before + canary.asked.length - ofCanary, 40);
+      putCanary(false);
+      await eventually(async () => {
+        const asked = canary.asked.length;
+        for (let count = 0; count < 10; count++) assert.equal(await client.call(VIP, 80), ANSWER);
+        return canary.asked.length === asked;
+      });
+      demand(undefined);
+    },
+  );
 
   check("a namespace demands for all of its services, and takes it back", async () => {
     const { client, stranger, outside, server } = pods;

@@ -8,6 +8,7 @@ import {
   HBONE_POOL_DEFAULTS,
   HBONE_SERVER_DEFAULTS,
   type HboneRequest,
+  headerValues,
 } from "@meltemi/hbone";
 import { createTlsContexts } from "@meltemi/identity";
 import { createRelays } from "@meltemi/l4";
@@ -76,6 +77,12 @@ export function createCompiledMesh(mesh: Mesh): CompiledMesh {
 export interface PassingWaypoint extends AsyncDisposable {
   /** `:authority` of each CONNECT, oldest first. */
   readonly asked: readonly string[];
+  /** Who each was from, as mutual TLS proved it and as the request says. */
+  readonly callers: readonly {
+    readonly account: string;
+    readonly forwarded: string | undefined;
+    readonly baggage: string | undefined;
+  }[];
 }
 
 /** Whatever it is asked for, it connects to `port` of `endpoint`, by HBONE and as itself. */
@@ -94,8 +101,14 @@ export async function startPassingWaypoint(
     dial: (destination, _sourceIp, signal) => connectTcp({ netns: pod.netns, destination }, signal),
   });
   const asked: string[] = [];
+  const callers: PassingWaypoint["callers"][number][] = [];
   const passOn = async (request: HboneRequest): Promise<void> => {
     asked.push(request.authority);
+    callers.push({
+      account: request.peer.identity.serviceAccount,
+      forwarded: headerValues(request.headers, "forwarded")[0],
+      baggage: headerValues(request.headers, "baggage")[0],
+    });
     const key = {
       source,
       expected: [workloadIdentity(endpoint.workload)],
@@ -119,6 +132,7 @@ export async function startPassingWaypoint(
   await once(listener, "listening");
   return {
     asked,
+    callers,
     async [Symbol.asyncDispose]() {
       listener.close();
       await server[Symbol.asyncDispose]();
