@@ -223,14 +223,16 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
   #try(): void {
     const { cluster, head, retry } = this.#plan;
     const choice = cluster.choose(this.#context, this.#tries.avoid, retry.otherLocalities);
-    if (choice.kind === "none") return this.#fail(NO_HEALTHY_UPSTREAM, "");
-    const { endpoint, setCookie } = choice;
-    this.endpoint = endpoint;
-    this.setCookie = setCookie;
+    if (choice.kind === "none") {
+      this.#fail(NO_HEALTHY_UPSTREAM, "");
+      return;
+    }
+    this.endpoint = choice.endpoint;
+    this.setCookie = choice.setCookie;
     this.#tries.count++;
     if (retry.retries > 0) head.headers.set("x-envoy-attempt-count", String(this.attempts));
     const nowMs = this.#deps.clock.monotonicMs();
-    const attempt = new Attempt(this, cluster, endpoint, head, this.#exchange.requestEnded, nowMs);
+    const attempt = new Attempt(this, cluster, choice.endpoint, head, this.#exchange.requestEnded, nowMs);
     this.#attempt = attempt;
     const perTryMs = retry.perTryTimeoutMs;
     if (perTryMs !== undefined) this.#limits.start("try", perTryMs, () => this.#tryTimedOut(attempt));

@@ -23,7 +23,7 @@ import { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
 import { HeldBytes } from "./held-body.ts";
 import { createHttpProxy } from "./http-proxy.ts";
-import type { RequestRecord } from "./request-record.ts";
+import type { RequestRecord, RequestTracer } from "./request-record.ts";
 
 export class FakeExchange implements ServerExchange {
   readonly request: RequestHead;
@@ -182,6 +182,7 @@ export interface BenchOptions {
   readonly bounds?: ConstructorParameters<typeof ConnectionLimits>[0];
   readonly connectTimeoutMs?: number;
   readonly maxHeldBytes?: number;
+  readonly tracer?: RequestTracer;
   /** Called before an endpoint is chosen; may throw. */
   readonly onChoose?: () => void;
 }
@@ -200,7 +201,12 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
         ? ({ kind: "failed", timedOut: false, detail: `connect to ${uid}: refused` } as const)
         : ({ kind: "open", connection: fakeConnection(owner, uid, tries) } as const);
     const pool = new EndpointPool(
-      { connectTimeoutMs: given.connectTimeoutMs ?? 1000, idleTimeoutMs: 0, maxRequestsPerConnection: 0 },
+      {
+        connectTimeoutMs: given.connectTimeoutMs ?? 1000,
+        idleTimeoutMs: 0,
+        maxRequestsPerConnection: 0,
+        requestsAtOnce: 1,
+      },
       { clock, dial, limits, onInternalError },
     );
     return {
@@ -255,6 +261,7 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
         pathNormalization: "base",
         forwardClientIdentity: true,
         observer: { onComplete: (record) => void records.push(record) },
+        tracer: given.tracer,
       });
       return exchange;
     },

@@ -65,7 +65,13 @@ function setUp(
   }[] = [];
   const errors: unknown[] = [];
   const pool = new EndpointPool(
-    { connectTimeoutMs: 1000, idleTimeoutMs: 60_000, maxRequestsPerConnection: 0, ...given },
+    {
+      connectTimeoutMs: 1000,
+      idleTimeoutMs: 60_000,
+      maxRequestsPerConnection: 0,
+      requestsAtOnce: 1,
+      ...given,
+    },
     {
       clock,
       limits,
@@ -280,4 +286,81 @@ test("EndpointPool: a removed endpoint ends idle connections, fails who waits, a
   assert.equal(opened[0]?.closed, true);
   assert.equal(pool.wait(waiter().waiting), false);
   assert.equal(pool.isEmpty, true);
+});
+
+test("EndpointPool: a connection that has closed and not said so yet is not given away", async () => {
+  const { pool, dials, opened } = setUp();
+  pool.wait(waiter().waiting);
+  await dials[0]?.open();
+  opened[0]?.finish();
+  assert.ok(opened[0]);
+  opened[0].capacity = 0;
+  assert.equal(pool.take(), undefined);
+});
+
+test("EndpointPool: a request that could not be sent leaves its connection to the next", async () => {
+  const { pool, dials, opened } = setUp();
+  pool.wait(waiter().waiting);
+  await dials[0]?.open();
+  opened[0]?.finish();
+  const connection = pool.take();
+  assert.ok(connection);
+  pool.sent(connection);
+  assert.equal(pool.take(), connection);
+});
+
+test("EndpointPool: an idle connection is closed within its time, one of many streams not while it is used", async () => {
+  const { pool, dials, opened, clock } = setUp({ idleTimeoutMs: 1000 });
+  pool.wait(waiter().waiting);
+  await dials[0]?.open(100);
+  const use = (): void => {
+    const connection = pool.take() as Connection | undefined;
+    assert.ok(connection, "still there");
+    connection.send();
+    // A connection that has always had room tells of none that became free.
+    connection.capacity++;
+    connection.active--;
+  };
+  if (opened[0] !== undefined) opened[0].active = 0;
+  for (let time = 0; time < 20; time++) {
+    clock.advance(240);
+    use();
+  }
+  clock.advance(1000);
+  assert.equal(opened[0]?.closed, true);
+  assert.equal(clock.pending, 0);
+});
+
+test("EndpointPool: who waits for HTTP/2 shares a dial, and dials again when the server takes fewer", async () => {
+  const { pool, dials } = setUp({ requestsAtOnce: 100 });
+  const waiters = Array.from({ length: 50 }, () => waiter());
+  for (const { waiting } of waiters) pool.wait(waiting);
+  assert.equal(dials.length, 1);
+  await dials[0]?.open(10);
+  assert.equal(dials.length, 2);
+  await dials[1]?.open(100);
+  assert.ok(waiters.every(({ got }) => got.length === 1));
+});
+
+test("EndpointPool: a retired one serves who still comes, and keeps no connection", async () => {
+  const { pool, dials, opened, limits, clock } = setUp();
+  pool.wait(waiter().waiting);
+  await dials[0]?.open();
+  opened[0]?.finish();
+  pool.wait(waiter().waiting);
+  pool.retire();
+  assert.equal(opened[0]?.closed, true);
+  const served = async (index: number): Promise<void> => {
+    await dials[index]?.open();
+    const connection = opened[index];
+    assert.equal(connection?.active, 1);
+    pool.sent(connection);
+    connection.finish();
+    assert.equal(connection.closed, true);
+  };
+  await served(1);
+  pool.wait(waiter().waiting);
+  await served(2);
+  assert.equal(pool.isEmpty, true);
+  assert.deepEqual([limits.pending, clock.pending], [0, 0]);
 });

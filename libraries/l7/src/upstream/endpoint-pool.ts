@@ -27,6 +27,8 @@ export interface EndpointPoolOptions {
   readonly idleTimeoutMs: number;
   /** Zero: unlimited. */
   readonly maxRequestsPerConnection: number;
+  /** How many who wait one dial is made for: 1 with HTTP/1.1, what servers commonly take at once with HTTP/2. */
+  readonly requestsAtOnce: number;
   /** Absent: until it breaks. */
   readonly maxConnectionDurationMs?: number;
 }
@@ -42,10 +44,15 @@ export interface EndpointPoolDeps {
 /** What is known of one connection beside itself. */
 interface Held {
   requests: number;
+  /** As of the last sweep: a connection with many streams does not say when the last of them ends. */
+  requestsSwept: number;
   idleSinceMs: number;
   draining: boolean;
   readonly lifetime: Timer | undefined;
 }
+
+/** Idle connections are looked at so many times within their time, and closed by the last: the server may know the same time. */
+const SWEEPS_PER_TIMEOUT = 4;
 
 export class EndpointPool implements ClientConnectionOwner {
   readonly #options: EndpointPoolOptions;
@@ -56,6 +63,9 @@ export class EndpointPool implements ClientConnectionOwner {
   readonly #waiters = new Set<ConnectionWaiter>();
   readonly #dials = new Set<AbortController>();
   #sweep: Timer | undefined;
+  #sweptMs = 0;
+  /** The cluster is not configured any more. */
+  #retired = false;
   #closed = false;
 
   constructor(options: EndpointPoolOptions, deps: EndpointPoolDeps) {
@@ -74,13 +84,20 @@ export class EndpointPool implements ClientConnectionOwner {
 
   /** A connection that takes a request now; the caller sends it within the same turn. */
   take(): ClientConnection | undefined {
-    const connection = this.#ready.at(-1);
-    if (connection === undefined) return undefined;
-    const held = this.#held.get(connection);
-    if (held === undefined) return undefined;
+    const ready = this.#ready;
+    for (let connection = ready.at(-1); connection !== undefined; connection = ready.at(-1)) {
+      const held = this.#held.get(connection);
+      if (held !== undefined && connection.capacity > 0) return this.#use(connection, held);
+      // It closed within this turn, and is about to say so.
+      ready.pop();
+    }
+    return undefined;
+  }
+
+  #use(connection: ClientConnection, held: Held): ClientConnection {
     held.requests++;
-    const { maxRequestsPerConnection } = this.#options;
-    const isLast = maxRequestsPerConnection > 0 && held.requests >= maxRequestsPerConnection;
+    const { maxRequestsPerConnection: most } = this.#options;
+    const isLast = this.#retired || (most > 0 && held.requests >= most);
     if (isLast || connection.capacity <= 1) this.#ready.pop();
     // Only after the request was sent does draining wait for it.
     if (isLast) held.draining = true;
@@ -89,7 +106,11 @@ export class EndpointPool implements ClientConnectionOwner {
 
   /** Called by the sender once the request is on a connection that {@link take} gave. */
   sent(connection: ClientConnection): void {
-    if (this.#held.get(connection)?.draining === true) connection.drain();
+    const held = this.#held.get(connection);
+    if (held?.draining === true) connection.drain();
+    // A request that could not be sent left its place to others.
+    else if (held !== undefined && connection.capacity > 0 && !this.#ready.includes(connection))
+      this.#ready.push(connection);
   }
 
   /** Waits for a connection. False: the cluster's bound on waiting requests is reached, and nothing was queued. */
@@ -105,9 +126,17 @@ export class EndpointPool implements ClientConnectionOwner {
     if (this.#waiters.delete(waiter)) this.#deps.limits.releasePending();
   }
 
-  /** No new requests; running ones end as they do. */
+  /** Keeps no connection from now on; requests that still come get one for each. */
+  retire(): void {
+    this.#retired = true;
+    this.#sweep?.cancel();
+    for (const connection of [...this.#held.keys()]) connection.drain();
+  }
+
+  /** The endpoint is gone: no new requests, and running ones end as they do. */
   drain(): void {
     this.#closed = true;
+    this.#retired = true;
     this.#sweep?.cancel();
     this.#ready.length = 0;
     for (const dial of this.#dials) dial.abort();
@@ -121,8 +150,11 @@ export class EndpointPool implements ClientConnectionOwner {
     if (!this.#ready.includes(connection)) this.#ready.push(connection);
     this.#serveWaiters();
     if (connection.active > 0) return;
+    if (this.#retired) {
+      connection.drain();
+      return;
+    }
     held.idleSinceMs = this.#deps.clock.monotonicMs();
-    this.#scheduleSweep();
   }
 
   onDraining(connection: ClientConnection): void {
@@ -159,7 +191,7 @@ export class EndpointPool implements ClientConnectionOwner {
   /** Who waits for a connection that will not come free dials one, as far as the cluster permits. */
   #dialForWaiters(): void {
     if (this.#closed) return;
-    while (this.#dials.size < this.#waiters.size) {
+    while (this.#dials.size * this.#options.requestsAtOnce < this.#waiters.size) {
       // Without any connection of its own this endpoint's requests would wait for what other endpoints may never give back.
       const isOnly = this.#held.size + this.#dials.size === 0;
       if (!this.#deps.limits.takeConnection(isOnly)) return;
@@ -216,8 +248,12 @@ export class EndpointPool implements ClientConnectionOwner {
             this.onDraining(connection);
             connection.drain();
           });
-    this.#held.set(connection, { requests: 0, idleSinceMs: clock.monotonicMs(), draining: false, lifetime });
+    const idleSinceMs = clock.monotonicMs();
+    this.#held.set(connection, { requests: 0, requestsSwept: 0, idleSinceMs, draining: false, lifetime });
     if (connection.capacity > 0) this.onCapacity(connection);
+    this.#scheduleSweep();
+    // It may take fewer at once than was hoped.
+    this.#dialForWaiters();
   }
 
   /** One failed dial fails all who wait, as in Envoy: each decides on its own whether to try elsewhere. */
@@ -230,16 +266,26 @@ export class EndpointPool implements ClientConnectionOwner {
 
   #scheduleSweep(): void {
     const { idleTimeoutMs } = this.#options;
-    if (idleTimeoutMs === 0 || this.#sweep !== undefined || this.#closed) return;
-    this.#sweep = this.#deps.clock.after(idleTimeoutMs, () => {
+    if (idleTimeoutMs === 0 || this.#sweep !== undefined || this.#retired) return;
+    this.#sweep = this.#deps.clock.after(idleTimeoutMs / SWEEPS_PER_TIMEOUT, () => {
       this.#sweep = undefined;
-      const nowMs = this.#deps.clock.monotonicMs();
-      for (const [connection, held] of this.#held) {
-        if (connection.active > 0 || nowMs - held.idleSinceMs < idleTimeoutMs) continue;
-        this.#unready(connection);
-        connection.drain();
-      }
+      this.#closeIdle(idleTimeoutMs - idleTimeoutMs / SWEEPS_PER_TIMEOUT);
       if (this.#held.size > 0) this.#scheduleSweep();
     });
+  }
+
+  /** Those that would have been idle for too long before the next sweep. */
+  #closeIdle(sinceMs: number): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const [connection, held] of this.#held) {
+      if (connection.active > 0) held.idleSinceMs = nowMs;
+      else if (held.requests !== held.requestsSwept)
+        held.idleSinceMs = Math.max(held.idleSinceMs, this.#sweptMs);
+      held.requestsSwept = held.requests;
+      if (nowMs - held.idleSinceMs <= sinceMs) continue;
+      this.#unready(connection);
+      connection.drain();
+    }
+    this.#sweptMs = nowMs;
   }
 }

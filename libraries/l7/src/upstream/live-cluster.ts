@@ -43,6 +43,8 @@ export interface LiveClusterDeps {
 
 /** Addresses of passthrough traffic that keep connections; the one that was not used for longest goes. */
 const MAX_PASSTHROUGH_ENDPOINTS = 1024;
+/** What an HTTP/2 server should take at once at least (RFC 9113 §6.5.2); known for sure only when it is connected. */
+const HOPED_STREAMS = 100;
 const NO_LABELS: Labels = {};
 const NONE: EndpointChoice = { kind: "none" };
 const NOBODY: ReadonlySet<string> = new Set();
@@ -54,6 +56,7 @@ export class LiveCluster implements UpstreamCluster {
   readonly #detector: OutlierDetector | undefined;
   readonly #usesLabels: boolean;
   readonly #http2Options: Http2ConnectionOptions;
+  readonly #hopedStreams: number;
   #states = new Map<string, EndpointState>();
   #endpoints: readonly LiveEndpoint[] = [];
   #preference: LoadBalancing | undefined;
@@ -61,6 +64,7 @@ export class LiveCluster implements UpstreamCluster {
   /** What the endpoints were made from. */
   #madeFrom: { readonly service: unknown; readonly endpoints: unknown; readonly labels: unknown } | undefined;
   #sweep: Timer | undefined;
+  #isRetired = false;
 
   constructor(config: Cluster, deps: LiveClusterDeps) {
     this.config = config;
@@ -68,6 +72,7 @@ export class LiveCluster implements UpstreamCluster {
     this.limits = new ConnectionLimits(config.connectionPool);
     this.#usesLabels = config.subset !== undefined || config.locality?.kind === "failover";
     this.#http2Options = http2OptionsOf(config.connectionPool);
+    this.#hopedStreams = Math.min(HOPED_STREAMS, this.#http2Options.maxStreams);
     const { outlierDetection } = config;
     if (outlierDetection === undefined) return;
     this.#detector = new OutlierDetector(outlierDetection);
@@ -125,12 +130,11 @@ export class LiveCluster implements UpstreamCluster {
     return this.#deps.dial(endpoint, this.config, "tcp", signal);
   }
 
-  /** No new requests; running ones end as they do. */
+  /** The cluster is used no more. Who still has it from before is served, but no connection is kept. */
   drain(): void {
+    this.#isRetired = true;
     this.#sweep?.cancel();
-    for (const state of this.#states.values()) state.drain();
-    this.#states.clear();
-    this.#endpoints = [];
+    for (const state of this.#states.values()) state.retire();
   }
 
   /** The mesh is looked at when a request comes: a change costs nothing to the clusters that nobody asks for. */
@@ -156,7 +160,7 @@ export class LiveCluster implements UpstreamCluster {
     for (const member of members) {
       // A workload that moved is another place to connect to.
       const place = `${member.uid} ${member.ip}:${member.port}`;
-      const state = this.#states.get(place) ?? new EndpointState(nowMs, this.#poolsOf(member));
+      const state = this.#states.get(place) ?? this.#newState(nowMs, member);
       states.set(place, state);
       endpoints.push(new LiveEndpoint(member.uid, member, this.config.protocol, state));
     }
@@ -171,7 +175,7 @@ export class LiveCluster implements UpstreamCluster {
     const uid = `${destination.ip}:${destination.port}`;
     const known = this.#states.get(uid);
     const address = { ip: destination.ip, port: destination.port, workload: undefined };
-    const state = known ?? new EndpointState(this.#deps.clock.monotonicMs(), this.#poolsOf(address));
+    const state = known ?? this.#newState(this.#deps.clock.monotonicMs(), address);
     this.#states.delete(uid);
     this.#states.set(uid, state);
     if (this.#states.size > MAX_PASSTHROUGH_ENDPOINTS) this.#forgetOldest();
@@ -186,6 +190,12 @@ export class LiveCluster implements UpstreamCluster {
     this.#states.delete(oldest[0]);
   }
 
+  #newState(nowMs: number, address: ConstructorParameters<typeof LiveEndpoint>[1]): EndpointState {
+    const state = new EndpointState(nowMs, this.#poolsOf(address));
+    if (this.#isRetired) state.retire();
+    return state;
+  }
+
   #poolsOf(
     address: ConstructorParameters<typeof LiveEndpoint>[1],
   ): (version: "HTTP/1.1" | "HTTP/2") => EndpointPool {
@@ -198,6 +208,7 @@ export class LiveCluster implements UpstreamCluster {
           connectTimeoutMs,
           idleTimeoutMs: httpIdleTimeoutMs,
           maxRequestsPerConnection,
+          requestsAtOnce: version === "HTTP/1.1" ? 1 : this.#hopedStreams,
           ...(maxConnectionDurationMs !== undefined && { maxConnectionDurationMs }),
         },
         {

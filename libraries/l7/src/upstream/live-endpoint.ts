@@ -36,6 +36,7 @@ export class EndpointState {
   readonly #newPool: (version: "HTTP/1.1" | "HTTP/2") => EndpointPool;
   #http1: EndpointPool | undefined;
   #http2: EndpointPool | undefined;
+  #isRetired = false;
 
   constructor(sinceMs: number, newPool: (version: "HTTP/1.1" | "HTTP/2") => EndpointPool) {
     this.sinceMs = sinceMs;
@@ -44,15 +45,28 @@ export class EndpointState {
 
   pool(version: "HTTP/1.1" | "HTTP/2"): EndpointPool {
     if (version === "HTTP/2") {
-      this.#http2 ??= this.#newPool("HTTP/2");
+      this.#http2 ??= this.#make("HTTP/2");
       return this.#http2;
     }
-    this.#http1 ??= this.#newPool("HTTP/1.1");
+    this.#http1 ??= this.#make("HTTP/1.1");
     return this.#http1;
+  }
+
+  #make(version: "HTTP/1.1" | "HTTP/2"): EndpointPool {
+    const pool = this.#newPool(version);
+    if (this.#isRetired) pool.retire();
+    return pool;
   }
 
   get connections(): number {
     return (this.#http1?.connections ?? 0) + (this.#http2?.connections ?? 0);
+  }
+
+  /** Keeps no connection from now on. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#http1?.retire();
+    this.#http2?.retire();
   }
 
   drain(): void {
