@@ -118,6 +118,12 @@ test("service: ports, addresses, families; UDP and ExternalName are not the mesh
   assert.deepEqual(serviceFacts({ metadata, spec: { clusterIP: "None" } })?.vips, []);
 });
 
+test("a demand for a waypoint is taken as it is written, of a Service and of a Namespace", () => {
+  const annotations = { "meltemi.io/waypoint-required": "yes" };
+  assert.deepEqual(serviceFacts({ metadata: { ...metadata, annotations } })?.waypoint, { required: "yes" });
+  assert.deepEqual(namespaceFacts({ metadata: { name: "n", annotations } }).waypoint, { required: "yes" });
+});
+
 test("slices of the controller, of nobody and of names are left out", () => {
   const slice = (labels: Record<string, string>, addressType = "IPv4") =>
     endpointSliceFacts({

@@ -145,4 +145,8 @@ test("what is broken is counted by reason, and told once for all objects that it
     waypointBindings: { upserts: upserts(bound, 19), removedNames: ["Service/ns/svc-19"] },
   });
   assert.equal(counted("WaypointIsNotReady"), "0");
+  const demanded: BindingReport = { ...bound, binding: undefined, demand: { by: "Namespace" } };
+  broken.onCompiled({ waypointBindings: { upserts: upserts(demanded, 2), removedNames: [] } });
+  assert.match(lines.at(-1) ?? "", /required and none is asked for.*count=2/);
+  assert.equal(counted("RequiredWaypointNotAskedFor"), "2");
 });
