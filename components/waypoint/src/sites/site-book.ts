@@ -50,7 +50,7 @@ export function createSiteBook(deps: SiteDeps & { readonly clock: Clock }): Site
   return {
     update(world) {
       if (seen?.served === world.served && seen.settings === world.settings) return;
-      seen = world;
+      seen = { served: world.served, settings: world.settings };
       const next = nextSites(sites, world, deps);
       const left = unused(sites, next);
       sites = next;

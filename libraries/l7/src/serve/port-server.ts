@@ -60,6 +60,8 @@ class Server implements PortServer {
   readonly #http1: ReturnType<typeof createHttp1Server>;
   readonly #http2: ReturnType<typeof createHttp2Server>;
   readonly #open = new Set<HttpClient>();
+  /** Of clients that have not said anything yet. */
+  readonly #silent = new Set<ByteChannel>();
   #draining: AbortController | undefined;
 
   constructor(options: PortServerOptions, deps: PortServerDeps) {
@@ -75,7 +77,7 @@ class Server implements PortServer {
   }
 
   serve(channel: ByteChannel, facts: ClientConnectionFacts, site: () => PortSite | undefined): void {
-    const now = site();
+    const now = this.#draining === undefined ? site() : undefined;
     if (now === undefined) {
       channel.abort("other-side-failed");
       return;
@@ -88,11 +90,15 @@ class Server implements PortServer {
     const { clock } = this.#deps;
     // What a port declares does not tell HTTP/1 from HTTP/2, nor the name in a TLS hello: both are read.
     const timeoutMs = now.protocol === "http" ? 0 : this.#options.sniffTimeoutMs;
+    this.#silent.add(channel);
     sniffChannel(
       channel,
       {
-        onSniffed: (result, sniffed) => this.#serveSniffed(result, sniffed, facts, site, now),
-        onGone: () => undefined,
+        onSniffed: (result, sniffed) => {
+          this.#silent.delete(channel);
+          this.#serveSniffed(result, sniffed, facts, site, now);
+        },
+        onGone: () => void this.#silent.delete(channel),
       },
       { timeoutMs },
       { clock },
@@ -138,6 +144,9 @@ class Server implements PortServer {
 
   async drain(deadlineMs: number): Promise<number> {
     this.#draining ??= new AbortController();
+    // As an idle connection that is kept open: nothing of a request has come.
+    for (const channel of this.#silent) channel.abort("drain");
+    this.#silent.clear();
     for (const client of this.#open) client.connection?.drain();
     if (this.#open.size > 0)
       await delay(this.#deps.clock, deadlineMs, this.#draining.signal).catch(() => undefined);
