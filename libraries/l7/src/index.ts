@@ -35,12 +35,12 @@ export { compileTcpRoutes, type TcpRouteTable } from "./tcp/tcp-routes.ts";
 export type { ClientConnectionFacts, LiveTcp, TcpObserver, TcpRecord, TcpSite } from "./tcp/tcp-site.ts";
 export {
   createTelemetry,
-  type PostSpans,
   type ServiceTelemetry,
   type Telemetry,
   type TelemetryDeps,
 } from "./telemetry/telemetry.ts";
 export type { TelemetryNode } from "./telemetry/telemetry-node.ts";
+export type { PostSpans } from "./telemetry/tracing/tracing.ts";
 export { RegexCache } from "./text/regex.ts";
 export type { DialFailure } from "./upstream/endpoint-pool.ts";
 export { LiveCluster, type LiveClusterDeps, type MeshView } from "./upstream/live-cluster.ts";

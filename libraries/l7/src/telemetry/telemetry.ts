@@ -12,7 +12,7 @@ import { createMetricFamilies, SWEEP_INTERVAL_MS } from "./metrics/metric-famili
 import { RequestMeter } from "./metrics/request-meter.ts";
 import { TcpMeter } from "./metrics/tcp-meter.ts";
 import type { TelemetryNode } from "./telemetry-node.ts";
-import { Tracing } from "./tracing/tracing.ts";
+import { type PostSpans, Tracing } from "./tracing/tracing.ts";
 
 /** How often what flows on live connections is counted (Istio's `reportingInterval`). */
 const TCP_FLUSH_INTERVAL_MS = 5000;
@@ -24,16 +24,9 @@ export interface TelemetryDeps {
   readonly random: () => number;
   /** Takes whole lines, newline included, in the order of requests' ends; must not throw, and buffers or drops at a bound of its own. */
   readonly writeAccessLog: (line: string) => void;
-  /** Posts spans to a cluster of the waypoint's settings. */
   readonly postSpans: PostSpans;
   readonly node: TelemetryNode;
 }
-
-/**
- * Sends one batch, which is JSON (`content-type: application/json`). Resolves with the status of the answer, and rejects when there
- * was none within a time limit of its own: then the batch is lost.
- */
-export type PostSpans = (cluster: string, path: string, body: string) => Promise<number>;
 
 export interface Telemetry {
   /** The same settings object gives the same observers: compiled once. */

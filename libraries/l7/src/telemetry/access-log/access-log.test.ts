@@ -142,6 +142,13 @@ const operators: readonly {
     given: { context: requestContext({ metadata: new Map([["jwt", { payload: { sub: "me" } }]]) }) },
   },
   { format: "%UPSTREAM_TLS_VERSION%", want: "-" },
+  {
+    format: "%TRACE_ID%",
+    want: "4bf92f3577b34da6a3ce929d0e0e4736",
+    given: {
+      context: requestContext({}, ["traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]),
+    },
+  },
 ];
 for (const { format, want, given } of operators)
   test(`format ${JSON.stringify(format)}`, () => assert.equal(line(format, requestRecord(given)), want));

@@ -5,6 +5,7 @@ import type { TcpRecord } from "../../tcp/tcp-site.ts";
 import { compileExpression } from "../attributes/expression.ts";
 import { REQUEST_ATTRIBUTES } from "../attributes/request-attributes.ts";
 import { TCP_ATTRIBUTES } from "../attributes/tcp-attributes.ts";
+import { readTrace } from "../tracing/propagation.ts";
 import { ADDRESS_OPERATORS } from "./address-operators.ts";
 import { grpcStatusText } from "./grpc-status-text.ts";
 import { alternatives, requestHeader, responseHeader, responseTrailer } from "./header-operators.ts";
@@ -51,6 +52,7 @@ const PLAIN: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ["DURATION", shared(({ durationMs }) => Math.floor(durationMs))],
   ["ROUTE_NAME", httpOnly(({ routeName }) => routeName || undefined)],
   ["UPSTREAM_REQUEST_ATTEMPT_COUNT", httpOnly(({ attempts }) => attempts)],
+  ["TRACE_ID", httpOnly(({ context }) => readTrace(context.request.headers).parent?.traceId)],
   ["STREAM_ID", httpOnly(({ context }) => context.request.headers.get("x-request-id"))],
   ...ADDRESS_OPERATORS,
 ]);
@@ -85,7 +87,6 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   "REQUEST_DURATION",
   "REQUEST_TX_DURATION",
   "RESPONSE_TX_DURATION",
-  "TRACE_ID",
 ]);
 
 /** `hostname`: of the waypoint. */

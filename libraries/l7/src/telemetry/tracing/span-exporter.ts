@@ -34,11 +34,14 @@ export class SpanExporter {
     this.#deps = deps;
   }
 
+  /** Asked before a span is written, which is the dear part. False: one was dropped. */
+  takesOne(): boolean {
+    if (!this.#closed && this.#queue.length < MAX_QUEUED_SPANS) return true;
+    this.#drop(this.#closed ? "shutdown" : "queue_full", 1);
+    return false;
+  }
+
   add(span: string): void {
-    if (this.#closed || this.#queue.length >= MAX_QUEUED_SPANS) {
-      this.#drop(this.#closed ? "shutdown" : "queue_full", 1);
-      return;
-    }
     this.#queue.push(span);
     if (this.#queue.length >= MAX_BATCH_SPANS) this.#send();
     else this.#schedule();

@@ -6,6 +6,7 @@ import type { RequestRecord, RequestSpan, RequestTracer } from "../../proxy/requ
 import type { RequestContext } from "../../request-context.ts";
 import { type IncomingTrace, type OwnSpan, readTrace, writeTrace } from "./propagation.ts";
 import type { SpanEncoding } from "./span-encoding.ts";
+import type { SpanExporter } from "./span-exporter.ts";
 import { customTags, isError, requestTags, type Tag, workloadTags } from "./span-tags.ts";
 
 export interface TracerDeps {
@@ -13,7 +14,7 @@ export interface TracerDeps {
   readonly encoding: SpanEncoding;
   /** Written already; the same for every span. */
   readonly nodeTags: string;
-  readonly emit: (span: string) => void;
+  readonly exporter: Pick<SpanExporter, "takesOne" | "add">;
 }
 
 export function createTracer(settings: TracingSettings, deps: TracerDeps): RequestTracer {
@@ -50,8 +51,9 @@ class Tracer implements RequestTracer {
   }
 
   #end(span: OwnSpan, { traceState }: IncomingTrace, record: RequestRecord): void {
-    const { encoding, emit } = this.#deps;
-    emit(
+    const { encoding, exporter } = this.#deps;
+    if (!exporter.takesOne()) return;
+    exporter.add(
       encoding.span({
         ...span,
         name: spanName(record),
@@ -97,12 +99,17 @@ function spanName({ context, service }: RequestRecord): string {
   return `${service?.hostname ?? ip}:${port}/*`;
 }
 
-/** Not all zeros, which means that there is none. */
+/** Of each byte; `toString(16)` of numbers beyond 31 bits takes ten times as long. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** `digits`: a multiple of eight. Never all zeros, which would mean that there is none. */
 function randomHex(random: () => number, digits: number): string {
   let text = "";
-  while (text.length < digits)
-    text += Math.floor(random() * 2 ** 32)
-      .toString(16)
-      .padStart(8, "0");
-  return /[^0]/.test(text) ? text : `${text.slice(1)}1`;
+  let any = 0;
+  while (text.length < digits) {
+    const bits = Math.floor(random() * 2 ** 32);
+    any |= bits;
+    text += `${HEX[bits >>> 24]}${HEX[(bits >>> 16) & 0xff]}${HEX[(bits >>> 8) & 0xff]}${HEX[bits & 0xff]}`;
+  }
+  return any === 0 ? `${text.slice(1)}1` : text;
 }

@@ -14,9 +14,15 @@ export interface TracingDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly postSpans: (cluster: string, path: string, body: string) => Promise<number>;
+  readonly postSpans: PostSpans;
   readonly node: TelemetryNode;
 }
+
+/**
+ * Sends one batch, which is JSON (`content-type: application/json`), to a cluster of the waypoint's settings. Resolves with the status
+ * of the answer, and rejects when there was none within a time limit of its own: then the batch is lost.
+ */
+export type PostSpans = (cluster: string, path: string, body: string) => Promise<number>;
 
 type Collector = NonNullable<TracingSettings["collector"]>;
 
@@ -56,7 +62,7 @@ export class Tracing {
       random: this.#deps.random,
       encoding,
       nodeTags: tags,
-      emit: (span) => exporter.add(span),
+      exporter,
     });
   }
 
