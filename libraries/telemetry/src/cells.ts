@@ -55,23 +55,22 @@ export class HistogramCell implements Histogram {
   }
 }
 
-/** `labelText`: `a="b",c="d"`, without braces; empty when there is no label. */
-export function appendScalar(lines: string[], name: string, labelText: string, value: number): void {
-  lines.push(`${name}${braces(labelText)} ${numberText(value)}`);
+/** One line. `labelText`: `a="b",c="d"`, without braces; empty when there is no label. */
+export function scalarSample(name: string, labelText: string, value: number): string {
+  return `${name}${braces(labelText)} ${numberText(value)}\n`;
 }
 
-export function appendHistogram(lines: string[], name: string, labelText: string, cell: HistogramCell): void {
-  lines.push(
-    `${name}_sum${braces(labelText)} ${numberText(cell.sum)}`,
-    `${name}_count${braces(labelText)} ${cell.count}`,
-  );
+export function histogramSamples(name: string, labelText: string, cell: HistogramCell): string {
+  const labels = braces(labelText);
+  let text = `${name}_sum${labels} ${numberText(cell.sum)}\n${name}_count${labels} ${cell.count}\n`;
   const open = `${name}_bucket{${labelText === "" ? "" : `${labelText},`}le="`;
   let total = 0;
   for (const [index, count] of cell.counts.entries()) {
     total += count;
     const bound = cell.bounds[index];
-    lines.push(`${open}${bound === undefined ? "+Inf" : boundText(bound)}"} ${total}`);
+    text += `${open}${bound === undefined ? "+Inf" : boundText(bound)}"} ${total}\n`;
   }
+  return text;
 }
 
 function braces(labelText: string): string {

@@ -6,14 +6,14 @@
 
 import { MeshError } from "@meltemi/runtime";
 import {
-  appendHistogram,
-  appendScalar,
   type Counter,
   CounterCell,
   type Gauge,
   GaugeCell,
   type Histogram,
   HistogramCell,
+  histogramSamples,
+  scalarSample,
 } from "./cells.ts";
 import { counterName, helpText } from "./family-text.ts";
 import { isLabelName, labelText } from "./label-text.ts";
@@ -49,8 +49,8 @@ export interface ReadableFamily {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  /** Appends the samples of every label set to `lines`. */
-  appendSamples(lines: string[]): void;
+  /** The samples of one label set after another: whole lines, each with its newline. */
+  samples(): Iterable<string>;
 }
 
 interface Series<C> {
@@ -169,9 +169,9 @@ function scalarFamily<L extends string, C extends { readonly value: number }>(
     help: helpText(options),
     labels: (values = {} as LabelValues<L>) => table.cell(values),
     remove: (values) => table.remove(values),
-    appendSamples(lines) {
+    *samples() {
       for (const { labelText, cell } of table.all())
-        appendScalar(lines, `${name}${suffix}`, labelText, cell.value);
+        yield scalarSample(`${name}${suffix}`, labelText, cell.value);
     },
   };
 }
@@ -188,8 +188,8 @@ export function createHistogramFamily<L extends string>(
     help: helpText(options),
     labels: (values = {} as LabelValues<L>) => table.cell(values),
     remove: (values) => table.remove(values),
-    appendSamples(lines) {
-      for (const { labelText, cell } of table.all()) appendHistogram(lines, options.name, labelText, cell);
+    *samples() {
+      for (const { labelText, cell } of table.all()) yield histogramSamples(options.name, labelText, cell);
     },
   };
 }

@@ -19,6 +19,12 @@ export interface Exposition {
   readonly body: string;
 }
 
+export interface ExpositionPieces {
+  readonly contentType: string;
+  /** To be gone through once. */
+  readonly pieces: Iterable<string>;
+}
+
 export interface Registry {
   counter<L extends string = never>(options: MetricOptions<L>): Family<L, Counter>;
   gauge<L extends string = never>(options: MetricOptions<L>): Family<L, Gauge>;
@@ -32,6 +38,11 @@ export interface Registry {
   onCollect(collect: () => void): void;
   /** Text of all families that have samples. `accept` is the request's Accept header; it chooses only the content type. */
   exposition(accept: string | undefined): Exposition;
+  /**
+   * The same text in pieces, each made when it is taken: a proxy with a thousand series of requests has 60 MB of it, which would hold
+   * up its traffic for a tenth of a second. What is counted in between stands in later pieces.
+   */
+  expositionPieces(accept: string | undefined): ExpositionPieces;
 }
 
 export function createRegistry(): Registry {
@@ -63,7 +74,14 @@ export function createRegistry(): Registry {
     onCollect: (collect) => collectors.push(collect),
     exposition(accept) {
       for (const collect of collectors) collect();
-      return { contentType: metricsContentType(accept), body: encodeFamilies(families.values()) };
+      return {
+        contentType: metricsContentType(accept),
+        body: [...encodeFamilies(families.values())].join(""),
+      };
+    },
+    expositionPieces(accept) {
+      for (const collect of collectors) collect();
+      return { contentType: metricsContentType(accept), pieces: encodeFamilies(families.values()) };
     },
   };
 }
@@ -82,18 +100,24 @@ export function metricsContentType(accept: string | undefined): string {
     : "text/plain; charset=utf-8";
 }
 
-function encodeFamilies(families: Iterable<ReadableFamily>): string {
-  const lines: string[] = [];
+/** About a tenth of a millisecond of work, and as much as a socket takes at once. */
+const PIECE_LENGTH = 64 * 1024;
+
+function* encodeFamilies(families: Iterable<ReadableFamily>): Generator<string> {
+  let piece = "";
   for (const family of families) {
-    const samples: string[] = [];
-    family.appendSamples(samples);
-    if (samples.length === 0) continue;
-    lines.push(`# HELP ${family.name} ${escapeHelp(family.help)}`, `# TYPE ${family.name} ${family.type}`);
-    // A loop, not a spread: a family may hold more samples than a call takes arguments.
-    for (const sample of samples) lines.push(sample);
+    let isFirst = true;
+    for (const samples of family.samples()) {
+      if (isFirst)
+        piece += `# HELP ${family.name} ${escapeHelp(family.help)}\n# TYPE ${family.name} ${family.type}\n`;
+      isFirst = false;
+      piece += samples;
+      if (piece.length < PIECE_LENGTH) continue;
+      yield piece;
+      piece = "";
+    }
   }
-  lines.push("# EOF", "");
-  return lines.join("\n");
+  yield `${piece}# EOF\n`;
 }
 
 function escapeHelp(help: string): string {

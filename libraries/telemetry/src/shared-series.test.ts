@@ -70,3 +70,20 @@ test("a label set lives as long as any of its cells is counted into", () => {
 test("what stands in a label cannot end it", () => {
   assert.equal(labelText("path", 'a"} 1\nevil\\'), 'path="a\\"} 1\\nevil\\\\"');
 });
+
+test("the exposition comes in pieces whose sum is the whole, also while series come and go", () => {
+  const { registry, requests } = group(10_000);
+  for (let at = 0; at < 3000; at++) requests.cell(`a="${at}"`)?.inc();
+  const { pieces, contentType } = registry.expositionPieces("application/openmetrics-text");
+  assert.match(contentType, /openmetrics/);
+  const all = [...pieces];
+  assert.equal(all.join(""), registry.exposition(undefined).body);
+  assert.ok(all.length > 1);
+  assert.ok(all.every((piece) => piece.length < 100_000 && piece.endsWith("\n")));
+  let text = "";
+  for (const piece of registry.expositionPieces(undefined).pieces) {
+    text += piece;
+    requests.cell(`late="${text.length}"`)?.inc();
+  }
+  assert.ok(text.endsWith("# EOF\n"));
+});

@@ -5,12 +5,12 @@
  */
 
 import {
-  appendHistogram,
-  appendScalar,
   type Counter,
   CounterCell,
   type Histogram,
   HistogramCell,
+  histogramSamples,
+  scalarSample,
 } from "./cells.ts";
 import type { FamilyBase, MetricOptions, ReadableFamily } from "./family.ts";
 import { counterName, helpText } from "./family-text.ts";
@@ -82,7 +82,7 @@ export function createSharedSeries(options: SharedSeriesOptions, register: Regis
     given: SharedMetricOptions,
     type: "counter" | "histogram",
     makeCell: () => C,
-    append: (lines: string[], labelText: string, cell: C) => void,
+    text: (labelText: string, cell: C) => string,
   ): SharedFamily<C> => {
     const index = families++;
     return register(given, ({ onOverflow }): ReadableFamily & SharedFamily<C> => ({
@@ -100,10 +100,10 @@ export function createSharedSeries(options: SharedSeriesOptions, register: Regis
         set.cells[index] = cell;
         return cell;
       },
-      appendSamples(lines) {
+      *samples() {
         for (const [labelText, { cells }] of sets) {
           const cell = cells[index];
-          if (cell !== undefined) append(lines, labelText, cell as C);
+          if (cell !== undefined) yield text(labelText, cell as C);
         }
       },
     }));
@@ -116,7 +116,7 @@ export function createSharedSeries(options: SharedSeriesOptions, register: Regis
         given,
         "counter",
         () => new CounterCell(),
-        (lines, labelText, { value }) => appendScalar(lines, sample, labelText, value),
+        (labelText, { value }) => scalarSample(sample, labelText, value),
       );
     },
     histogram(given) {
@@ -124,7 +124,7 @@ export function createSharedSeries(options: SharedSeriesOptions, register: Regis
         given,
         "histogram",
         () => new HistogramCell(given.buckets),
-        (lines, labelText, cell) => appendHistogram(lines, given.name, labelText, cell),
+        (labelText, cell) => histogramSamples(given.name, labelText, cell),
       );
     },
     sweep() {

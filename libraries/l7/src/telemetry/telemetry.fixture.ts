@@ -10,7 +10,7 @@ import type { Caller, RequestContext } from "../request-context.ts";
 import type { TcpRecord } from "../tcp/tcp-site.ts";
 import { createTelemetry, type ServiceTelemetry, type Telemetry } from "./telemetry.ts";
 
-export const CLIENT: Workload = newWorkload({
+const CLIENT: Workload = newWorkload({
   uid: "client-uid",
   name: "productpage-7b9-x2x",
   namespace: "default",
@@ -117,7 +117,7 @@ export function tcpRecord(given: Partial<TcpRecord> = {}): TcpRecord {
   };
 }
 
-export function telemetrySettings(given: Partial<TelemetrySettings> = {}): TelemetrySettings {
+function telemetrySettings(given: Partial<TelemetrySettings> = {}): TelemetrySettings {
   return {
     accessLog: { kind: "off" },
     metrics: [],

@@ -4,7 +4,7 @@ import { type ASTNode, Environment } from "@marcbachmann/cel-js";
 import { describeError } from "@meltemi/runtime";
 import { RegexCache } from "../../text/regex.ts";
 
-export const VARIABLES = [
+const VARIABLES = [
   "request",
   "response",
   "source",
