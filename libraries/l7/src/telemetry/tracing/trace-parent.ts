@@ -12,11 +12,20 @@ export interface TraceParent {
   readonly sampled: boolean | undefined;
 }
 
-const HEX = /^[0-9a-f]+$/;
-const ZEROS = /^0+$/;
+/** Between two places stand lower-case hexadecimal digits alone, at least one; `zeros`: they may all be zero. */
+function isHex(text: string, start: number, end: number, zeros: boolean): boolean {
+  let any = zeros;
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    const isDigit = code >= 0x30 && code <= 0x39;
+    if (!isDigit && !(code >= 0x61 && code <= 0x66)) return false;
+    if (code !== 0x30) any = true;
+  }
+  return any && start < end && end <= text.length;
+}
 
 function isId(text: string, digits: number): boolean {
-  return text.length === digits && HEX.test(text) && !ZEROS.test(text);
+  return text.length === digits && isHex(text, 0, digits, false);
 }
 
 /**
@@ -24,16 +33,18 @@ function isId(text: string, digits: number): boolean {
  * none: then the trace begins anew.
  */
 export function parseTraceparent(text: string): TraceParent | undefined {
-  const version = text.slice(0, 2);
-  if (!HEX.test(version) || version.length !== 2 || version === "ff") return undefined;
-  const isWhole = version === "00" ? text.length === 55 : text.length === 55 || text.charAt(55) === "-";
+  if (!isHex(text, 0, 2, true) || text.startsWith("ff")) return undefined;
+  const isWhole = text.length === 55 || (text.charAt(55) === "-" && !text.startsWith("00"));
   if (!isWhole || text.charAt(2) !== "-" || text.charAt(35) !== "-" || text.charAt(52) !== "-")
     return undefined;
-  const traceId = text.slice(3, 35);
-  const spanId = text.slice(36, 52);
-  const flags = text.slice(53, 55);
-  if (!isId(traceId, 32) || !isId(spanId, 16) || !HEX.test(flags) || flags.length !== 2) return undefined;
-  return { traceId, isShortId: false, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
+  if (!isHex(text, 3, 35, false) || !isHex(text, 36, 52, false) || !isHex(text, 53, 55, true))
+    return undefined;
+  return {
+    traceId: text.slice(3, 35),
+    isShortId: false,
+    spanId: text.slice(36, 52),
+    sampled: (Number.parseInt(text.charAt(54), 16) & 1) === 1,
+  };
 }
 
 export function formatTraceparent(traceId: string, spanId: string, sampled: boolean): string {
