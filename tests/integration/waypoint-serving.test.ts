@@ -210,6 +210,8 @@ test("TLS is begun inside the tunnel; a server of another name is not spoken to"
     scene.serve(servedOf({ clusters: [clusterOf({ tls: { ...tls, subjectAltNames } })] }));
     assert.equal((await fetchHead(entry)).statusCode, status, subjectAltNames.join());
   }
+  scene.serve(servedOf({ clusters: [clusterOf({ tls: { ...tls, caCertificates: "no PEM" } })] }));
+  assert.equal((await fetchHead(entry)).statusCode, 503);
 });
 
 test("PROXY protocol goes before everything else", async () => {

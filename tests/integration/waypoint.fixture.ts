@@ -40,7 +40,7 @@ export const CLIENT: Identity = {
   serviceAccount: "client",
 };
 export const WAYPOINT: Identity = { ...CLIENT, serviceAccount: "waypoint" };
-export const REVIEWS = { namespace: "default", hostname: "reviews.default.svc.cluster.local" };
+const REVIEWS = { namespace: "default", hostname: "reviews.default.svc.cluster.local" };
 const REVIEWS_KEY = `${REVIEWS.namespace}/${REVIEWS.hostname}`;
 const VIP = "10.96.0.1";
 const LOCALHOST = ip("127.0.0.1");
@@ -86,7 +86,7 @@ export function servedOf(changes: Partial<ServedService> = {}): ServedService {
   };
 }
 
-export function settingsOf(changes: Partial<WaypointSettings> = {}): WaypointSettings {
+function settingsOf(changes: Partial<WaypointSettings> = {}): WaypointSettings {
   return {
     trafficType: "all",
     trustDomain: "cluster.local",

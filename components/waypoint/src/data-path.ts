@@ -50,7 +50,6 @@ export function createDataPath(parts: WaypointParts): DataPath {
     node: telemetryNode(parts.config),
   });
   const sites = createSiteBook({
-    clock,
     clusters: { ...clusterDeps(parts, pool, certificate), onInternalError },
     regexes: new RegexCache(),
     memory: new FilterMemory({ clock }),

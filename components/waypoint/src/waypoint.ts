@@ -13,7 +13,7 @@ import {
   type SnapshotStore,
   startAdminServers,
 } from "@meltemi/proxy-process";
-import { describeError } from "@meltemi/runtime";
+import { delay, describeError } from "@meltemi/runtime";
 import { dumpConfig } from "./admin/dump-config.ts";
 import type { WaypointConfig } from "./config.ts";
 import { createDataPath } from "./data-path.ts";
@@ -201,7 +201,7 @@ async function drain(
       (now) => (isSelfListed(now, self) ? undefined : true),
       Math.min(UNLISTED_WAIT_MS, leftMs() / 2),
     );
-    await world.waitFor(() => undefined, Math.min(NOTICE_MS, leftMs() / 2));
+    await delay(clock, Math.min(NOTICE_MS, leftMs() / 2));
     const [cutRequests, tunnels] = await Promise.all([server.drain(leftMs()), listener.drain(leftMs())]);
     const cut = cutRequests + tunnels.cutStreams;
     if (cut > 0) logger.warn("connections failed to drain within the timeout", { cut });

@@ -7,6 +7,8 @@ import {
   createSecureContext,
   getCACertificates,
   type PeerCertificate,
+  type SecureContext,
+  type TLSSocket,
 } from "node:tls";
 import { type ByteChannel, ChannelDuplex, streamChannel } from "@meltemi/l4";
 import type { DialFailure, SpokenProtocol } from "@meltemi/l7";
@@ -15,8 +17,8 @@ import { describeError, MeshError, type OnInternalError } from "@meltemi/runtime
 
 type Secured = { readonly kind: "open"; readonly channel: ByteChannel } | DialFailure;
 
-/** Takes over `beneath`, which was not opened. Never rejects for the peer's doing. */
-export function originateTls(
+/** Takes over `beneath`, which was not opened. Neither what the peer does nor what the user configured makes it reject. */
+export async function originateTls(
   beneath: ByteChannel,
   tls: ClientTls,
   { service }: Pick<Cluster, "service">,
@@ -24,19 +26,17 @@ export function originateTls(
   signal: AbortSignal,
   onInternalError: OnInternalError,
 ): Promise<Secured> {
+  let secureContext: SecureContext;
+  try {
+    secureContext = contextOf(tls);
+  } catch (error) {
+    beneath.abort("other-side-failed");
+    const detail = `TLS settings of the DestinationRule: ${describeError(error)}`;
+    return { kind: "failed", timedOut: false, detail };
+  }
   const serverName = tls.sni ?? service.hostname;
-  return new Promise((resolve) => {
-    const alpn = ALPN[speaks];
-    const socket = connect({
-      socket: new ChannelDuplex(beneath),
-      secureContext: contextOf(tls),
-      // An address is no name (RFC 6066 §3).
-      servername: isIP(serverName) === 0 ? serverName : "",
-      rejectUnauthorized: !tls.skipVerify,
-      checkServerIdentity: (_host, certificate) =>
-        tls.skipVerify ? undefined : nameFault(tls, serverName, certificate),
-      ...(alpn !== undefined && { ALPNProtocols: [alpn] }),
-    });
+  const socket = connectOver(beneath, secureContext, tls, serverName, ALPN[speaks]);
+  return await new Promise((resolve) => {
     const fail = (detail: string): void => {
       signal.removeEventListener("abort", onAbort);
       socket.on("error", () => undefined).destroy();
@@ -59,6 +59,25 @@ export function originateTls(
   });
 }
 
+function connectOver(
+  beneath: ByteChannel,
+  secureContext: SecureContext,
+  tls: ClientTls,
+  serverName: string,
+  alpn: string | undefined,
+): TLSSocket {
+  return connect({
+    socket: new ChannelDuplex(beneath),
+    secureContext,
+    // An address is no name (RFC 6066 §3).
+    servername: isIP(serverName) === 0 ? serverName : "",
+    rejectUnauthorized: !tls.skipVerify,
+    checkServerIdentity: (_host, certificate) =>
+      tls.skipVerify ? undefined : nameFault(tls, serverName, certificate),
+    ...(alpn !== undefined && { ALPNProtocols: [alpn] }),
+  });
+}
+
 const ALPN: Readonly<Record<SpokenProtocol, string | undefined>> = {
   "HTTP/1.1": "http/1.1",
   "HTTP/2": "h2",
@@ -78,9 +97,9 @@ function nameFault(tls: ClientTls, serverName: string, certificate: PeerCertific
 }
 
 /** Making one takes 2 ms; it lives as long as the configuration that it was made from. */
-const contexts = new WeakMap<ClientTls, ReturnType<typeof createSecureContext>>();
+const contexts = new WeakMap<ClientTls, SecureContext>();
 
-function contextOf(tls: ClientTls): ReturnType<typeof createSecureContext> {
+function contextOf(tls: ClientTls): SecureContext {
   const known = contexts.get(tls);
   if (known !== undefined) return known;
   const context = createSecureContext({
@@ -95,14 +114,4 @@ function contextOf(tls: ClientTls): ReturnType<typeof createSecureContext> {
 function machineRoots(): string[] {
   const system = getCACertificates("system");
   return system.length > 0 ? system : getCACertificates("default");
-}
-
-/** A certificate or key that cannot be read, told of before anything is dialled. */
-export function tlsFault(tls: ClientTls): string | undefined {
-  try {
-    contextOf(tls);
-    return undefined;
-  } catch (error) {
-    return `TLS settings: ${describeError(error)}`;
-  }
 }

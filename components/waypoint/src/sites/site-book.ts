@@ -1,19 +1,15 @@
 /**
  * The sites of everything that is served, made from the configuration as it comes. What is configured as before is the same site as
- * before; a request keeps the one that it began with. Clusters that are used no more stay for a while: a request that began under
- * the old configuration may still have to choose an endpoint.
+ * before; a request keeps the one that it began with, and the clusters of it: those keep no connection once they are used no more.
  */
 
 import { isDeepStrictEqual } from "node:util";
 import type { LiveCluster, PortSite } from "@meltemi/l7";
 import type { ServedService, WaypointSettings } from "@meltemi/model/l7";
-import { type Clock, describeError } from "@meltemi/runtime";
+import { describeError } from "@meltemi/runtime";
 import type { WaypointWorld } from "../world/world.ts";
 import { buildServedSite, liveClusters, type ServedSite, type SiteDeps } from "./served-site.ts";
 import { buildWorkloadSite, type WorkloadSite } from "./workload-site.ts";
-
-/** Longer than a request waits in filters and for its next try; open responses do not need their cluster any more. */
-const RETIRED_CLUSTER_MS = 60_000;
 
 export interface SiteBook {
   /** Brings the sites up to the world. Cheap where nothing of them changed. */
@@ -44,7 +40,7 @@ const NOTHING: Sites = {
   workload: undefined,
 };
 
-export function createSiteBook(deps: SiteDeps & { readonly clock: Clock }): SiteBook {
+export function createSiteBook(deps: SiteDeps): SiteBook {
   let sites = NOTHING;
   let seen: Pick<WaypointWorld, "served" | "settings"> | undefined;
   return {
@@ -54,10 +50,7 @@ export function createSiteBook(deps: SiteDeps & { readonly clock: Clock }): Site
       const next = nextSites(sites, world, deps);
       const left = unused(sites, next);
       sites = next;
-      if (left.length > 0)
-        deps.clock.after(RETIRED_CLUSTER_MS, () => {
-          for (const cluster of left) cluster.drain();
-        });
+      for (const cluster of left) cluster.drain();
     },
     service: (key, port) => sites.served.get(key)?.ports.get(port),
     workload: () => sites.workload?.port,

@@ -8,7 +8,7 @@ import {
   HTTP2_CLIENT_DEFAULTS,
   type Http2ConnectionOptions,
 } from "@meltemi/http";
-import type { LoadBalancing, MeshSnapshot } from "@meltemi/model";
+import { findWorkloadByAddress, type LoadBalancing, type MeshSnapshot } from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
 import type { Clock, Timer } from "@meltemi/runtime";
 import { type Balancer, createBalancer } from "../balance/balancer.ts";
@@ -179,7 +179,10 @@ export class LiveCluster implements UpstreamCluster {
     this.#states.delete(uid);
     this.#states.set(uid, state);
     if (this.#states.size > MAX_PASSTHROUGH_ENDPOINTS) this.#forgetOldest();
-    const endpoint = new LiveEndpoint(uid, address, this.config.protocol, state);
+    // For telemetry, and as it is now: connections outlive what is known of an address, and their dialler looks for itself.
+    const { snapshot } = this.#deps.view();
+    const workload = findWorkloadByAddress(snapshot, this.#deps.source().network, destination.ip);
+    const endpoint = new LiveEndpoint(uid, { ...address, workload }, this.config.protocol, state);
     return { kind: "endpoint", endpoint, setCookie: undefined };
   }
 
