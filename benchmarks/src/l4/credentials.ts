@@ -34,9 +34,13 @@ export function credentials(authority: TestAuthority, identity: Identity): Crede
 }
 
 export function contextsOf(from: Credentials): TlsContexts {
+  return createTlsContexts(certificateOf(from));
+}
+
+export function certificateOf(from: Credentials): WorkloadCertificate {
   const [leaf] = certificatesOf(from.cert);
   if (leaf === undefined) throw new TypeError("no certificate");
-  const certificate: WorkloadCertificate = {
+  return {
     identity: from.identity,
     leaf,
     intermediates: [],
@@ -45,7 +49,6 @@ export function contextsOf(from: Credentials): TlsContexts {
     notBeforeMs: leaf.notBeforeMs,
     notAfterMs: leaf.notAfterMs,
   };
-  return createTlsContexts(certificate);
 }
 
 function certificatesOf(pem: string): WorkloadCertificate["roots"] {

@@ -40,6 +40,13 @@ export async function closedLoopFigures(
       compare(rounds, "ours", peer, { name: `${name}, CPU`, unit: "ms/1000 requests" }, cpuMsPerThousand),
     ),
     manyRoutes(rounds, name),
+    compare(
+      rounds,
+      "waypoint",
+      "ours",
+      { name: `${name}, CPU of a whole waypoint, HBONE on both sides`, unit: "ms/1000 requests" },
+      cpuMsPerThousand,
+    ),
   ];
 }
 

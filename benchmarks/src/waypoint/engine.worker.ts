@@ -17,58 +17,49 @@ import {
   LiveCluster,
   type PortSite,
 } from "@meltemi/l7";
-import { applyAddressUpdates, EMPTY_SNAPSHOT, ip, newService, newWorkload, type Port } from "@meltemi/model";
-import type { Cluster, HttpRoute, RequestPolicy } from "@meltemi/model/l7";
+import { applyAddressUpdates, EMPTY_SNAPSHOT, ip } from "@meltemi/model";
 import { systemClock } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
 import {
-  APPLICATION_PORTS,
-  ENTRIES,
-  type Entry,
-  GROUP,
-  GROUP_HEADER,
-  servicePrefixes,
-  type Version,
-} from "./traffic.ts";
+  clusterOf,
+  httpRoutes,
+  POLICY,
+  REVIEWS,
+  SERVICE_PORTS,
+  SETTINGS,
+  type SpokenUpstream,
+  TELEMETRY,
+  VIP,
+  versionServices,
+  versionWorkload,
+} from "./configuration.ts";
+import { ENTRIES, type Entry, VERSIONS } from "./traffic.ts";
 
 const [firstPort, routeCount] = process.argv.slice(2).map(Number);
 if (firstPort === undefined || routeCount === undefined)
   throw new TypeError("expected <first port> <routes>");
 
-const NAMESPACE = "default";
 const LOCALHOST = ip("127.0.0.1");
-const WHOLE = { trustDomain: "cluster.local", namespace: NAMESPACE };
-const NO_PLACE = { locality: { region: "", zone: "", subzone: "" }, network: "", clusterId: "", node: "" };
-
-const hostnameOf = (version: Version): string => `reviews-${version}.${NAMESPACE}.svc.cluster.local`;
-const deps = {
-  clock: systemClock,
-  random: Math.random,
-  onInternalError: (error: unknown): void => {
-    throw error;
-  },
+const NOWHERE = {
+  locality: { region: "", zone: "", subzone: "" },
+  network: "",
+  clusterId: "",
+  node: "",
+  labels: {},
 };
+const IDENTITY = { trustDomain: SETTINGS.trustDomain, namespace: REVIEWS.namespace };
+const failOn = (problem: unknown): never => {
+  throw problem instanceof Error ? problem : new Error(String(problem));
+};
+const deps = { clock: systemClock, random: Math.random, onInternalError: failOn };
 
-/** Both versions of the service, one workload each. */
-const snapshot = applyAddressUpdates(
-  EMPTY_SNAPSHOT,
-  (["v1", "v2"] as const).flatMap((version) => {
-    const ports: Port[] = [
-      { servicePort: 80, targetPort: APPLICATION_PORTS[version], appProtocol: "http11" },
-      { servicePort: 81, targetPort: APPLICATION_PORTS[`${version}Http2`], appProtocol: "http2" },
-    ];
-    const hostname = hostnameOf(version);
-    const service = newService({ name: `reviews-${version}`, namespace: NAMESPACE, hostname, ports });
-    const workload = newWorkload({
-      uid: version,
-      name: `reviews-${version}-1`,
-      namespace: NAMESPACE,
-      addresses: [LOCALHOST],
-      services: new Map([[`${NAMESPACE}/${hostname}`, ports]]),
-    });
-    return [{ kind: "service", service } as const, { kind: "workload", workload } as const];
+const snapshot = applyAddressUpdates(EMPTY_SNAPSHOT, [
+  ...versionServices().map((service) => ({ kind: "service", service }) as const),
+  ...VERSIONS.map((version) => {
+    const workload = versionWorkload(version, { addresses: [LOCALHOST] });
+    return { kind: "workload", workload } as const;
   }),
-);
+]);
 const view = { snapshot, labels: new Map() };
 
 const dial: DialEndpoint = async ({ port }) => {
@@ -81,147 +72,62 @@ const dial: DialEndpoint = async ({ port }) => {
   }
 };
 
-function clusterOf(version: Version, protocol: "http1" | "http2"): LiveCluster {
-  const config: Cluster = {
-    name: version,
-    service: { namespace: NAMESPACE, hostname: hostnameOf(version) },
-    port: protocol === "http2" ? 81 : 80,
-    protocol,
-    loadBalancer: { kind: "leastRequest" },
-    connectionPool: {
-      connectTimeoutMs: 5000,
-      tcpIdleTimeoutMs: 3_600_000,
-      maxRequestsPerConnection: 0,
-      httpIdleTimeoutMs: 3_600_000,
-    },
-  };
-  return new LiveCluster(config, {
-    ...deps,
-    dial,
-    view: () => view,
-    source: () => ({ ...NO_PLACE, labels: {} }),
-    onEjection: () => undefined,
-  });
-}
-
-const routeTo = (name: string, prefix: string, version: Version): HttpRoute => ({
-  name,
-  matches: [
-    {
-      path: { kind: "prefix", value: prefix },
-      headers:
-        version === "v2"
-          ? [{ name: GROUP_HEADER, match: { kind: "exact", value: GROUP }, invert: false }]
-          : [],
-      queryParams: [],
-    },
-  ],
-  action: {
-    kind: "forward",
-    targets: [{ target: { kind: "cluster", cluster: version }, weight: 1 }],
-    mirrors: [],
-  },
-});
-
-const routes = compileRoutes(
-  servicePrefixes(routeCount).flatMap((prefix) => [
-    routeTo(`${prefix} ${GROUP}`, prefix, "v2"),
-    routeTo(prefix, prefix, "v1"),
-  ]),
-);
-
-/** Who may: by method and path, as the peers ask. */
-const POLICY: RequestPolicy = {
-  namespace: NAMESPACE,
-  name: "callers",
-  action: "allow",
-  dryRun: false,
-  rules: [
-    {
-      from: [],
-      to: [
-        {
-          hosts: [],
-          notHosts: [],
-          ports: [],
-          notPorts: [],
-          methods: ["GET", "POST"],
-          notMethods: [],
-          paths: ["/service-*"],
-          notPaths: [],
-        },
-      ],
-      when: [],
-    },
-  ],
-};
-const SERVICE = { namespace: NAMESPACE, hostname: `reviews.${NAMESPACE}.svc.cluster.local` };
-const failOn = (problem: string): void => {
-  throw new Error(problem);
-};
 const filters = buildFilters(
   {
-    scope: `${SERVICE.namespace}/${SERVICE.hostname}`,
+    scope: `${REVIEWS.namespace}/${REVIEWS.hostname}`,
     jwtRules: [],
     policies: [POLICY],
     rateLimits: [],
-    settings: { trustDomain: WHOLE.trustDomain, trustDomainAliases: [], authorizers: [] },
+    settings: SETTINGS,
     cluster: () => undefined,
   },
   { memory: new FilterMemory({ clock: systemClock }), onProblem: failOn },
 );
-/** Metrics as waypoints have them; no access log and no spans, which the peers do not write either. */
 const telemetry = createTelemetry({
   ...deps,
   registry: createRegistry(),
-  writeAccessLog: () => undefined,
-  postSpans: () => Promise.reject(new Error("nothing is traced here")),
+  writeAccessLog: failOn,
+  postSpans: failOn,
   node: {
     name: "waypoint-1",
-    namespace: NAMESPACE,
+    namespace: REVIEWS.namespace,
     canonicalService: "waypoint",
     canonicalRevision: "latest",
     clusterId: "Kubernetes",
-    meshId: "cluster.local",
+    meshId: SETTINGS.trustDomain,
   },
-}).forService({
-  accessLog: { kind: "off" },
-  metrics: [],
-  tracing: { samplingPercent: 0, customTags: [] },
-});
+}).forService(TELEMETRY);
 
-function siteOf(protocol: "http1" | "http2"): PortSite {
-  const clusters = { v1: clusterOf("v1", protocol), v2: clusterOf("v2", protocol) };
-  const byName = new Map(Object.entries(clusters));
-  const defaultCluster = clusters.v1;
+function siteOf(speaks: SpokenUpstream): PortSite {
+  const clusters = VERSIONS.map(
+    (version) =>
+      new LiveCluster(clusterOf(version, speaks), {
+        ...deps,
+        dial,
+        view: () => view,
+        source: () => NOWHERE,
+        onEjection: () => undefined,
+      }),
+  );
+  const byName = new Map(clusters.map((cluster) => [cluster.config.name, cluster]));
+  const [defaultCluster] = clusters;
+  if (defaultCluster === undefined) throw new TypeError("no version");
+  const common = { service: REVIEWS, defaultCluster, cluster: (name: string) => byName.get(name) };
   return {
     protocol: "http",
     http: {
-      service: SERVICE,
+      ...common,
       filters,
-      routes,
-      defaultCluster,
-      cluster: (name) => byName.get(name),
-      // The mesh's default (reference: l7-and-cli §2.4).
-      defaultRetry: {
-        retries: 2,
-        on: ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"],
-        statusCodes: [503],
-        backoffBaseMs: 25,
-        backoffMaxMs: 250,
-        avoidPreviousHosts: true,
-        otherLocalities: false,
-      },
-      pathNormalization: "base",
-      forwardClientIdentity: true,
+      routes: compileRoutes(httpRoutes(routeCount ?? 0, speaks)),
+      defaultRetry: SETTINGS.defaultRetry,
+      pathNormalization: SETTINGS.pathNormalization,
+      forwardClientIdentity: SETTINGS.forwardClientIdentity,
       observer: telemetry.requests,
       tracer: telemetry.tracer,
     },
     tcp: {
-      service: SERVICE,
+      ...common,
       routes: compileTcpRoutes([]),
-      defaultCluster,
-      cluster: () => undefined,
       authorize: () => undefined,
       observer: telemetry.connections,
     },
@@ -236,33 +142,32 @@ const ports = createPortServer(
       ...deps,
       heldBytes: new HeldBytes(64 * 1024 * 1024),
       requestId: () => crypto.randomUUID(),
-      identity: { ...WHOLE, serviceAccount: "waypoint" },
+      identity: { ...IDENTITY, serviceAccount: "waypoint" },
     }),
     tcp: createTcpProxy({
       ...deps,
       relays: createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock: systemClock }),
     }),
-    onRefused: () => undefined,
+    onRefused: (_status, detail) => failOn(detail),
   },
 );
 
 const CALLER = {
   ip: ip("10.0.1.1"),
   port: 40_000,
-  identity: { ...WHOLE, serviceAccount: "productpage" },
+  identity: { ...IDENTITY, serviceAccount: "productpage" },
   workload: undefined,
   labels: { app: "productpage" },
 };
 
 async function listen(entry: Entry, site: PortSite): Promise<void> {
-  const facts = { caller: CALLER, destination: { ip: ip("10.96.0.1"), port: 80 }, serverName: undefined };
+  const destination = { ip: VIP, port: SERVICE_PORTS.http1 };
+  const facts = { caller: CALLER, destination, serverName: undefined };
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
     ports.serve(tcpChannel(socket), facts, () => site),
   );
-  await once(
-    server.listen({ port: (firstPort ?? 0) + ENTRIES[entry], host: LOCALHOST, backlog: 4096 }),
-    "listening",
-  );
+  const port = (firstPort ?? 0) + ENTRIES[entry];
+  await once(server.listen({ port, host: LOCALHOST, backlog: 4096 }), "listening");
 }
 
 const http1 = siteOf("http1");

@@ -3,12 +3,15 @@
 import type { Figure } from "../figure.ts";
 import { cpuMsPerThousand } from "./closed-loop.ts";
 import { compare, measureRounds, type Round, type RoundOptions } from "./rounds.ts";
-import type { Measured, Path } from "./scene.ts";
+import type { Measured, Path, PathName } from "./scene.ts";
 import type { Entry } from "./traffic.ts";
 
 const LOAD = { concurrency: 16, durationMs: 3000, perSecond: 500 } as const;
 const MOST_ADDED_P99_MS = 2;
 const PEERS = ["nginx", "haproxy", "envoy"] as const;
+
+/** The time of tunnels' other ends would be in it. */
+const NOT_TIMED: ReadonlySet<PathName> = new Set(["manyRoutes", "waypoint"]);
 
 const SPOKEN: Partial<Record<Entry, string>> = { http1: "HTTP/1.1", http2Both: "HTTP/2" };
 
@@ -17,7 +20,7 @@ export async function openLoopFigures(
   entry: "http1" | "http2Both",
   options: RoundOptions,
 ): Promise<readonly Figure[]> {
-  const able = paths.filter((path) => path.takes(entry) && path.name !== "manyRoutes");
+  const able = paths.filter((path) => path.takes(entry) && !NOT_TIMED.has(path.name));
   const rounds = await measureRounds(able, entry, LOAD, options);
   const peers = PEERS.filter((peer) => able.some(({ name }) => name === peer));
   const name = `${SPOKEN[entry]}, 1 KB, ${LOAD.perSecond}/s`;

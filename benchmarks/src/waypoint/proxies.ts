@@ -41,6 +41,8 @@ export interface ProxyProgram {
   readonly routes: number;
   readonly entries: readonly Entry[];
   readonly firstPort: number;
+  /** Where the program listens beside its entries, or behind them. */
+  readonly ownPorts?: readonly number[];
 }
 
 /** Resolves when every entry accepts connections. */
@@ -50,7 +52,8 @@ export async function startProxy({ place, folder }: Site, program: ProxyProgram)
   const child = startProgram(place, onCore(PROXY_CORE, program.command), { logPath, ...(env && { env }) });
   const port = (entry: Entry): number => firstPort + ENTRIES[entry];
   try {
-    for (const entry of entries) await listening(place, child, port(entry), `${name}, see ${logPath}`);
+    for (const each of [...(program.ownPorts ?? []), ...entries.map(port)])
+      await listening(place, child, each, `${name}, see ${logPath}`);
   } catch (error) {
     await stopProgram(child);
     throw error;

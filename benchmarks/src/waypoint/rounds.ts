@@ -1,4 +1,4 @@
-/** Interleaved rounds over the paths: A B C A B C, so that a machine that slows down slows all of them. */
+/** Interleaved rounds over the paths: A B C C B A, so that a machine that slows down slows all of them. */
 
 import { type Figure, type FigureInput, figureOf } from "../figure.ts";
 import type { Load } from "./messages.ts";
@@ -23,7 +23,9 @@ export async function measureRounds(
   const all: Round[] = [];
   for (let round = 1 - warmUpRounds; round <= rounds; round++) {
     const measured = new Map<PathName, Measured>();
-    for (const path of paths) measured.set(path.name, await path.measure(entry, load));
+    // Back and forth: who comes after a busy neighbour comes before it the next time.
+    const order = round % 2 === 0 ? paths : [...paths].reverse();
+    for (const path of order) measured.set(path.name, await path.measure(entry, load));
     const told = [...measured].map(([name, { perSecond }]) => `${name} ${Math.round(perSecond)}`);
     progress(`${entry}, ${round < 1 ? "warm-up" : `round ${round} of ${rounds}`}: ${told.join(", ")}/s`);
     if (round >= 1) all.push(measured);

@@ -2,7 +2,7 @@
 
 import { createNetnsLab, createTemporaryFolder, type LabNode } from "@meltemi/testkit";
 import { cpuSeconds, nextMessage, startWorker, stopProgram } from "../l4/place-process.ts";
-import { startEngine } from "./engine.ts";
+import { startEngine, startWaypointInMesh } from "./engine.ts";
 import { findEnvoy, startEnvoy } from "./envoy.ts";
 import { startHaproxy } from "./haproxy.ts";
 import { type Load, type LoadReply, type LoadTarget, spokenBy } from "./messages.ts";
@@ -17,6 +17,7 @@ export const PATH_NAMES = {
   envoy: "Envoy",
   ours: "ours",
   manyRoutes: "ours, 10 000 routes",
+  waypoint: "whole waypoint",
 } as const;
 export type PathName = keyof typeof PATH_NAMES;
 
@@ -60,6 +61,7 @@ export async function createScene(
   else await add("envoy", startEnvoy(site, envoy));
   await add("ours", startEngine(site, FEW_ROUTES));
   await add("manyRoutes", startEngine(site, MANY_ROUTES));
+  await add("waypoint", startWaypointInMesh(site));
   const owned = stack.move();
   return { node, paths, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -23,7 +23,8 @@ export const VERSION_HEADER = "x-served-by";
 export const GROUP_HEADER = "x-group";
 export const GROUP = "beta";
 
-export type Version = "v1" | "v2";
+export const VERSIONS = ["v1", "v2"] as const;
+export type Version = (typeof VERSIONS)[number];
 
 /** The path prefixes that have routes. */
 export function servicePrefixes(routes: number): readonly string[] {
