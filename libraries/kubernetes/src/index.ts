@@ -78,6 +78,7 @@ export {
   refOf,
 } from "./resource-type.ts";
 export { isAlreadyExists, isConflict, isGone, isNotFound, statusOf } from "./status-error.ts";
+export { createPodStreams, type ExecOptions, type PodStreams } from "./streams/pod-streams.ts";
 export {
   createWorkQueue,
   type WorkQueue,

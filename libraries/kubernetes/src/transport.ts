@@ -95,7 +95,8 @@ function opener(access: ClusterAccess): Opener {
   return { agent, request: (request, headers) => httpsRequest({ ...target(request, headers), agent }) };
 }
 
-function tlsOptions(access: ClusterAccess, host: string): Record<string, unknown> {
+/** What `node:tls` is to be told for this server. */
+export function tlsOptions(access: ClusterAccess, host: string): Record<string, unknown> {
   const { certificateAuthority, clientCertificate, serverName } = access;
   return {
     ...(certificateAuthority === undefined ? {} : { ca: certificateAuthority }),
@@ -112,7 +113,7 @@ function tlsOptions(access: ClusterAccess, host: string): Record<string, unknown
   };
 }
 
-function isLoopbackHost(host: string): boolean {
+export function isLoopbackHost(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 

@@ -4,12 +4,15 @@ export class Shape {
   readonly #value: unknown;
   readonly #path: string;
   readonly #problems: string[];
+  readonly #unknownKeys: "refuse" | "ignore";
   readonly #read = new Set<string>();
 
-  constructor(value: unknown, path: string, problems: string[]) {
+  /** `unknownKeys`: a person's mistake is told, what another version of a proxy knows more is not. */
+  constructor(value: unknown, path: string, problems: string[], unknownKeys: "refuse" | "ignore" = "refuse") {
     this.#value = value;
     this.#path = path;
     this.#problems = problems;
+    this.#unknownKeys = unknownKeys;
   }
 
   problem(key: string, expected: string, got: unknown): void {
@@ -19,6 +22,7 @@ export class Shape {
 
   /** Refuses the keys that nobody has read. */
   end(): void {
+    if (this.#unknownKeys === "ignore") return;
     for (const key of Object.keys(this.#object()))
       if (!this.#read.has(key)) this.problem(key, "no such key", this.#object()[key]);
   }
@@ -117,6 +121,11 @@ export class Shape {
     );
   }
 
+  /** As {@link entries}, when the value is itself a map. */
+  members(): (readonly [string, Shape])[] {
+    return Object.entries(this.#object()).map(([name, inner]) => [name, this.#inner(name, inner)] as const);
+  }
+
   /** Number to number, when the value is itself a map of such. */
   numbers(max: number): (readonly [number, number])[] {
     return Object.entries(this.#object()).map(
@@ -146,7 +155,7 @@ export class Shape {
 
   #inner(key: string, value: unknown): Shape {
     const path = key.startsWith("[") ? `${this.#path}${key}` : [this.#path, key].filter(Boolean).join(".");
-    return new Shape(value, path, this.#problems);
+    return new Shape(value, path, this.#problems, this.#unknownKeys);
   }
 
   #get(key: string): unknown {
