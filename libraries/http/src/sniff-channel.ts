@@ -2,7 +2,7 @@
 
 import type { AbortReason, ByteChannel, ByteConsumer, ChannelFault } from "@meltemi/l4";
 import type { Clock, Timer } from "@meltemi/runtime";
-import { type Sniffed, sniff } from "./sniff.ts";
+import { type Sniffed, sniff, sniffWhole } from "./sniff.ts";
 
 export type SniffResult =
   | Exclude<Sniffed, { readonly kind: "need" }>
@@ -67,7 +67,7 @@ class SniffingChannel implements ByteChannel, ByteConsumer {
   onEnd(): void {
     this.#ended = true;
     if (this.#replayed) this.#consumer?.onEnd();
-    else if (this.#owner !== undefined) this.#decide({ kind: "other" });
+    else if (this.#owner !== undefined) this.#decide(sniffWhole(this.#held));
   }
 
   onDrain(): void {

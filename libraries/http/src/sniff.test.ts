@@ -25,22 +25,37 @@ const cases: readonly (readonly [name: string, bytes: string, want: string])[] =
   ["a method of nobody", "BREW /pot HTTP/1.1\r\n", "http1"],
   ["CONNECT", "CONNECT b:1 HTTP/1.1\r\n", "http1"],
   ["a very long target", `GET /${"a".repeat(9000)}`, "http1"],
-  ["HTTP/0.9", "GET /a\r\n", "other"],
-  ["HTTP/1.2", "GET / HTTP/1.2\r\n", "other"],
-  ["HTTP/2 as a request", "GET / HTTP/2.0\r\n", "other"],
-  ["bare LF", "GET / HTTP/1.1\n", "other"],
+  ["HTTP/0.9", "GET /a\r\n", "http1"],
+  ["HTTP/1.2", "GET / HTTP/1.2\r\n", "http1"],
+  ["HTTP/2 as a request", "GET / HTTP/2.0\r\n", "http1"],
+  ["bare LF", "GET / HTTP/1.1\n", "http1"],
   ["Redis inline", "GET key\r\n", "other"],
   ["Redis", "*1\r\n$4\r\nPING\r\n", "other"],
   ["memcached", "get key\r\n", "other"],
   ["SMTP", "EHLO example.com\r\n", "other"],
   ["SSH", "SSH-2.0-OpenSSH_9.2\r\n", "other"],
-  ["a fragment", "GET /#a HTTP/1.1\r\n", "other"],
-  ["a token without end", "a".repeat(33), "other"],
-  ["a space first", " GET / HTTP/1.1\r\n", "other"],
+  ["a fragment", "GET /#a HTTP/1.1\r\n", "http1"],
+  ["a token without end", "a".repeat(33), "need"],
+  ["a method of 40 letters", `${"A".repeat(40)} / HTTP/1.1\r\n`, "http1"],
+  ["a token without end, for too long", "a".repeat(9000), "http1"],
+  ["empty lines first", "\r\n\n\r\nGET / HTTP/1.1\r\n", "http1"],
+  ["empty lines only", "\r\n", "need"],
+  ["a tab for a space", "GET\t/\tHTTP/1.1\r\n", "http1"],
+  ["a vertical tab for a space", "GET\v/\vHTTP/1.1\r\n", "http1"],
+  ["a byte above ASCII in the target", "GET /\xff HTTP/1.1\r\n", "http1"],
+  ["two spaces", "GET  / HTTP/1.1\r\n", "http1"],
+  ["a version in lower case", "GET / http/1.1\r\n", "http1"],
+  ["a strange target that is not at its end", "GET /\xff HTTP/1.1", "need"],
+  ["HTTP/0.9 with a URL", "get http://a/b\r\n", "http1"],
+  ["an empty line before SMTP", "\r\nEHLO example.com\r\n", "other"],
+  ["NATS", 'CONNECT {"verbose":false}\r\n', "other"],
+  ["STOMP", "CONNECT\naccept-version:1.2\n", "other"],
+  ["RTSP", "OPTIONS rtsp://a/b RTSP/1.0\r\n", "other"],
+  ["a space first", " GET / HTTP/1.1\r\n", "http1"],
   ["NUL", "\0", "other"],
   ["the beginning of the preface", PREFACE.slice(0, 23), "need"],
   ["the preface", `${PREFACE}\0\0\0\x04`, "http2"],
-  ["almost the preface", PREFACE.replace("SM", "SN"), "other"],
+  ["almost the preface", PREFACE.replace("SM", "SN"), "http1"],
   ["the first byte of TLS", "\x16", "need"],
   ["an SSL 2 or other version", "\x16\x02", "other"],
   ["an empty record", "\x16\x03\x01\0\0", "other"],
@@ -169,6 +184,10 @@ test("sniffChannel: a client that says nothing in time, and one that says too li
   await turn();
   assert.deepEqual(short.results, [{ kind: "other" }]);
   assert.deepEqual(short.events, ["GE", "end"]);
+  const unended = sniffing(0);
+  unended.beneath.receive("GET /admin HTTP/1.0");
+  unended.beneath.finish();
+  assert.deepEqual(unended.results, [{ kind: "http1" }]);
   const broken = sniffing(100, clock);
   broken.beneath.reset();
   clock.advance(1000);
