@@ -89,14 +89,15 @@ class Server implements PortServer {
     }
     const { clock } = this.#deps;
     // What a port declares does not tell HTTP/1 from HTTP/2, nor the name in a TLS hello: both are read.
-    const timeoutMs = now.protocol === "http" ? 0 : this.#options.sniffTimeoutMs;
+    const isHttp = now.protocol === "http";
+    const timeoutMs = isHttp ? HTTP1_SERVER_DEFAULTS.headTimeoutMs : this.#options.sniffTimeoutMs;
     this.#silent.add(channel);
     sniffChannel(
       channel,
       {
         onSniffed: (result, sniffed) => {
           this.#silent.delete(channel);
-          this.#serveSniffed(result, sniffed, facts, site, now);
+          this.#serveSniffed(result, sniffed, facts, site);
         },
         onGone: () => void this.#silent.delete(channel),
       },
@@ -110,8 +111,13 @@ class Server implements PortServer {
     channel: ByteChannel,
     facts: ClientConnectionFacts,
     site: () => PortSite | undefined,
-    now: PortSite,
   ): void {
+    // The client may have kept silent for long: what holds is what is configured now.
+    const now = site();
+    if (now === undefined) {
+      channel.abort("other-side-failed");
+      return;
+    }
     const { protocol } = now;
     const readsHttp = protocol === "http" || protocol === "sniff";
     if (readsHttp && result.kind === "http2") this.#serveHttp(channel, facts, site, "HTTP/2");
