@@ -151,22 +151,30 @@ test("endpoints that come and go under load lose no request", async () => {
   for (const agent of agents) agent.destroy();
 });
 
-test("a service that is served no more refuses the next request, and the running one ends as it does", async () => {
+test("a service that is served no more lets its connections go: the running request ends as it does, no next one is lost", async () => {
   await using scene = await Scene.start();
   const { held, release } = await backend(scene);
   const entry = await scene.entry("10.96.0.1:80");
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const running = fetchText(agent, entry, "/held");
+  const busy = new Agent({ keepAlive: true, maxSockets: 1 });
+  const idle = new Agent({ keepAlive: true, maxSockets: 1 });
+  await fetchText(idle, entry, "/");
+  const running = fetchText(busy, entry, "/held");
   await eventually(() => held() === 1);
+  const [kept] = Object.values(idle.freeSockets).flat();
+  assert.ok(kept !== undefined);
   scene.tell({
     kind: "servedService",
     upserts: [],
     removedNames: ["default/reviews.default.svc.cluster.local"],
   });
+  await fetchText(new Agent(), entry, "/");
+  await eventually(() => kept.destroyed);
   release();
-  assert.deepEqual((await running).body, "halfdone");
-  await assert.rejects(fetchText(agent, entry, "/"));
-  agent.destroy();
+  const answer = await running;
+  assert.equal(answer.body, "halfdone");
+  await assert.rejects(fetchText(busy, entry, "/"));
+  busy.destroy();
+  idle.destroy();
 });
 
 test("a waypoint that leaves finishes what runs: HTTP/1.1, HTTP/2, streams of bytes, and ends by itself", async () => {

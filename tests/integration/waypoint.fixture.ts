@@ -162,6 +162,7 @@ export class Scene implements AsyncDisposable {
     this.waypoint = await startWaypoint(
       {
         ...base,
+        unboundLingerMs: 100,
         hbone: { ...base.hbone, port: 0, endpointPort: this.endpointPort },
         admin: { adminPort: 0, statsPort: 0, secondStatsPort: 0, readinessPort: 0 },
       },

@@ -32,6 +32,8 @@ export interface WaypointConfig {
   readonly log: WaypointLogConfig;
   /** How long open requests and connections may go on after a shutdown began. */
   readonly drainDeadlineMs: number;
+  /** How long a service is served on that is bound here no more. */
+  readonly unboundLingerMs: number;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -67,6 +69,8 @@ interface WaypointLogConfig extends LogConfig {
 
 /** Kubernetes' default grace of 30 s, less what leaving takes; a drain ends as soon as there is nothing left. */
 const DEFAULT_DRAIN_DEADLINE_MS = 25_000;
+/** A push to all ztunnels of a large mesh takes a second or two. */
+const UNBOUND_LINGER_MS = 5000;
 const HBONE_PORT = 15008;
 
 /** Throws CONFIG_INVALID with every fault. */
@@ -94,6 +98,7 @@ export function readConfig(words: readonly string[], env: Environment): Waypoint
     admin: { adminPort: 15000, statsPort: 15020, secondStatsPort: 15090, readinessPort: 15021 },
     log: readLog(reader, args.value),
     drainDeadlineMs: readDrainDeadlineMs(reader, DEFAULT_DRAIN_DEADLINE_MS),
+    unboundLingerMs: UNBOUND_LINGER_MS,
     metadata: readMetadata(reader),
   };
   if (config.xds.address === undefined)

@@ -14,11 +14,13 @@ import {
   startAdminServers,
 } from "@meltemi/proxy-process";
 import { delay, describeError } from "@meltemi/runtime";
+import type { WaypointXdsUpdate } from "@meltemi/xds";
 import { dumpConfig } from "./admin/dump-config.ts";
 import type { WaypointConfig } from "./config.ts";
 import { createDataPath } from "./data-path.ts";
 import { type HboneListener, openHboneListener } from "./inbound/hbone-listener.ts";
 import type { DataPath, WaypointDeps, WaypointParts } from "./parts.ts";
+import { lingering } from "./world/linger.ts";
 import { isSelfListed } from "./world/self.ts";
 import { applyUpdate, EMPTY_WORLD, type WaypointWorld } from "./world/world.ts";
 
@@ -64,10 +66,15 @@ export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps):
     },
   );
   const crl = startRevocation(parts, readiness);
-  const xds = deps.controlPlane((update) => {
+  const apply = (update: WaypointXdsUpdate): void => {
     const next = applyUpdate(world.current, update);
     dataPath.sites.update(next);
     world.replace(next);
+    if (update.kind === "servedService") dataPath.server.drainUnserved();
+  };
+  const follow = lingering(config.unboundLingerMs, apply, deps);
+  const xds = deps.controlPlane((update) => {
+    follow(update);
     return [];
   });
   xds.start();
@@ -208,7 +215,8 @@ async function drain(
   }
   relays.abortAll("drain");
   relays[Symbol.dispose]();
-  await telemetry.close();
+  // Spans that wait are worth a moment, no more: the collector may be what is away.
+  await Promise.race([telemetry.close(), delay(clock, Math.max(NOTICE_MS, leftMs() / 2))]);
   sites.drain();
   await pool.drain(Math.min(leftMs(), NOTICE_MS));
 }

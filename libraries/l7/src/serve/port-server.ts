@@ -46,6 +46,8 @@ export interface PortServer {
    */
   serve(channel: ByteChannel, connection: ClientConnectionFacts, site: () => PortSite | undefined): void;
   readonly connections: number;
+  /** Connections whose port is served no more take no further request, and end once the running ones have. */
+  drainUnserved(): void;
   /** No further requests; running ones end as they do, for `deadlineMs` at most. Returns how many were cut. */
   drain(deadlineMs: number): Promise<number>;
 }
@@ -148,6 +150,10 @@ class Server implements PortServer {
     if (this.#open.size === 0) this.#draining?.abort();
   }
 
+  drainUnserved(): void {
+    for (const client of this.#open) if (!client.isServed) client.connection?.drain();
+  }
+
   async drain(deadlineMs: number): Promise<number> {
     this.#draining ??= new AbortController();
     // As an idle connection that is kept open: nothing of a request has come.
@@ -183,6 +189,10 @@ class HttpClient implements ServerConnectionOwner {
     this.#site = site;
     this.#deps = deps;
     this.#onClosed = onClosed;
+  }
+
+  get isServed(): boolean {
+    return this.#site() !== undefined;
   }
 
   onExchange(exchange: Parameters<ServerConnectionOwner["onExchange"]>[0]): void {
