@@ -21,7 +21,8 @@ export type AccessLogSettings =
 export interface MetricOverride {
   /** Name as on the wire, such as `istio_requests_total`; absent: all. */
   readonly metric?: string;
-  readonly disabled: boolean;
+  /** Absent: as an earlier one says; none is disabled to begin with. */
+  readonly disabled?: boolean;
   /** Label → CEL expression, or undefined to leave the label out. */
   readonly tags: readonly { readonly name: string; readonly value?: string }[];
 }

@@ -91,8 +91,8 @@ function admin(options: AdminServersOptions, deps: AdminServersDeps, request: Ht
 function stats(deps: AdminServersDeps, request: HttpRequest): HttpAnswer {
   if (request.path !== "/metrics" && request.path !== "/stats/prometheus") return NOT_FOUND;
   if (request.method !== "GET") return { status: 405, body: "Invalid HTTP method\n" };
-  const { contentType, body } = deps.registry.exposition(request.headers.accept);
-  return { status: 200, contentType, body };
+  const { contentType, pieces } = deps.registry.expositionPieces(request.headers.accept);
+  return { status: 200, contentType, body: pieces };
 }
 
 function ready(deps: AdminServersDeps, request: HttpRequest): HttpAnswer {

@@ -28,7 +28,7 @@ const ACCESS_LOG: Shape<AccessLogSettings> = union<AccessLogSettings>({
 
 const METRIC: Shape<MetricOverride> = object<MetricOverride>({
   metric: maybe(NAME),
-  disabled: flag,
+  disabled: maybe(flag),
   tags: list(object<MetricOverride["tags"][number]>({ name: NAME, value: maybe(VALUE) })),
 });
 

@@ -282,7 +282,6 @@ describe("Telemetry", () => {
       { disabled: true, tags: [] },
       {
         metric: "istio_requests_total",
-        disabled: false,
         tags: [{ name: "request_host", value: "request.host" }, { name: "response_flags" }],
       },
     ]);

@@ -108,7 +108,7 @@ function overrideOf({ match, disabled, tagOverrides }: MetricOverrideSpec): Metr
   const metric = match?.customMetric ?? METRIC_NAMES[match?.metric ?? ""];
   return {
     ...(metric && { metric }),
-    disabled: disabled ?? false,
+    ...(disabled !== undefined && { disabled }),
     tags: Object.entries(tagOverrides ?? {}).map(([name, { operation, value }]) => ({
       name,
       ...(operation !== "REMOVE" && value !== undefined && { value }),

@@ -55,7 +55,7 @@ function planMetric(
   let disabled = false;
   for (const override of overrides) {
     if (override.metric !== undefined && override.metric !== metric) continue;
-    disabled = override.disabled;
+    disabled = override.disabled ?? disabled;
     for (const { name, value } of override.tags) {
       if (value === undefined) steps.delete(name);
       else if (!isFreeLabelName(name)) expressions.refuse(name);
