@@ -15,7 +15,7 @@ import type {
 import type { Report } from "../../examples/echo/server/report.ts";
 import { ECHO, environment } from "./l7-cluster.fixture.ts";
 
-export type { Answer, Report };
+export type { Answer, HttpCall, Report };
 export type AnyCall = (HttpCall | GrpcCall | WebSocketCall | BytesCall) & { readonly timeoutMs?: number };
 
 /** Makes calls from a pod, given as `namespace` and `deploy/client`. */

@@ -21,6 +21,8 @@ export interface HttpCall {
   readonly keep?: boolean;
   /** All at once instead of one after the other. */
   readonly together?: boolean;
+  /** Between one and the next. */
+  readonly pauseMs?: number;
 }
 
 /** `Say` and `Other` answer one message, `Chat` each. */

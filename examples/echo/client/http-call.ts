@@ -3,6 +3,7 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { text } from "node:stream/consumers";
+import { setTimeout as wait } from "node:timers/promises";
 import { exchangeBytes } from "./bytes-call.ts";
 import type { Answer, HttpCall } from "./call.ts";
 import { type Outcome, timed } from "./outcome.ts";
@@ -13,7 +14,10 @@ export async function callHttp(call: HttpCall, timeoutMs: number): Promise<reado
   try {
     if (call.together === true) return await Promise.all(times.map(() => make.call()));
     const answers: Answer[] = [];
-    for (const _ of times) answers.push(await make.call());
+    for (const _ of times) {
+      answers.push(await make.call());
+      if (call.pauseMs !== undefined) await wait(call.pauseMs);
+    }
     return answers;
   } finally {
     make.end();
