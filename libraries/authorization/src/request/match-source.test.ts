@@ -172,6 +172,19 @@ describe("source", () => {
     assert.equal(ruleMatches(rule, { token: TOKEN }), false);
   });
 
+  test("cluster.local is the mesh, whatever its name; another mesh of that name is not", () => {
+    const rule = { from: [{ principals: ["cluster.local/ns/default/sa/sleep"] }] };
+    const options = { trustDomains: ["prod.example", "old.example"] };
+    assert.equal(ruleMatches(rule, ofDomain("prod.example"), options), true);
+    assert.equal(ruleMatches(rule, ofDomain("old.example"), options), true);
+    assert.equal(ruleMatches(rule, ofDomain("cluster.local"), options), false);
+    const suffix = { from: [{ principals: ["*/sa/sleep"] }] };
+    assert.equal(ruleMatches(suffix, ofDomain("cluster.local"), options), true);
+    const domain = { from: [{ trustDomains: ["cluster.local"] }] };
+    assert.equal(ruleMatches(domain, ofDomain("prod.example"), options), true);
+    assert.equal(ruleMatches(domain, ofDomain("cluster.local"), options), false);
+  });
+
   test("addresses behind trusted proxies are counted from the right", () => {
     const rule = { from: [{ remoteIpBlocks: ["1.2.3.4"] }] };
     const headers = { "x-forwarded-for": "9.9.9.9, 1.2.3.4, 10.1.1.1" };

@@ -1,21 +1,26 @@
 /** What one value of a policy asks of who called. Each returns undefined for a value that cannot be met. */
 
-import { cidrContainsBytes, parseCidr } from "@meltemi/model";
+import { cidrContainsBytes, DEFAULT_TRUST_DOMAIN, parseCidr } from "@meltemi/model";
 import type { PolicyFacts } from "./policy-request.ts";
 import { textPattern } from "./text-pattern.ts";
 
 export type Test = (facts: PolicyFacts) => boolean;
 
-/** Identities are compared as parsed texts: nothing that a policy says is ever read as a regular expression (reference: l7-and-cli §9 item 26). */
+/**
+ * `cluster.local` in a policy is this mesh, whatever its name; not another one that is called so.
+ * Identities are compared as parsed texts: nothing that a policy says is ever read as a regular expression (reference: l7-and-cli §9 item 26).
+ */
 export function principalTest(value: string): Test {
   if (value === "*") return ({ connection }) => connection.identity !== undefined;
   const matches = textPattern(value);
-  return ({ principals }) => someOf(principals, matches);
+  const isOfMesh = value.startsWith(`${DEFAULT_TRUST_DOMAIN}/`);
+  return (facts) => (!isOfMesh || facts.isOfMesh) && someOf(facts.principals, matches);
 }
 
 export function trustDomainTest(value: string): Test {
   const matches = textPattern(value);
-  return ({ trustDomains }) => someOf(trustDomains, matches);
+  const isOfMesh = value === DEFAULT_TRUST_DOMAIN;
+  return (facts) => (!isOfMesh || facts.isOfMesh) && someOf(facts.trustDomains, matches);
 }
 
 export function namespaceTest(value: string): Test {

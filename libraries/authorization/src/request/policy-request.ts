@@ -1,6 +1,13 @@
 /** One request, or one connection whose bytes are not read, as policy looks at it. Each value is made when it is first asked for. */
 
-import { formatIdentity, type Identity, type Ip, ipBytes, parseIp } from "@meltemi/model";
+import {
+  DEFAULT_TRUST_DOMAIN,
+  formatIdentity,
+  type Identity,
+  type Ip,
+  ipBytes,
+  parseIp,
+} from "@meltemi/model";
 
 /** What is known of any connection. */
 export interface PolicyConnection {
@@ -38,7 +45,7 @@ export interface PolicyRequest {
 
 /** What the mesh says of itself, for reading identities and addresses. */
 export interface PolicyWorld {
-  /** Of this mesh and its aliases: all the same to a policy (reference: l7-and-cli §2.1, principals). */
+  /** Of this mesh and its aliases: all the same to a policy, which may also call them `cluster.local` (reference: l7-and-cli §2.1, principals). */
   readonly trustDomains: readonly string[];
   /** How many proxies in front of this one wrote to `x-forwarded-for` and may be believed. */
   readonly trustedProxies: number;
@@ -61,6 +68,12 @@ export class PolicyFacts {
     this.connection = connection;
     this.request = request;
     this.#world = world;
+  }
+
+  /** The caller is of this mesh, under its name or an alias. */
+  get isOfMesh(): boolean {
+    const { identity } = this.connection;
+    return identity !== undefined && this.#world.trustDomains.includes(identity.trustDomain);
   }
 
   /** Every trust domain that the caller's may be written as. Empty without an identity. */
@@ -109,7 +122,10 @@ export class PolicyFacts {
     const { identity } = this.connection;
     if (identity === undefined) return NOBODY;
     const { trustDomains } = this.#world;
-    return trustDomains.includes(identity.trustDomain) ? trustDomains : [identity.trustDomain];
+    if (!this.isOfMesh) return [identity.trustDomain];
+    return trustDomains.includes(DEFAULT_TRUST_DOMAIN)
+      ? trustDomains
+      : [...trustDomains, DEFAULT_TRUST_DOMAIN];
   }
 }
 

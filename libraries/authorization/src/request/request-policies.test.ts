@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ip } from "@meltemi/model";
 import type { RequestPolicy } from "@meltemi/model/l7";
+import fc from "fast-check";
 import {
   ANONYMOUS,
   compilePolicies,
@@ -12,6 +13,7 @@ import {
   sampleFacts,
   samplePolicy,
   sampleRequest,
+  TOKEN,
   when,
 } from "./sample-policy.ts";
 
@@ -126,4 +128,51 @@ describe("what cannot be met", () => {
     assert.equal(policies.denial(policies.factsOf(sampleConnection({}), undefined)), undefined);
     assert.equal(policies.denial(policies.factsOf(sampleConnection(ANONYMOUS), undefined)), "none");
   });
+});
+
+test("of any texts: `not` is the contrary, DENY and ALLOW agree, and nothing throws", () => {
+  const text = fc.oneof(
+    fc.string({ maxLength: 6 }),
+    fc.constantFrom(
+      "*",
+      "a*",
+      "*a",
+      "/a/{*}",
+      "/{**}",
+      "10.0.0.0/8",
+      "a/b",
+      "cluster.local/ns/default/sa/sleep",
+    ),
+  );
+  const kinds = [
+    ["from", "principals", "notPrincipals"],
+    ["from", "namespaces", "notNamespaces"],
+    ["from", "requestPrincipals", "notRequestPrincipals"],
+    ["from", "ipBlocks", "notIpBlocks"],
+    ["to", "paths", "notPaths"],
+    ["to", "hosts", "notHosts"],
+    ["to", "methods", "notMethods"],
+  ] as const;
+  fc.assert(
+    fc.property(fc.constantFrom(...kinds), text, text, text, (kind, value, path, authority) => {
+      const [clause, positive, negative] = kind;
+      const request: SampleRequest = { path, authority, method: authority, token: TOKEN };
+      const denial = (action: "allow" | "deny", field: string): string | undefined => {
+        const policies = compilePolicies([samplePolicy(action, [{ [clause]: [{ [field]: [value] }] }])]);
+        return policies.denial(sampleFacts(policies, request));
+      };
+      const problems: string[] = [];
+      compilePolicies([samplePolicy("deny", [{ [clause]: [{ [positive]: [value] }] }])], {
+        onProblem: (problem) => void problems.push(problem),
+      });
+      if (problems.length > 0) {
+        assert.ok(denial("deny", positive) !== undefined && denial("allow", positive) === "none");
+        return;
+      }
+      const isDenied = denial("deny", positive) !== undefined;
+      assert.equal(denial("allow", positive) === undefined, isDenied);
+      assert.equal(denial("deny", negative) === undefined, isDenied);
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -5,7 +5,7 @@ import { toWireText } from "../text/wire-text.ts";
 import type { Claims } from "./token-text.ts";
 
 /** A claim by its name, or through objects by names with dots between them. */
-export function claimAt(claims: Claims, name: string): unknown {
+function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let value: unknown = claims;
   for (const part of name.split(".")) {

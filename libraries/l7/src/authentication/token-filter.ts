@@ -1,6 +1,6 @@
 /** Verifies the tokens that requests carry. A request without one passes: whether it needs one is for policy (reference: l7-and-cli §2.3). */
 
-import type { RequestHead } from "@meltemi/http";
+import type { HeaderFields, RequestHead } from "@meltemi/http";
 import type { JwtRule } from "@meltemi/model/l7";
 import { CONTINUE, type FilterVerdict, type RequestContext, type RequestFilter } from "../request-context.ts";
 import { claimText, setClaimHeader } from "./claim-headers.ts";
@@ -25,7 +25,7 @@ export class TokenFilter implements RequestFilter {
   readonly name = "jwt_authn";
   readonly #rules: readonly CompiledRule[];
   /** Fields that only this filter may write. */
-  readonly #outputs: readonly string[];
+  readonly #outputs: ReadonlySet<string>;
   readonly #nowMs: () => number;
 
   constructor(rules: readonly JwtRule[], deps: TokenFilterDeps) {
@@ -35,13 +35,13 @@ export class TokenFilter implements RequestFilter {
       locations: locationsOf(rule),
       verifier: deps.verifierOf(rule),
     }));
-    this.#outputs = [...new Set(rules.flatMap(outputHeaders))];
+    this.#outputs = new Set(rules.flatMap(outputHeaders).map(spelling));
   }
 
   /** The first rule that a request's tokens are good for is enough; without one, any token that is there is one too many. */
   onRequest(context: RequestContext): FilterVerdict {
     const { request } = context;
-    for (const name of this.#outputs) request.headers.delete(name);
+    if (this.#outputs.size > 0) dropFields(request.headers, this.#outputs);
     if (isPreflight(request)) return CONTINUE;
     const nowMs = this.#nowMs();
     let refusal: string | undefined;
@@ -105,6 +105,16 @@ function outputHeaders({ outputPayloadToHeader, outputClaimToHeaders }: JwtRule)
   const headers = outputClaimToHeaders.map(({ header }) => header);
   if (outputPayloadToHeader !== undefined) headers.push(outputPayloadToHeader);
   return headers.map((header) => header.toLowerCase());
+}
+
+/** Frameworks that hand fields on as variables (CGI, WSGI) take `_` for `-`: every spelling goes. */
+function dropFields({ flat }: HeaderFields, spellings: ReadonlySet<string>): void {
+  for (let at = flat.length - 2; at >= 0; at -= 2)
+    if (spellings.has(spelling(flat[at] ?? ""))) flat.splice(at, 2);
+}
+
+function spelling(name: string): string {
+  return name.includes("_") ? name.replaceAll("_", "-") : name;
 }
 
 /** A browser asks before it sends a token (reference: l7-and-cli §2.3, CORS). */

@@ -168,6 +168,10 @@ describe("claims in headers", () => {
       });
       assert.deepEqual(read(context), [undefined, undefined, undefined, undefined, undefined]);
     });
+  test("nor in a spelling that some frameworks take for the same", () => {
+    const { context } = ask([rule], { headers: { x_sub: "root", "x_sub-": "kept" } });
+    assert.deepEqual(context.request.headers.flat, ["x_sub-", "kept"]);
+  });
   test("a claim with a line break is none", () => {
     const { context } = ask([rule], bearer(good({ user: { group: "a\r\nx-admin: 1" } })));
     assert.equal(context.request.headers.get("x-group"), undefined);

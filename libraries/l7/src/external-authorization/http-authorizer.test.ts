@@ -67,6 +67,14 @@ describe("an HTTP authorizer", () => {
       response.end(body);
     };
 
+  test("answers many on one connection", async () => {
+    let opened = 0;
+    const count = (): void => void opened++;
+    server.on("connection", count);
+    for (let at = 0; at < 5; at++) assert.equal((await ask({}, { method: "POST" }, allow)).reply, undefined);
+    server.off("connection", count);
+    assert.equal(opened, 1);
+  });
   test("is not asked of what no policy sends it", async () => {
     const { reply, asked } = await ask({}, { path: "/open" }, says(403));
     assert.equal(reply, undefined);

@@ -1,7 +1,7 @@
 /** One question to a service of the mesh's own, such as an external authorizer: small request, small answer, within a time limit. */
 
 import type { HeaderFields, RequestHead, ResponseHead } from "@meltemi/http";
-import type { Clock, Timer } from "@meltemi/runtime";
+import { type Clock, describeError, type Timer } from "@meltemi/runtime";
 import type { Cancellation, RequestContext } from "../request-context.ts";
 import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
@@ -94,9 +94,8 @@ class Call implements AttemptOwner {
     else this.#chunks.push(lent ? Uint8Array.prototype.slice.call(chunk) : chunk);
   }
 
-  onAttemptEnd(attempt: Attempt, trailers: HeaderFields | undefined): void {
+  onAttemptEnd(_attempt: Attempt, trailers: HeaderFields | undefined): void {
     const head = this.#head;
-    attempt.abandonRequest();
     if (head !== undefined)
       this.#finish({ kind: "answer", head, body: Buffer.concat(this.#chunks), trailers });
   }
@@ -113,7 +112,16 @@ class Call implements AttemptOwner {
     else this.#finish({ kind: "failed", why: describe(failure) });
   }
 
+  /** What breaks in here is this program's: the call has failed all the same, and leaves nothing behind. */
   #try(): void {
+    try {
+      this.#tryNext();
+    } catch (error) {
+      this.#giveUp(describeError(error));
+    }
+  }
+
+  #tryNext(): void {
     const { cluster, context, head, body } = this.#call;
     const choice = cluster.choose(context, this.#tried, false);
     if (choice.kind === "none") {
