@@ -5,6 +5,7 @@ import type { ByteChannel, RelayEnd, Relays } from "@meltemi/l4";
 import { type Clock, detach } from "@meltemi/runtime";
 import type { RequestContext } from "../request-context.ts";
 import type { TcpUpstream, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
+import { ConnectionBounds } from "./connection-bounds.ts";
 import { decideTcpRoute } from "./tcp-routes.ts";
 import type { ClientConnectionFacts, TcpRecord, TcpSite } from "./tcp-site.ts";
 
@@ -64,8 +65,24 @@ async function serve(
     if (connected.kind === "failed")
       return refuse(connected.flag, "upstream_connect_failure", connected.detail);
     story.endpoint = connected.endpoint;
-    connected.endpoint.active++;
-    const session = deps.relays.start(channel, connected.channel);
+    await carry(channel, connected, cluster, site.observer, story, deps);
+  } finally {
+    cluster.limits.releaseConnection();
+  }
+}
+
+async function carry(
+  channel: ByteChannel,
+  { endpoint, channel: upstream }: Extract<Connected, { kind: "open" }>,
+  cluster: TcpUpstream,
+  observer: TcpSite["observer"],
+  story: Story,
+  { relays, clock }: TcpProxyDeps,
+): Promise<void> {
+  endpoint.active++;
+  const session = relays.start(channel, upstream);
+  try {
+    using _bounds = new ConnectionBounds(session, cluster.config.connectionPool, clock);
     // Relays count from the client's side: what the client sent is what came in here.
     const live = {
       get receivedBytes() {
@@ -75,14 +92,13 @@ async function serve(
         return session.receivedBytes;
       },
     };
-    site.observer.onOpened(story.record({ flag: "", details: "", upstreamFailure: "" }), live);
+    observer.onOpened(story.record({ flag: "", details: "", upstreamFailure: "" }), live);
     const { end, sentBytes, receivedBytes } = await session.finished;
-    connected.endpoint.active--;
-    site.observer.onComplete(
-      story.record(endingOf(end), { receivedBytes: sentBytes, sentBytes: receivedBytes }),
-    );
+    observer.onComplete(story.record(endingOf(end), { receivedBytes: sentBytes, sentBytes: receivedBytes }));
   } finally {
-    cluster.limits.releaseConnection();
+    // Over already, unless something threw.
+    session.abort("other-side-failed");
+    endpoint.active--;
   }
 }
 
@@ -162,7 +178,12 @@ function endingOf(end: RelayEnd): Ending {
     case "closed":
       return { flag: "", details: "", upstreamFailure: "" };
     case "aborted":
-      return { flag: "", details: `connection_aborted{${end.reason}}`, upstreamFailure: "" };
+      // Envoy's flag of a connection that reached its greatest age.
+      return {
+        flag: end.reason === "limit" ? "DT" : "",
+        details: `connection_aborted{${end.reason}}`,
+        upstreamFailure: "",
+      };
     case "faulted": {
       const detail = end.fault.kind === "broken" ? end.fault.detail : "reset";
       return end.side === "upstream"

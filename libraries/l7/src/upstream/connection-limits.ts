@@ -22,6 +22,10 @@ export class ConnectionLimits {
     return this.#requests;
   }
 
+  get connections(): number {
+    return this.#connections;
+  }
+
   get pending(): number {
     return this.#pending;
   }
