@@ -20,14 +20,14 @@ export interface RunningProxy extends AsyncDisposable {
 }
 
 /** The core of the proxies; load generator and applications have the other. */
-export const PROXY_CORE = 1;
+const PROXY_CORE = 1;
 export const LOAD_CORE = 0;
 
 const DEADLINE_MS = 20_000;
 const POLL_MS = 10;
 
 /** `taskset` becomes the program, so the process id is the program's own. */
-export const onCore = (core: number, command: readonly string[]): readonly string[] => [
+const onCore = (core: number, command: readonly string[]): readonly string[] => [
   "taskset",
   "--cpu-list",
   String(core),

@@ -14,7 +14,7 @@ export const MANY_ROUTES = 10_000;
 /** Services that are asked for, spread over all that have routes. */
 const ASKED_SERVICES = FEW_ROUTES / 2;
 
-export const BODY_BYTES = 1024;
+const BODY_BYTES = 1024;
 export const BODY: Buffer = Buffer.from(
   Array.from({ length: BODY_BYTES }, (_, at) => 97 + ((at * 7 + (at >> 5)) % 26)),
 );

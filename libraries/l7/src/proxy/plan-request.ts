@@ -1,7 +1,7 @@
 /** What becomes of a request that passed all filters: decided once, before anything is done. */
 
 import type { RequestHead, ResponseHead } from "@meltemi/http";
-import type { RetryPolicy } from "@meltemi/model/l7";
+import type { Forward, RetryPolicy } from "@meltemi/model/l7";
 import { unreachable } from "@meltemi/runtime";
 import type { LocalReply, RequestContext } from "../request-context.ts";
 import { type CompiledCors, decideCors, grantOrigin } from "../routing/cors.ts";
@@ -77,7 +77,7 @@ export function planRequest(context: RequestContext, site: HttpSite, random: () 
     case "respond":
       return { ...planned, kind: "reply", reply: decision.reply };
     case "forward":
-      return planForward(context, site, decision, { ...planned, hasFault: fault !== NO_FAULT }, random);
+      return planForward(context, site, decision, planned, fault !== NO_FAULT, random);
     default:
       return unreachable(decision);
   }
@@ -100,7 +100,8 @@ function planForward(
   context: RequestContext,
   site: HttpSite,
   decision: Extract<RouteDecision, { kind: "forward" }>,
-  { hasFault, ...planned }: Planned & { readonly hasFault: boolean },
+  planned: Planned,
+  hasFault: boolean,
   random: () => number,
 ): RequestPlan {
   const cluster = site.cluster(decision.cluster);
@@ -109,9 +110,31 @@ function planForward(
   if (!rewriteRequest(decision, request))
     return { ...planned, kind: "reply", reply: invalidBackend("path_rewrite") };
   const { forward } = decision.forward;
+  const mirrors = forward.mirrors.length === 0 ? NO_MIRRORS : planMirrors(request, site, forward, random);
+  // As in Envoy: a route that injects faults neither retries nor times out.
+  const retry = hasFault ? NO_RETRY : (forward.retry ?? site.defaultRetry);
+  const timeoutMs = hasFault ? undefined : forward.timeoutMs;
+  // Field by field: spreading what is planned takes 1 % of a request.
+  return {
+    kind: "forward",
+    routeName: planned.routeName,
+    delayMs: planned.delayMs,
+    decision,
+    grant: planned.grant,
+    forward: forwarding(cluster, request, retry, timeoutMs, mirrors.length > 0),
+    mirrors,
+  };
+}
+
+function planMirrors(
+  request: RequestHead,
+  site: HttpSite,
+  { mirrors, timeoutMs }: Pick<Forward, "mirrors" | "timeoutMs">,
+  random: () => number,
+): readonly ForwardingPlan[] {
   // What passes behind an upgrade is no request that could be copied.
-  const wanted = request.upgrade === undefined ? decideMirrors(forward.mirrors, random) : [];
-  const mirrors = wanted.flatMap((mirror): ForwardingPlan[] => {
+  if (request.upgrade !== undefined) return NO_MIRRORS;
+  return decideMirrors(mirrors, random).flatMap((mirror): ForwardingPlan[] => {
     const to = site.cluster(mirror.cluster);
     if (to === undefined) return [];
     const copy = {
@@ -119,17 +142,8 @@ function planForward(
       authority: shadowAuthority(request.authority),
       headers: request.headers.copy(),
     };
-    return [forwarding(to, copy, NO_RETRY, forward.timeoutMs, false)];
+    return [forwarding(to, copy, NO_RETRY, timeoutMs, false)];
   });
-  // As in Envoy: a route that injects faults neither retries nor times out.
-  const retry = hasFault ? NO_RETRY : (forward.retry ?? site.defaultRetry);
-  const timeoutMs = hasFault ? undefined : forward.timeoutMs;
-  return {
-    ...planned,
-    kind: "forward",
-    forward: forwarding(cluster, request, retry, timeoutMs, mirrors.length > 0),
-    mirrors,
-  };
 }
 
 function forwarding(

@@ -31,6 +31,8 @@ const GRPC = {
 
 /** Says nothing of how many retries are left, nor of budgets. */
 export function isRetriable(policy: RetryPolicy, result: AttemptResult): boolean {
+  // Nearly all results are responses.
+  if (result.kind === "response") return isRetriableResponse(policy, result);
   const on = (condition: RetryPolicy["on"][number]): boolean => policy.on.includes(condition);
   // Envoy counts a reset as a gateway error.
   const anyServerFault = on("5xx") || on("gateway-error");
@@ -43,8 +45,6 @@ export function isRetriable(policy: RetryPolicy, result: AttemptResult): boolean
       return anyServerFault || on("reset") || (on("reset-before-request") && !result.sent);
     case "perTryTimeout":
       return anyServerFault || on("reset");
-    case "response":
-      return isRetriableResponse(policy, result);
     default:
       return unreachable(result);
   }
@@ -53,7 +53,8 @@ export function isRetriable(policy: RetryPolicy, result: AttemptResult): boolean
 type Response = Extract<AttemptResult, { kind: "response" }>;
 
 function isRetriableResponse(policy: RetryPolicy, response: Response): boolean {
-  return policy.on.some((condition) => covers(condition, policy, response));
+  for (const condition of policy.on) if (covers(condition, policy, response)) return true;
+  return false;
 }
 
 function covers(condition: RetryCondition, policy: RetryPolicy, response: Response): boolean {
