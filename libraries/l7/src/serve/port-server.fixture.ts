@@ -18,6 +18,7 @@ import { systemClock } from "@meltemi/runtime";
 import { HeldBytes } from "../proxy/held-body.ts";
 import { createHttpProxy } from "../proxy/http-proxy.ts";
 import type { RequestRecord } from "../proxy/request-record.ts";
+import type { RequestFilter } from "../request-context.ts";
 import { compileRoutes } from "../routing/route-table.ts";
 import { createTcpProxy } from "../tcp/tcp-proxy.ts";
 import { compileTcpRoutes } from "../tcp/tcp-routes.ts";
@@ -81,6 +82,7 @@ export async function serve(
   backend: keyof typeof backends,
   upstreamProtocol: Cluster["protocol"],
   routes?: readonly HttpRoute[],
+  filters: readonly RequestFilter[] = [],
 ): Promise<Bench> {
   const service = { namespace: "default", hostname: "reviews.default.svc.cluster.local" };
   const served: Port = { servicePort: 80, targetPort: backends[backend], appProtocol: "unknown" };
@@ -143,7 +145,7 @@ export async function serve(
     protocol,
     http: {
       service,
-      filters: [],
+      filters,
       routes: routes && compileRoutes(routes),
       defaultCluster: cluster,
       cluster: (name) => (name === "reviews" ? cluster : undefined),
