@@ -4,7 +4,7 @@ import { ip, newWorkload } from "@meltemi/model";
 import fc from "fast-check";
 import { formatAuthority, parseAuthority } from "./authority.ts";
 import { encodeBaggage, parseBaggage } from "./baggage.ts";
-import { encodeForwarded, forwardedHost } from "./forwarded.ts";
+import { encodeForwarded, forwardedFor, forwardedHost } from "./forwarded.ts";
 
 const WORKLOAD = newWorkload({
   uid: "u",
@@ -78,6 +78,18 @@ for (const [header, want] of [
   test(`forwardedHost ${JSON.stringify(header)?.slice(0, 60)}`, () =>
     assert.equal(forwardedHost(header), want));
 
+for (const [header, want] of [
+  ['for="10.0.0.1:1234"', { ip: "10.0.0.1", port: 1234 }],
+  ['for="[::1]:1234";host=web.demo', { ip: "::1", port: 1234 }],
+  ['for="10.0.0.1:1", for="10.0.0.2:2"', { ip: "10.0.0.1", port: 1 }],
+  ["host=web.demo", undefined],
+  ['for="unknown"', undefined],
+  ['for="10.0.0.1"', undefined],
+  ["", undefined],
+  [undefined, undefined],
+] as const)
+  test(`forwardedFor ${JSON.stringify(header)}`, () => assert.deepEqual(forwardedFor(header), want));
+
 for (const [text, want] of [
   ["10.0.0.1:80", "address 10.0.0.1:80"],
   ["[fd00::1]:80", "address [fd00::1]:80"],
@@ -108,6 +120,7 @@ test("no header text throws, and an authority that parses prints as it was meant
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[a-z0-9.:[\]=;,"-]{0,40}$/)), (text) => {
       parseBaggage([text, text]);
       forwardedHost(text);
+      forwardedFor(text);
       const parsed = parseAuthority(text);
       if (parsed !== undefined) assert.deepEqual(parseAuthority(formatAuthority(parsed)), parsed);
     }),
