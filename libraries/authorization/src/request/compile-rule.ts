@@ -16,18 +16,22 @@ import type { PolicyFacts } from "./policy-request.ts";
 
 export interface RuleContext {
   readonly policyNamespace: string;
-  /** Whether requests are read, or only connections known. */
-  readonly layer: "http" | "tcp";
+  /** The last that is known when the rule is asked. */
+  readonly known: Known;
   /** An ALLOW policy loses the rule that cannot be met; any other loses what cannot be met, and so matches more. */
   readonly isAllow: boolean;
   /** Says what was dropped. */
   readonly onProblem: (problem: string) => void;
 }
 
+/** What is known, each with all before it: of any connection, of a request's head, and once its token was verified. */
+const KNOWN = ["connection", "head", "token"] as const;
+export type Known = (typeof KNOWN)[number];
+
 /** Values of one kind: any of `wanted`, and none of `unwanted`. */
 interface Field {
   readonly name: string;
-  readonly needsRequest: boolean;
+  readonly needs: Known;
   readonly wanted: readonly (Test | undefined)[];
   readonly unwanted: readonly (Test | undefined)[];
 }
@@ -36,6 +40,13 @@ interface Field {
 const UNMET: unique symbol = Symbol("unmet");
 
 const ALWAYS: Test = () => true;
+
+/** Why something is not known. */
+const UNREADABLE: Readonly<Record<Known, string>> = {
+  connection: "only HTTP has it",
+  head: "tokens are verified after external authorizers were asked",
+  token: "",
+};
 
 /** Undefined: the rule never matches. */
 export function compileRule(rule: PolicyRule, context: RuleContext): Test | undefined {
@@ -58,7 +69,7 @@ export function compileOperations(
   operations: readonly PolicyOperation[],
   onProblem: (problem: string) => void,
 ): Test {
-  const context: RuleContext = { policyNamespace: "", layer: "http", isAllow: false, onProblem };
+  const context: RuleContext = { policyNamespace: "", known: "token", isAllow: false, onProblem };
   const test = anyOf(operations.map(operationFields), context);
   return test === UNMET ? ALWAYS : test;
 }
@@ -88,10 +99,12 @@ function allFields(fields: readonly Field[], context: RuleContext): Test | typeo
 function compileField(field: Field, context: RuleContext): Test | typeof UNMET {
   const { name, wanted, unwanted } = field;
   if (wanted.length + unwanted.length === 0) return ALWAYS;
-  const isUnreadable = field.needsRequest && context.layer === "tcp";
+  const isUnreadable = KNOWN.indexOf(field.needs) > KNOWN.indexOf(context.known);
   const isBad = isUnreadable || wanted.includes(undefined) || unwanted.includes(undefined);
   if (isBad) {
-    const what = isUnreadable ? "only HTTP has it" : "it has a value that nothing can be compared with";
+    const what = isUnreadable
+      ? UNREADABLE[context.known]
+      : "it has a value that nothing can be compared with";
     const effect = context.isAllow ? "the rule is ignored" : "the rule matches whatever it is";
     context.onProblem(`${name}: ${what}; ${effect}`);
     if (context.isAllow) return UNMET;
@@ -109,10 +122,10 @@ function sourceFields(source: PolicySource, { policyNamespace }: RuleContext): r
     name: keyof PolicySource,
     unwanted: readonly string[],
     test: (value: string) => Test | undefined,
-    needsRequest = false,
+    needs: Known = "connection",
   ): Field => ({
     name,
-    needsRequest,
+    needs,
     wanted: source[name].map(test),
     unwanted: unwanted.map(test),
   });
@@ -124,25 +137,25 @@ function sourceFields(source: PolicySource, { policyNamespace }: RuleContext): r
     field("serviceAccounts", source.notServiceAccounts, account),
     field("trustDomains", source.notTrustDomains, trustDomainTest),
     field("principals", source.notPrincipals, principalTest),
-    field("requestPrincipals", source.notRequestPrincipals, requestPrincipalTest, true),
+    field("requestPrincipals", source.notRequestPrincipals, requestPrincipalTest, "token"),
     field("ipBlocks", source.notIpBlocks, direct),
-    field("remoteIpBlocks", source.notRemoteIpBlocks, remote, true),
+    field("remoteIpBlocks", source.notRemoteIpBlocks, remote, "head"),
   ];
 }
 
 function operationFields(operation: PolicyOperation): readonly Field[] {
   const field = <T>(
     name: string,
-    needsRequest: boolean,
+    needs: Known,
     wanted: readonly T[],
     unwanted: readonly T[],
     test: (value: T) => Test | undefined,
-  ): Field => ({ name, needsRequest, wanted: wanted.map(test), unwanted: unwanted.map(test) });
+  ): Field => ({ name, needs, wanted: wanted.map(test), unwanted: unwanted.map(test) });
   return [
-    field("ports", false, operation.ports, operation.notPorts, portTest),
-    field("methods", true, operation.methods, operation.notMethods, methodTest),
-    field("paths", true, operation.paths, operation.notPaths, pathTest),
-    field("hosts", true, operation.hosts, operation.notHosts, hostTest),
+    field("ports", "connection", operation.ports, operation.notPorts, portTest),
+    field("methods", "head", operation.methods, operation.notMethods, methodTest),
+    field("paths", "head", operation.paths, operation.notPaths, pathTest),
+    field("hosts", "head", operation.hosts, operation.notHosts, hostTest),
   ];
 }
 
@@ -151,11 +164,11 @@ function conditionField({ key, values, notValues }: PolicyCondition, context: Ru
   const name = `when ${key}`;
   // An unknown key, and nothing to compare with, are values that cannot be met.
   if (known === undefined || values.length + notValues.length === 0)
-    return { name, needsRequest: false, wanted: [undefined], unwanted: [] };
+    return { name, needs: "connection", wanted: [undefined], unwanted: [] };
   const test = (value: string): Test | undefined => known.test(value);
   return {
     name,
-    needsRequest: known.needsRequest,
+    needs: known.needs,
     wanted: values.map(test),
     unwanted: notValues.map(test),
   };

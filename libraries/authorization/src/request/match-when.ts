@@ -14,8 +14,8 @@ import { textPattern, wireText } from "./text-pattern.ts";
 
 /** How the values of one key are tested. */
 export interface WhenKey {
-  /** Only HTTP tells. */
-  readonly needsRequest: boolean;
+  /** What must be known. */
+  readonly needs: "connection" | "head" | "token";
   /** Undefined for a value that cannot be met. */
   test(value: string): Test | undefined;
 }
@@ -30,9 +30,11 @@ export function whenKey(key: string, policyNamespace: string): WhenKey | undefin
   if (key.startsWith(`${CLAIMS}[`)) return claimKey(key);
   if (key.startsWith(FILTERS)) return filterKey(key);
   const ofConnection = connectionTest(key, policyNamespace);
-  if (ofConnection !== undefined) return { needsRequest: false, test: ofConnection };
-  const ofRequest = requestTest(key);
-  return ofRequest && { needsRequest: true, test: ofRequest };
+  if (ofConnection !== undefined) return { needs: "connection", test: ofConnection };
+  if (key === "remote.ip")
+    return { needs: "head", test: (value) => ipTest(value, (facts) => facts.remoteBytes) };
+  const ofToken = tokenTest(key);
+  return ofToken && { needs: "token", test: ofToken };
 }
 
 function connectionTest(key: string, policyNamespace: string): WhenKey["test"] | undefined {
@@ -61,10 +63,8 @@ function connectionTest(key: string, policyNamespace: string): WhenKey["test"] |
   }
 }
 
-function requestTest(key: string): WhenKey["test"] | undefined {
+function tokenTest(key: string): WhenKey["test"] | undefined {
   switch (key) {
-    case "remote.ip":
-      return (value) => ipTest(value, (facts) => facts.remoteBytes);
     case "request.auth.principal":
       return requestPrincipalTest;
     case "request.auth.audiences":
@@ -84,7 +84,7 @@ function headerKey(key: string): WhenKey | undefined {
   if (name === undefined || more.length > 0) return undefined;
   const field = name.toLowerCase();
   return {
-    needsRequest: true,
+    needs: "head",
     test: (value) => {
       const matches = textPattern(wireText(value));
       return ({ request }) => {
@@ -97,7 +97,7 @@ function headerKey(key: string): WhenKey | undefined {
 
 function claimKey(key: string): WhenKey | undefined {
   const path = bracketed(key.slice(CLAIMS.length));
-  return path && { needsRequest: true, test: (value) => claimTest(path, value) };
+  return path && { needs: "token", test: (value) => claimTest(path, value) };
 }
 
 function filterKey(key: string): WhenKey | undefined {
@@ -106,7 +106,7 @@ function filterKey(key: string): WhenKey | undefined {
   if (name === undefined || more.length > 0) return undefined;
   const filter = key.slice("experimental.".length, bracket);
   return {
-    needsRequest: true,
+    needs: "head",
     test: (value) => {
       // `[x]` looks into a list.
       const isList = value.startsWith("[") && value.endsWith("]");

@@ -52,6 +52,16 @@ describe("actions", () => {
       [["opa", "ns[ns]-policy[p]-rule[0]"]],
     );
   });
+  test("CUSTOM rules on tokens ask of every request: tokens are verified later", () => {
+    const rule: SampleRule = {
+      from: [{ requestPrincipals: ["i/s"] }],
+      to: [{ methods: ["GET"] }],
+      when: [{ key: "request.auth.claims[a]", values: ["b"] }],
+    };
+    const compiled = compilePolicies([samplePolicy({ provider: "opa" }, [rule])]);
+    assert.equal(compiled.providersFor(sampleFacts(compiled, {})).size, 1);
+    assert.equal(compiled.providersFor(sampleFacts(compiled, { method: "PUT" })).size, 0);
+  });
   test("policies on trial say what they would do, and do nothing", () => {
     const trial = { dryRun: true };
     const compiled = compilePolicies([

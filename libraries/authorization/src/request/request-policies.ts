@@ -1,7 +1,7 @@
 /** All policies of one target, compiled once, and what they say of a request or a connection (reference: l7-and-cli §2.1, evaluation order). */
 
 import type { RequestPolicy } from "@meltemi/model/l7";
-import { compileRule } from "./compile-rule.ts";
+import { compileRule, type Known } from "./compile-rule.ts";
 import type { Test } from "./match-source.ts";
 import {
   type PolicyConnection,
@@ -134,13 +134,19 @@ function compileRules(policy: RequestPolicy, options: PolicyOptions): readonly C
     const name = `ns[${policy.namespace}]-policy[${policy.name}]-rule[${index}]`;
     const matches = compileRule(rule, {
       policyNamespace: policy.namespace,
-      layer: options.layer,
+      known: knownFor(policy, options.layer),
       isAllow: policy.action === "allow",
       onProblem: (problem) => options.onProblem(`${name}: ${problem}`),
     });
     if (matches !== undefined) compiled.push({ name, matches });
   }
   return compiled;
+}
+
+/** Providers are asked before tokens are verified (reference: l7-and-cli §1.10 item 4): a rule on tokens asks them of every request. */
+function knownFor({ action }: RequestPolicy, layer: PolicyOptions["layer"]): Known {
+  if (layer === "tcp") return "connection";
+  return typeof action === "string" ? "token" : "head";
 }
 
 function firstMatch(rules: readonly CompiledRule[], facts: PolicyFacts): string | undefined {
