@@ -6,11 +6,15 @@ import { type ClusterStatus, DemoCluster } from "./cluster.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { holdName } from "./one-at-a-time.ts";
 import { Stage, type StageOptions } from "./stage.ts";
+import { showCanaryByHeader, showCanaryByWeight } from "./steps/canary.ts";
 import { deployPrograms, installMesh, restoreCertificateLifetime } from "./steps/deploy.ts";
 import { enrolNamespace, showEncrypted, showPlaintext } from "./steps/enrol.ts";
+import { showOutlierDetection, showRetries } from "./steps/failures.ts";
 import { showIdentities, showMetrics } from "./steps/identities.ts";
 import { showAllowByIdentity, showDenyByAddress, showDenyByPort, showStrict } from "./steps/policy.ts";
 import { showControlPlaneAway, showRotation } from "./steps/resilience.ts";
+import { showHeaderPolicy, showRateLimit, showToken } from "./steps/tokens.ts";
+import { applyWaypoint, showL4Untouched } from "./steps/waypoint.ts";
 
 export interface DemoOptions {
   readonly projectRoot: string;
@@ -51,6 +55,15 @@ const CHAPTERS: readonly { readonly name: string; readonly play: (stage: Stage) 
   { name: "metrics", play: showMetrics },
   { name: "rotation", play: showRotation },
   { name: "control plane away", play: showControlPlaneAway },
+  { name: "waypoint", play: applyWaypoint },
+  { name: "L4 untouched", play: showL4Untouched },
+  { name: "canary by header", play: showCanaryByHeader },
+  { name: "canary by weight", play: showCanaryByWeight },
+  { name: "token", play: showToken },
+  { name: "header policy", play: showHeaderPolicy },
+  { name: "rate limit", play: showRateLimit },
+  { name: "retries", play: showRetries },
+  { name: "outlier detection", play: showOutlierDetection },
 ];
 
 /** Exit code of the demo: 0 when every claim held, 130 when it was interrupted. */
@@ -193,7 +206,9 @@ function explainKept(name: string, narrator: Narrator): void {
     "kubectl get pods -A -o wide",
     "kubectl exec -n shop deploy/client -- curl -s http://web/",
     "kubectl logs -n istio-system -l app=ztunnel -f",
-    "kubectl apply -f examples/demo/allow-client.yaml",
+    "kubectl exec -n shop deploy/client -- curl -s http://reviews/",
+    "kubectl logs -n shop deploy/reviews-waypoint -f",
+    "kubectl apply -f examples/demo/canary-by-header.yaml",
     `npm run --silent meltemi -- cluster down --name ${name}`,
   ]) {
     narrator.command(line);
