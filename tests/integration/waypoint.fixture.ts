@@ -163,6 +163,7 @@ export class Scene implements AsyncDisposable {
       {
         ...base,
         unboundLingerMs: 100,
+        listenHost: "127.0.0.1",
         hbone: { ...base.hbone, port: 0, endpointPort: this.endpointPort },
         admin: { adminPort: 0, statsPort: 0, secondStatsPort: 0, readinessPort: 0 },
       },
@@ -197,7 +198,6 @@ export class Scene implements AsyncDisposable {
             [Symbol.asyncDispose]: () => Promise.resolve(),
           };
         },
-        listenHost: "127.0.0.1",
       },
     );
     await eventually(() => this.waypoint.hbonePort !== undefined);

@@ -28,6 +28,8 @@ export interface WaypointConfig {
   /** Path of the token file, or the token itself. */
   readonly authToken: string;
   readonly hbone: HboneConfig;
+  /** Address of all listeners but the admin server's, which is on loopback always. */
+  readonly listenHost: string;
   readonly admin: AdminConfig;
   readonly log: WaypointLogConfig;
   /** How long open requests and connections may go on after a shutdown began. */
@@ -95,6 +97,7 @@ export function readConfig(words: readonly string[], env: Environment): Waypoint
     },
     authToken: reader.text("AUTH_TOKEN", DEFAULT_TOKEN_PATH),
     hbone: readHbone(reader),
+    listenHost: reader.flag("IPV6_ENABLED", true) ? "::" : "0.0.0.0",
     admin: { adminPort: 15000, statsPort: 15020, secondStatsPort: 15090, readinessPort: 15021 },
     log: readLog(reader, args.value),
     drainDeadlineMs: readDrainDeadlineMs(reader, DEFAULT_DRAIN_DEADLINE_MS),

@@ -35,8 +35,6 @@ export interface WaypointDeps {
   readonly admission: AdmissionLimits;
   readonly lookup: (hostname: string) => Promise<readonly LookupAddress[]>;
   readonly controlPlane: (onUpdate: (update: WaypointXdsUpdate) => readonly []) => XdsClient;
-  /** Address of the listeners, but for the admin server, which is on loopback always. */
-  readonly listenHost: string;
 }
 
 /** What the parts of a running waypoint need of each other. */

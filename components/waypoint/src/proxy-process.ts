@@ -105,7 +105,6 @@ function makeDeps(
     admission: limitsFor(maxOpenFiles()),
     lookup: (hostname) => lookup(hostname, { all: true }),
     controlPlane: controlPlaneOf(config, logger, registry),
-    listenHost: "::",
   };
 }
 

@@ -55,7 +55,7 @@ export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps):
     return stopping;
   };
   const admin = await startAdminServers(
-    { component: "waypoint", ...config.admin, host: deps.listenHost, logFilter: config.log.filter },
+    { component: "waypoint", ...config.admin, host: config.listenHost, logFilter: config.log.filter },
     {
       logger,
       filter: deps.filter,

@@ -27,6 +27,7 @@ export { createLineWriter } from "./line-writer.ts";
 export { createMeshStore, type MeshStore } from "./mesh-store.ts";
 export { collectProcessMetrics, maxOpenFiles } from "./process-metrics.ts";
 export { encodeProxyHeader, encodeProxyLine } from "./proxy-protocol.ts";
+export { createRefusalLog, type RefusalLog } from "./refusal-log.ts";
 export { type CrlFile, followCrlFile } from "./revocation/crl-file.ts";
 export { followAuthorities } from "./revocation/known-authorities.ts";
 export { createPeerRevocation, type PeerRevocation } from "./revocation/peer-revocation.ts";

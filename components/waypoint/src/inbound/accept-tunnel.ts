@@ -3,7 +3,7 @@
 import { encodeBaggage, type HboneRequest } from "@meltemi/hbone";
 import type { ClientConnectionFacts, PortServer, PortSite } from "@meltemi/l7";
 import { formatIdentity, formatSocketAddress } from "@meltemi/model";
-import type { SnapshotStore } from "@meltemi/proxy-process";
+import type { RefusalLog, SnapshotStore } from "@meltemi/proxy-process";
 import type { Logger } from "@meltemi/runtime";
 import type { Counter, Family } from "@meltemi/telemetry";
 import type { SiteBook } from "../sites/site-book.ts";
@@ -20,6 +20,9 @@ export interface TunnelDeps {
   readonly logger: Logger;
   /** By status. */
   readonly refusals: Family<"status", Counter>;
+  readonly refusalLog: RefusalLog;
+  /** Tunnels that wait for configuration now. */
+  waiting: number;
 }
 
 /**
@@ -27,6 +30,8 @@ export interface TunnelDeps {
  * come within this time. Longer would only hold back clients that are wrong.
  */
 const LATE_CONFIGURATION_MS = 1000;
+/** Each that waits looks at every change of the configuration. */
+const MAX_WAITING = 1000;
 
 type Accepted = Exclude<InboundDecision, { readonly kind: "refuse" }>;
 
@@ -37,10 +42,16 @@ export async function acceptTunnel(request: HboneRequest, deps: TunnelDeps): Pro
   const asked = { authority: request.authority, clientNamespace: identity.namespace };
   const decide = (now: WaypointWorld): InboundDecision => decideInbound(now, self, asked);
   let decision = decide(world.current);
-  if (decision.kind === "refuse" && decision.mayChange)
-    decision =
-      (await world.waitFor((now) => accepted(decide(now)), LATE_CONFIGURATION_MS, request.abandoned)) ??
-      decision;
+  if (decision.kind === "refuse" && decision.mayChange && deps.waiting < MAX_WAITING) {
+    deps.waiting++;
+    const changed = await world.waitFor(
+      (now) => accepted(decide(now)),
+      LATE_CONFIGURATION_MS,
+      request.abandoned,
+    );
+    deps.waiting--;
+    decision = changed ?? decision;
+  }
   if (decision.kind === "refuse") refuse(request, decision, deps);
   else serve(request, decision, deps);
 }
@@ -52,16 +63,19 @@ function accepted(decision: InboundDecision): Accepted | undefined {
 function refuse(
   request: HboneRequest,
   { status, message }: Extract<InboundDecision, { readonly kind: "refuse" }>,
-  { logger, refusals }: TunnelDeps,
+  { logger, refusals, refusalLog }: TunnelDeps,
 ): void {
   const { identity, remoteAddress, remotePort } = request.peer;
   refusals.labels({ status: String(status) }).inc();
-  logger.debug("tunnel refused", {
-    "src.addr": `${remoteAddress}:${remotePort}`,
-    "src.identity": formatIdentity(identity),
-    status,
-    error: message,
-  });
+  const place = refusalLog.admit();
+  if (place.kind === "write")
+    logger.warn("tunnel refused", {
+      "src.addr": `${remoteAddress}:${remotePort}`,
+      "src.identity": formatIdentity(identity),
+      status,
+      error: message,
+      suppressed: place.suppressed || undefined,
+    });
   request.refuse(status);
 }
 

@@ -2,7 +2,7 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import { createHboneServer, HBONE_SERVER_DEFAULTS, type HboneServer } from "@meltemi/hbone";
-import { createAdmission } from "@meltemi/proxy-process";
+import { createAdmission, createRefusalLog } from "@meltemi/proxy-process";
 import { describeError, detach } from "@meltemi/runtime";
 import type { DataPath, WaypointParts } from "../parts.ts";
 import { acceptTunnel } from "./accept-tunnel.ts";
@@ -23,7 +23,7 @@ export async function openHboneListener(parts: WaypointParts, dataPath: DataPath
   const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
     accept(parts, server, socket),
   );
-  await listen(listener, config.hbone.port, deps.listenHost);
+  await listen(listener, config.hbone.port, config.listenHost);
   listener.on("error", (error) =>
     deps.logger.error("listener failed", { port: config.hbone.port, error: describeError(error) }),
   );
@@ -49,7 +49,9 @@ function createTunnelServer(parts: WaypointParts, { sites, server }: DataPath): 
     help: "Tunnels that were refused, by the status of the answer",
     labels: ["status"],
   });
-  const tunnelDeps = { world, self, sites, server, logger: log, refusals };
+  // One for both kinds: whoever scans ports must not drown what else is said.
+  const refusalLog = createRefusalLog({ monotonicMs: () => deps.clock.monotonicMs() });
+  const tunnelDeps = { world, self, sites, server, logger: log, refusals, refusalLog, waiting: 0 };
   return createHboneServer(
     { ...HBONE_SERVER_DEFAULTS, maxConnections: deps.admission.process },
     {
@@ -68,8 +70,16 @@ function createTunnelServer(parts: WaypointParts, { sites, server }: DataPath): 
       onInternalError: (error) => reportInternalError("tunnel", error),
       onConnectionEnd: (end, { remoteAddress, remotePort }) => {
         if (end.kind !== "refused") return;
+        const place = refusalLog.admit();
+        if (place.kind === "suppress") return;
         const source = `${remoteAddress}:${remotePort}`;
-        log.warn("connection failed", { "src.addr": source, stage: end.stage, error: end.detail });
+        const suppressed = place.suppressed || undefined;
+        log.warn("connection failed", {
+          "src.addr": source,
+          stage: end.stage,
+          error: end.detail,
+          suppressed,
+        });
       },
     },
   );

@@ -2,9 +2,9 @@
 
 import { PEER_REVOKED } from "@meltemi/identity";
 import type { RelayResult, RelaySession } from "@meltemi/l4";
+import { createRefusalLog } from "@meltemi/proxy-process";
 import type { AccessLog, AccessLogRecord, Registry } from "@meltemi/telemetry";
 import type { ConnectionSubject, ResponseFlag } from "./connection-labels.ts";
-import { createRefusalLog } from "./refusal-log.ts";
 import { createSeriesCache, defineFamilies, type SubjectSeries } from "./subject-series.ts";
 
 export interface ConnectionTelemetry {
