@@ -1,54 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Command } from "commander";
-import type { CommandContext } from "./commands/context.ts";
-import { createTerminal } from "./output/terminal.ts";
-import { createProgram } from "./program.ts";
-
-interface Said {
-  out: string;
-  err: string;
-  code: number;
-}
-
-function setUp(name: string): { readonly program: Command; readonly said: Said } {
-  const said: Said = { out: "", err: "", code: 0 };
-  const stdout = { write: (text: string) => (said.out += text) };
-  const stderr = { write: (text: string) => (said.err += text) };
-  const context: CommandContext = {
-    terminal: createTerminal({ stdout, stderr, colour: false }),
-    stdin: process.stdin,
-    stdout: process.stdout,
-    env: { HOME: "/nonexistent" },
-    projectRoot: "/nonexistent",
-    version: "1.2.3",
-    isRoot: false,
-    signal: new AbortController().signal,
-    exit: (code) => {
-      said.code = code;
-    },
-  };
-  const program = createProgram(name, context);
-  for (const command of everyCommand(program))
-    command.exitOverride().configureOutput({ writeOut: stdout.write, writeErr: stderr.write });
-  return { program, said };
-}
-
-function everyCommand(command: Command): readonly Command[] {
-  return [command, ...command.commands.flatMap(everyCommand)];
-}
-
-async function run(name: string, ...words: string[]): Promise<Said> {
-  const { program, said } = setUp(name);
-  try {
-    await program.parseAsync(words, { from: "user" });
-  } catch (error) {
-    said.code = 1;
-    // Commander has said it; what a command throws, main.ts says.
-    if (!(error as { code?: string }).code?.startsWith("commander.")) said.err += String(error);
-  }
-  return said;
-}
+import { everyCommand, run, setUp } from "./program.fixture.ts";
 
 test("every command shows examples, under the name by which it was called", () => {
   for (const command of everyCommand(setUp("istioctl").program)) {
@@ -129,6 +81,26 @@ const CASES = [
     want: /cannot specify waypoint names when deleting all waypoints/,
   },
   { name: "a demo without root", words: ["demo"], want: /only root may do: sudo npm run demo/ },
+  {
+    name: "a ztunnel's certificates, but not which one's",
+    words: ["ztunnel-config", "certificate"],
+    want: /ztunnel pod name or --node must be set/,
+  },
+  {
+    name: "a file and a node",
+    words: ["zc", "workload", "-f", "x", "--node", "y"],
+    want: /expected at most one of --file, --node and a pod's name/,
+  },
+  {
+    name: "a dump that is none",
+    words: ["zc", "workload", "-f", import.meta.filename],
+    want: /expected a config dump in JSON/,
+  },
+  {
+    name: "a log level there is not",
+    words: ["zc", "log", "--level", "access:loud"],
+    want: /--level "access:loud": expected <level> or <scope>:<level>/,
+  },
   { name: "keep and once", words: ["demo", "--keep", "--once"], want: /cannot be used with/ },
 ] as const;
 for (const { name, words, want } of CASES) {

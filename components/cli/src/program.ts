@@ -9,6 +9,7 @@ import { addUninstallCommand } from "./commands/uninstall.ts";
 import { addValidateCommand } from "./commands/validate.ts";
 import { addVersionCommand } from "./commands/version.ts";
 import { addWaypointCommand } from "./commands/waypoint.ts";
+import { addZtunnelConfigCommand } from "./commands/ztunnel-config.ts";
 
 /** `name` is what the user typed: `meltemi` or `istioctl`. */
 export function createProgram(name: string, context: CommandContext): Command {
@@ -32,6 +33,7 @@ Examples:
   addUninstallCommand(program, context);
   addManifestCommand(program, context);
   addWaypointCommand(program, context);
+  addZtunnelConfigCommand(program, context);
   addValidateCommand(program, context);
   addVersionCommand(program, context);
   addClusterCommand(program, context);

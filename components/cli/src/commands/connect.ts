@@ -9,7 +9,8 @@ import {
   loadKubeconfig,
 } from "@meltemi/kubernetes";
 import { MeshError, systemClock } from "@meltemi/runtime";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { createMeshCluster, type MeshCluster } from "../reach/mesh-cluster.ts";
 import type { CommandContext } from "./context.ts";
 import { explainClusterError } from "./explain-cluster-error.ts";
 
@@ -24,16 +25,43 @@ export function connectOptions(command: Command): Command {
     .option("--context <name>", "context of the kubeconfig");
 }
 
+export interface MeshFlags extends ConnectFlags {
+  readonly namespace?: string;
+  readonly istioNamespace: string;
+}
+
+/** Of commands that look at the mesh: the cluster, the user's namespace, and that of the control plane. */
+export function meshOptions(command: Command, context: CommandContext): Command {
+  return connectOptions(command)
+    .option("-n, --namespace <name>", "namespace; otherwise that of the kubeconfig's context")
+    .addOption(
+      new Option("-i, --istioNamespace <name>", "namespace of the control plane").default(
+        context.env["ISTIOCTL_ISTIONAMESPACE"] ?? "istio-system",
+      ),
+    );
+}
+
+/** As {@link withCluster}, with the admin ports of proxies. */
+export function withMeshCluster<T>(
+  flags: ConnectFlags,
+  context: CommandContext,
+  action: (cluster: MeshCluster) => Promise<T>,
+): Promise<T> {
+  return withCluster(flags, context, (client, access) =>
+    action(createMeshCluster(access, { client, clock: systemClock, signal: context.signal })),
+  );
+}
+
 /** Runs `action` with a client of the cluster, and says clearly when that cannot be reached or refuses. */
 export async function withCluster<T>(
   flags: ConnectFlags,
   context: CommandContext,
-  action: (client: KubernetesClient) => Promise<T>,
+  action: (client: KubernetesClient, access: ClusterAccess) => Promise<T>,
 ): Promise<T> {
   const access = readAccess(flags, context);
   const client = createKubernetesClient(access, { clock: systemClock });
   try {
-    return await action(client);
+    return await action(client, access);
   } catch (error) {
     throw explainClusterError(error, access.server.origin);
   } finally {
