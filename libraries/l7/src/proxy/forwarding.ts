@@ -96,13 +96,10 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     this.#tunnel?.moved();
     this.#held?.hold(chunk);
     const attempt = this.#attempt;
-    if (attempt?.isSending === true) {
-      if (!attempt.write(chunk, lent)) this.#exchange.pause();
-      return;
-    }
-    this.#exchange.pause();
+    const isSending = attempt?.isSending === true;
+    if (!isSending || !attempt.write(chunk, lent)) this.#exchange.pause();
     // Between two tries it would be missing from the next.
-    if (this.#held?.isComplete !== true)
+    if (!isSending && this.#held?.isComplete !== true)
       this.#fail(LOST_BODY, "a body between two tries was too long to be kept");
   }
 
@@ -167,6 +164,8 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     this.#owner.onResponseHead(head);
     this.#exchange.respond(head, ended);
     if (ended) this.#complete(attempt, undefined);
+    // A client that waited for 100 has its answer; from now on it is heard when it can take more, and when it leaves.
+    else if (!this.#receiving) this.#receive();
   }
 
   onAttemptData(chunk: Uint8Array, lent: boolean): void {

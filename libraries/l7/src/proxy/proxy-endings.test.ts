@@ -207,3 +207,19 @@ for (const moves of [false, true])
     assert.deepEqual(bench.records[0]?.responseFlags, ["SI"]);
     isAtRest(bench);
   });
+
+test("a client that waits for 100 and is answered at once is heard from then on", async () => {
+  const bench = setUp();
+  const exchange = bench.send({ method: "POST", expectsContinue: true }, true);
+  await bench.settle();
+  const [attempt] = bench.tries;
+  exchange.writable = false;
+  attempt?.respond(200, false);
+  attempt?.receiver.onData(Buffer.from("much"), false);
+  assert.equal(attempt?.paused, true);
+  exchange.receiver?.onWritable();
+  assert.equal(attempt?.paused, false);
+  exchange.leave();
+  assert.deepEqual(bench.records[0]?.responseFlags, ["DC"]);
+  isAtRest(bench);
+});

@@ -7,6 +7,7 @@ import {
   type ClientExchange,
   HeaderFields,
   type HttpAbort,
+  type HttpFault,
   type RequestHead,
   type ResponseHead,
   type ResponseReceiver,
@@ -38,6 +39,8 @@ export class FakeExchange implements ServerExchange {
   readonly informed: number[] = [];
   /** What `write` answers. */
   writable = true;
+  /** The client is gone: what is written goes nowhere. */
+  left = false;
 
   constructor(request: Partial<RequestHead>, hasBody: boolean) {
     this.request = {
@@ -59,9 +62,15 @@ export class FakeExchange implements ServerExchange {
   get isReading(): boolean {
     return this.receiver !== undefined;
   }
+  /** The client goes away; whoever receives too late hears of it too. */
+  leave(): void {
+    this.left = true;
+    if (this.aborted === undefined) this.receiver?.onFault({ kind: "reset", detail: "client gone" });
+  }
   receive(receiver: BodyReceiver): void {
     this.receiver = receiver;
-    if (this.requestEnded) receiver.onEnd(undefined);
+    if (this.left) queueMicrotask(() => receiver.onFault({ kind: "reset", detail: "client gone" }));
+    else if (this.requestEnded) receiver.onEnd(undefined);
   }
   pause(): void {
     this.paused = true;
@@ -73,16 +82,19 @@ export class FakeExchange implements ServerExchange {
     this.informed.push(status);
   }
   respond(head: ResponseHead, ended: boolean): void {
+    if (this.left) return;
     if (this.head !== undefined) throw new Error("responded twice");
     this.head = head;
     this.ended = ended;
   }
   write(chunk: Uint8Array): boolean {
+    if (this.left) return true;
     if (this.head === undefined || this.ended) throw new Error("body without head, or after the end");
     this.body += Buffer.from(chunk).toString();
     return this.writable;
   }
   end(trailers?: HeaderFields): void {
+    if (this.left) return;
     if (this.ended) throw new Error("ended twice");
     this.ended = true;
     this.trailers = trailers;
@@ -101,20 +113,39 @@ export class FakeTry implements ClientExchange {
   ended: boolean;
   paused = false;
   aborted: HttpAbort | undefined;
+  status = 0;
+  responseEnded = false;
+  broken = false;
+  readonly #onOver: () => void;
 
-  constructor(uid: string, head: RequestHead, ended: boolean, receiver: ResponseReceiver) {
+  constructor(
+    uid: string,
+    head: RequestHead,
+    ended: boolean,
+    receiver: ResponseReceiver,
+    onOver: () => void,
+  ) {
     this.uid = uid;
     this.head = { ...head, headers: head.headers.copy() };
     this.ended = ended;
     this.receiver = receiver;
+    this.#onOver = onOver;
+  }
+
+  /** Nothing more is read or written: the connection is free. */
+  get isOver(): boolean {
+    return this.aborted !== undefined || this.broken || (this.ended && this.responseEnded);
   }
 
   write(chunk: Uint8Array): boolean {
+    if (this.isOver || this.ended) throw new Error("body after the end");
     this.body += Buffer.from(chunk).toString();
     return true;
   }
   end(): void {
+    if (this.isOver || this.ended) throw new Error("ended twice");
     this.ended = true;
+    this.#mayBeOver();
   }
   pause(): void {
     this.paused = true;
@@ -123,13 +154,34 @@ export class FakeTry implements ClientExchange {
     this.paused = false;
   }
   abort(reason: HttpAbort): void {
+    if (this.isOver) return;
     this.aborted = reason;
+    this.#mayBeOver();
   }
   answer(status: number, body?: string, ...fields: readonly (readonly [string, string])[]): void {
-    this.receiver.onResponse({ status, headers: HeaderFields.of(...fields) }, body === undefined);
-    if (body === undefined) return;
+    this.respond(status, body === undefined, ...fields);
+    if (body === undefined || this.aborted !== undefined) return;
     this.receiver.onData(Buffer.from(body), false);
+    if (this.aborted === undefined) this.finish();
+  }
+  respond(status: number, ended: boolean, ...fields: readonly (readonly [string, string])[]): void {
+    this.status = status;
+    this.responseEnded = ended;
+    this.receiver.onResponse({ status, headers: HeaderFields.of(...fields) }, ended);
+    this.#mayBeOver();
+  }
+  finish(): void {
+    this.responseEnded = true;
     this.receiver.onEnd(undefined);
+    this.#mayBeOver();
+  }
+  fail(fault: HttpFault): void {
+    this.broken = true;
+    this.receiver.onFault(fault);
+    this.#mayBeOver();
+  }
+  #mayBeOver(): void {
+    if (this.isOver) queueMicrotask(this.#onOver);
   }
 }
 
@@ -169,6 +221,8 @@ export interface ProxyBench {
   /** Endpoints whose connections are refused. */
   readonly refusing: Set<string>;
   send(request?: Partial<RequestHead>, hasBody?: boolean): FakeExchange;
+  /** Connections that are not in use are closed. */
+  retire(): void;
   /** Until everything that was promised is done. */
   settle(): Promise<void>;
 }
@@ -265,6 +319,9 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
       });
       return exchange;
     },
+    retire() {
+      for (const { poolFor } of endpoints) poolFor("HTTP/1.1").retire();
+    },
     async settle() {
       for (let turns = 0; turns < 20; turns++) await Promise.resolve();
     },
@@ -285,17 +342,22 @@ const CONNECTION = {
 
 /** HTTP/1.1: one exchange at a time, each answered by the test. */
 function fakeConnection(owner: ClientConnectionOwner, uid: string, tries: FakeTry[]): ClientConnection {
+  let isUsed = false;
   return {
     version: "HTTP/1.1",
     capacity: 1,
     active: 0,
     send(head, ended, receiver) {
-      const made = new FakeTry(uid, head, ended, receiver);
+      isUsed = true;
+      const made = new FakeTry(uid, head, ended, receiver, () => owner.onClosed(this));
       tries.push(made);
       owner.onDraining(this);
       return made;
     },
-    drain() {},
+    drain() {
+      owner.onDraining(this);
+      if (!isUsed) owner.onClosed(this);
+    },
     close() {},
   };
 }
