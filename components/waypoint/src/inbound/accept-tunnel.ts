@@ -11,6 +11,7 @@ import { type Self, selfWorkload } from "../world/self.ts";
 import type { WaypointWorld } from "../world/world.ts";
 import { callerOf } from "./caller.ts";
 import { decideInbound, type InboundDecision } from "./decide-inbound.ts";
+import { peerAddress } from "./peer-address.ts";
 
 export interface TunnelDeps {
   readonly world: SnapshotStore<WaypointWorld>;
@@ -65,12 +66,12 @@ function refuse(
   { status, message }: Extract<InboundDecision, { readonly kind: "refuse" }>,
   { logger, refusals, refusalLog }: TunnelDeps,
 ): void {
-  const { identity, remoteAddress, remotePort } = request.peer;
+  const { identity } = request.peer;
   refusals.labels({ status: String(status) }).inc();
   const place = refusalLog.admit();
   if (place.kind === "write")
     logger.warn("tunnel refused", {
-      "src.addr": `${remoteAddress}:${remotePort}`,
+      "src.addr": peerAddress(request.peer),
       "src.identity": formatIdentity(identity),
       status,
       error: message,

@@ -6,6 +6,7 @@ import { createAdmission, createRefusalLog } from "@meltemi/proxy-process";
 import { describeError, detach } from "@meltemi/runtime";
 import type { DataPath, WaypointParts } from "../parts.ts";
 import { acceptTunnel } from "./accept-tunnel.ts";
+import { peerAddress } from "./peer-address.ts";
 
 export interface HboneListener {
   readonly port: number;
@@ -68,11 +69,11 @@ function createTunnelServer(parts: WaypointParts, { sites, server }: DataPath): 
           },
         ),
       onInternalError: (error) => reportInternalError("tunnel", error),
-      onConnectionEnd: (end, { remoteAddress, remotePort }) => {
+      onConnectionEnd: (end, from) => {
         if (end.kind !== "refused") return;
         const place = refusalLog.admit();
         if (place.kind === "suppress") return;
-        const source = `${remoteAddress}:${remotePort}`;
+        const source = peerAddress(from);
         const suppressed = place.suppressed || undefined;
         log.warn("connection failed", {
           "src.addr": source,
