@@ -85,6 +85,7 @@ const write = (line: string): void => void process.stderr.write(line);
 await startWaypoint(
   {
     ...config,
+    listenHost: LISTEN_HOST,
     hbone: { ...config.hbone, port: WAYPOINT_HBONE_PORT, endpointPort: ENDPOINT_HBONE_PORT },
     admin: { adminPort: 0, statsPort: 0, secondStatsPort: 0, readinessPort: 0 },
   },
@@ -117,6 +118,5 @@ await startWaypoint(
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     },
-    listenHost: LISTEN_HOST,
   },
 );

@@ -44,11 +44,13 @@ export interface DialerDeps {
 type Dialled = { readonly kind: "open"; readonly channel: ByteChannel } | DialFailure;
 
 export function createEndpointDialer(deps: DialerDeps): DialEndpoint {
-  return async (endpoint, cluster, speaks, signal) => {
+  return async (endpoint, cluster, speaks, signal, client) => {
     const dialled = await reach(endpoint, cluster, signal, deps);
     if (dialled.kind === "failed") return dialled;
     const { channel } = dialled;
-    if (cluster.proxyProtocol !== undefined) channel.write(proxyHeader(cluster, endpoint, deps.ownIp), false);
+    // Where many clients share a connection it is the waypoint that the header names.
+    const from = client ?? { ip: deps.ownIp, port: 0 };
+    if (cluster.proxyProtocol !== undefined) channel.write(proxyHeader(cluster, endpoint, from), false);
     return cluster.tls === undefined
       ? dialled
       : await originateTls(channel, cluster.tls, cluster, speaks, signal, deps.onInternalError);
@@ -219,10 +221,13 @@ function outcomeOf(outcome: TunnelOutcome): Dialled {
   }
 }
 
-/** Connections are shared, so that it is the waypoint that the header names. */
-function proxyHeader({ proxyProtocol }: Cluster, { ip, port }: EndpointAddress, ownIp: Ip): Buffer {
-  const source = { ip: ownIp, port: 0 };
-  const destination = { ip: ip ?? ownIp, port };
+/** An endpoint that is known by name alone is called what the client is: the family of its address is not known. */
+function proxyHeader(
+  { proxyProtocol }: Cluster,
+  { ip, port }: EndpointAddress,
+  source: SocketAddress,
+): Buffer {
+  const destination = { ip: ip ?? source.ip, port };
   return proxyProtocol === "v1"
     ? encodeProxyLine(source, destination)
     : encodeProxyHeader(source, destination, undefined);

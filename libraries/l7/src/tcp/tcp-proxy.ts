@@ -3,7 +3,7 @@
 import { HeaderFields } from "@meltemi/http";
 import type { ByteChannel, RelayEnd, Relays } from "@meltemi/l4";
 import { type Clock, detach } from "@meltemi/runtime";
-import type { RequestContext } from "../request-context.ts";
+import type { Caller, RequestContext } from "../request-context.ts";
 import type { TcpUpstream, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
 import { ConnectionBounds } from "./connection-bounds.ts";
 import { decideTcpRoute } from "./tcp-routes.ts";
@@ -127,7 +127,7 @@ async function connect(cluster: TcpUpstream, context: RequestContext, clock: Clo
     if (choice.kind === "none") return { kind: "failed", flag: "UH", detail: "no healthy upstream" };
     const { endpoint } = choice;
     if (tried.includes(endpoint.uid)) break;
-    const outcome = await dial(cluster, endpoint, clock);
+    const outcome = await dial(cluster, endpoint, context.caller, clock);
     if (outcome.kind === "open") return { kind: "open", channel: outcome.channel, endpoint };
     cluster.report(endpoint, { kind: "localOrigin", cause: "connectFailed" });
     detail = outcome.detail;
@@ -139,12 +139,13 @@ async function connect(cluster: TcpUpstream, context: RequestContext, clock: Clo
 async function dial(
   cluster: TcpUpstream,
   endpoint: UpstreamEndpoint,
+  client: Caller,
   clock: Clock,
 ): ReturnType<TcpUpstream["connectTcp"]> {
   const controller = new AbortController();
   const deadline = clock.after(cluster.config.connectionPool.connectTimeoutMs, () => controller.abort());
   try {
-    return await cluster.connectTcp(endpoint, controller.signal);
+    return await cluster.connectTcp(endpoint, controller.signal, client);
   } finally {
     deadline.cancel();
   }

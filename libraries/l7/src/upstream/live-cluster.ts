@@ -8,7 +8,12 @@ import {
   HTTP2_CLIENT_DEFAULTS,
   type Http2ConnectionOptions,
 } from "@meltemi/http";
-import { findWorkloadByAddress, type LoadBalancing, type MeshSnapshot } from "@meltemi/model";
+import {
+  findWorkloadByAddress,
+  type LoadBalancing,
+  type MeshSnapshot,
+  type SocketAddress,
+} from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
 import type { Clock, Timer } from "@meltemi/runtime";
 import { type Balancer, createBalancer } from "../balance/balancer.ts";
@@ -129,8 +134,12 @@ export class LiveCluster implements UpstreamCluster {
     this.#deps.onEjection(this.config, ejection);
   }
 
-  connectTcp(endpoint: EndpointAddress, signal: AbortSignal): ReturnType<DialEndpoint> {
-    return this.#deps.dial(endpoint, this.config, "tcp", signal);
+  connectTcp(
+    endpoint: EndpointAddress,
+    signal: AbortSignal,
+    client: SocketAddress,
+  ): ReturnType<DialEndpoint> {
+    return this.#deps.dial(endpoint, this.config, "tcp", signal, client);
   }
 
   /** The cluster is used no more. Who still has it from before is served, but no connection is kept. */

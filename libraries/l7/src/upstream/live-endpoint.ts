@@ -2,7 +2,7 @@
 
 import type { HttpVersion } from "@meltemi/http";
 import type { ByteChannel } from "@meltemi/l4";
-import type { Ip, Locality, Workload } from "@meltemi/model";
+import type { Ip, Locality, SocketAddress, Workload } from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
 import type { BalancedEndpoint } from "../balance/endpoint.ts";
 import type { ClusterEndpoint, Labels } from "./cluster-endpoints.ts";
@@ -18,6 +18,8 @@ export type DialEndpoint = (
   cluster: Cluster,
   speaks: SpokenProtocol,
   signal: AbortSignal,
+  /** For PROXY protocol; undefined where many clients share the connection. */
+  client?: SocketAddress,
 ) => Promise<{ readonly kind: "open"; readonly channel: ByteChannel } | DialFailure>;
 
 /** Where an endpoint is. */

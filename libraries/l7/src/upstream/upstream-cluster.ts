@@ -1,7 +1,7 @@
 /** A cluster as the proxy uses it: it chooses endpoints, counts what runs, and hears how tries ended. */
 
 import type { HttpVersion } from "@meltemi/http";
-import type { Ip, Workload } from "@meltemi/model";
+import type { Ip, SocketAddress, Workload } from "@meltemi/model";
 import type { Cluster } from "@meltemi/model/l7";
 import type { TryResult } from "../balance/outlier-detector.ts";
 import type { RequestContext } from "../request-context.ts";
@@ -34,7 +34,12 @@ export type EndpointChoice =
 
 /** A cluster for bytes that are not HTTP: no pool, one connection for one connection. */
 export interface TcpUpstream extends Pick<UpstreamCluster, "config" | "limits" | "choose" | "report"> {
-  connectTcp(endpoint: UpstreamEndpoint, signal: AbortSignal): ReturnType<DialEndpoint>;
+  /** `client`: whose bytes they will be. */
+  connectTcp(
+    endpoint: UpstreamEndpoint,
+    signal: AbortSignal,
+    client: SocketAddress,
+  ): ReturnType<DialEndpoint>;
 }
 
 export interface UpstreamCluster {
