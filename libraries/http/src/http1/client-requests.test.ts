@@ -25,6 +25,12 @@ const requests: readonly (readonly [name: string, head: RequestHead, ended: bool
     false,
     "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n",
   ],
+  [
+    "what an HTTP/2 client expects is asked for once",
+    head({ method: "PUT", headers: HeaderFields.of(["expect", "100-Continue"]), expectsContinue: true }),
+    false,
+    "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n",
+  ],
   ["OPTIONS *", head({ method: "OPTIONS", path: "*" }), true, "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n"],
   [
     "CONNECT",

@@ -47,7 +47,9 @@ class FieldLines {
       const name = flat[at] as string;
       const value = flat[at + 1] as string;
       const kind = NAMES.kindOf(name);
-      if (kind === FieldKind.ordinary || kind === FieldKind.expect) {
+      // 100-continue is the exchange's to ask for, once.
+      const isExpectation = kind === FieldKind.expect && value.toLowerCase() !== "100-continue";
+      if (kind === FieldKind.ordinary || isExpectation) {
         text += `${name}: ${value}\r\n`;
         this.lines++;
       } else if (kind === undefined) this.fault = "field name: expected a lower-case token";

@@ -222,7 +222,12 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
       if (this.#state !== "body" || this.input.length > 0 || exchange.receiver === undefined) return;
       this.#state = "held";
       this.#deliverEnd();
-    } else if (this.#state === "held" || exchange.receiver === undefined || !exchange.paused) {
+    } else if (
+      exchange.receiver === undefined ||
+      !exchange.paused ||
+      !this.isRestHere() ||
+      this.#state === "held"
+    ) {
       // As Envoy: whoever finishes writing before the response is there does not wait for it.
       this.breakOff();
       exchange.fault({ kind: "reset", detail: "the client closed the connection" });

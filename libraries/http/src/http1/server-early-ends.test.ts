@@ -102,6 +102,17 @@ test("a client that ends within a body breaks the exchange", async () => {
   assert.deepEqual(server.last().events, ["data", "fault"]);
 });
 
+test("a client that ends within a body of known length is not waited for, though its receiver is paused", async () => {
+  const server = testServer({}, (seen) => {
+    seen.exchange.receive(seen);
+    seen.exchange.pause();
+  });
+  server.channel.receive("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+  server.channel.finish();
+  await turn();
+  assert.deepEqual(server.last().events, ["fault"]);
+});
+
 test("a client that ends between requests, or within a head, is let go", async () => {
   for (const sent of ["", "GET / HT"]) {
     const server = testServer();

@@ -15,6 +15,8 @@ export function encodeRequest(encoder: HpackEncoder, head: RequestHead): Uint8Ar
     encoder.field(":path", head.path);
   }
   if (head.authority !== "") encoder.field(":authority", head.authority);
+  // An HTTP/1.1 codec took it out; without it, the server does not know that the body waits for its word.
+  if (head.expectsContinue && !head.headers.has("expect")) encoder.field("expect", "100-continue");
   if (upgrade === undefined) encoder.fields(head.headers.flat);
   else encodeWithout(encoder, head.headers.flat, "sec-websocket-key");
   return encoder.finish();
