@@ -4,6 +4,7 @@ import type { HeaderFields } from "@meltemi/http";
 import type { HashKey } from "@meltemi/model/l7";
 import { unreachable } from "@meltemi/runtime";
 import type { RequestContext } from "../request-context.ts";
+import { isFieldValue } from "../routing/header-edit.ts";
 import { queryParameter } from "../routing/query.ts";
 import { toWireText } from "../text/wire-text.ts";
 import type { Hash64 } from "./endpoint.ts";
@@ -42,14 +43,16 @@ function of(value: string | undefined): RequestHash {
   return { hash: hasValue ? xxHash64(value) : undefined, setCookie: undefined };
 }
 
-function setCookie(key: Extract<HashKey, { readonly kind: "cookie" }>, value: string): string {
+/** Undefined where the configuration's words are none of a header: a response is worth more than its cookie. */
+function setCookie(key: Extract<HashKey, { readonly kind: "cookie" }>, value: string): string | undefined {
   const parts = [`${key.name}="${value}"`];
   const seconds = Math.floor((key.ttlMs ?? 0) / 1000);
   if (seconds > 0) parts.push(`Max-Age=${seconds}`);
   if (key.path !== "") parts.push(`Path=${key.path}`);
   for (const [name, text] of key.attributes) parts.push(text === "" ? name : `${name}=${text}`);
   parts.push("HttpOnly");
-  return toWireText(parts.join("; "));
+  const cookie = toWireText(parts.join("; "));
+  return isFieldValue(cookie) ? cookie : undefined;
 }
 
 /** The first cookie of that name (RFC 6265 §4.2.1), without quotes; empty ones are none. */

@@ -155,6 +155,12 @@ const keys: readonly {
     setCookie: `user="${made}"; Max-Age=3600; Path=/a; SameSite=Strict; Secure; HttpOnly`,
   },
   {
+    name: "http cookie whose attributes would end the header",
+    key: cookie({ ttlMs: 0, attributes: [["Secure\r\nx-injected", "1"]] }),
+    request: {},
+    of: made,
+  },
+  {
     name: "http cookie of the session",
     key: cookie({ ttlMs: 0 }),
     request: { headers: { cookie: "user=" } },
