@@ -32,8 +32,3 @@ export function forwardClientIdentity(head: RequestHead, own: Identity, caller: 
   if (caller.identity === undefined) return;
   head.headers.set(CLIENT_IDENTITY, `By=${formatIdentity(own)};URI=${formatIdentity(caller.identity)}`);
 }
-
-/** A copy that later filters and routes may change without changing what is logged. */
-export function copyHead(head: RequestHead): RequestHead {
-  return { ...head, headers: head.headers.copy() };
-}
