@@ -5,6 +5,8 @@ import { addClusterCommand } from "./commands/cluster.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addInstallCommand, addManifestCommand } from "./commands/install.ts";
+import { addProxyConfigCommand } from "./commands/proxy-config.ts";
+import { addProxyStatusCommand } from "./commands/proxy-status.ts";
 import { addUninstallCommand } from "./commands/uninstall.ts";
 import { addValidateCommand } from "./commands/validate.ts";
 import { addVersionCommand } from "./commands/version.ts";
@@ -34,6 +36,8 @@ Examples:
   addManifestCommand(program, context);
   addWaypointCommand(program, context);
   addZtunnelConfigCommand(program, context);
+  addProxyStatusCommand(program, program, context);
+  addProxyConfigCommand(program, context);
   addValidateCommand(program, context);
   addVersionCommand(program, context);
   addClusterCommand(program, context);

@@ -10,6 +10,9 @@ export function renderTable(
   const table = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...table.map((row) => (row[column] ?? "").length)));
   return table.map((row) =>
-    row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd((widths[at] ?? 0) + PADDING))).join(""),
+    row
+      .map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd((widths[at] ?? 0) + PADDING)))
+      .join("")
+      .trimEnd(),
   );
 }

@@ -1,0 +1,93 @@
+/** `istioctl proxy-status` (alias `ps`; reference: l7-and-cli §3.4). */
+
+import { nameOf } from "@meltemi/kubernetes";
+import { MeshError } from "@meltemi/runtime";
+import { type Command, Option } from "commander";
+import { renderStructured } from "../output/structured.ts";
+import {
+  type ProxySync,
+  readSyncStatus,
+  renderOne,
+  renderSyncTable,
+  syncDocument,
+} from "../proxy-status/sync-status.ts";
+import { findPods, podText } from "../reach/find-pods.ts";
+import { findIstiods, readDebugPage } from "../reach/istiod.ts";
+import type { MeshCluster } from "../reach/mesh-cluster.ts";
+import { parseTarget } from "../reach/target.ts";
+import { type MeshFlags, meshOptions, withMeshCluster } from "./connect.ts";
+import type { CommandContext } from "./context.ts";
+import { withExamples } from "./examples.ts";
+
+interface StatusFlags extends MeshFlags {
+  readonly output: "table" | "json" | "yaml";
+  readonly verbosity: string;
+  readonly revision?: string;
+}
+
+export function addProxyStatusCommand(program: Command, parent: Command, context: CommandContext): void {
+  const command = meshOptions(parent.command("proxy-status").alias("ps"), context)
+    .description("which proxies are connected to the control plane, and whether they have what it sent")
+    .argument("[proxy]", "[<type>/]<name>[.<namespace>]")
+    .addOption(
+      new Option("-o, --output <format>", "table, json or yaml")
+        .choices(["table", "json", "yaml"])
+        .default("table"),
+    )
+    .addOption(
+      new Option("-v, --verbosity <level>", "1 shows the state of each type")
+        .choices(["0", "1"])
+        .default("0"),
+    )
+    .option("-r, --revision <name>", "of one control plane")
+    .action((proxy: string | undefined, flags: StatusFlags) => status(proxy, flags, context));
+  withExamples(command, program, [
+    "$0 proxy-status",
+    "$0 proxy-status -v 1",
+    "$0 proxy-status deploy/waypoint.shop",
+  ]);
+}
+
+async function status(proxy: string | undefined, flags: StatusFlags, context: CommandContext): Promise<void> {
+  await withMeshCluster(flags, context, async (cluster) => {
+    const connected = await connectedProxies(cluster, flags);
+    const shown = proxy === undefined ? connected : [await only(proxy, connected, cluster, flags)];
+    const { terminal } = context;
+    if (flags.output !== "table") {
+      terminal.line(renderStructured(syncDocument(shown), flags.output));
+      return;
+    }
+    const [one] = shown;
+    const lines =
+      proxy !== undefined && one !== undefined
+        ? renderOne(one)
+        : renderSyncTable(shown, Number(flags.verbosity));
+    for (const line of lines) terminal.line(line);
+  });
+}
+
+async function connectedProxies(cluster: MeshCluster, flags: StatusFlags): Promise<readonly ProxySync[]> {
+  const istiods = await findIstiods(cluster, flags.istioNamespace, flags.revision);
+  const answers = await Promise.all(
+    istiods.map(async (pod) =>
+      readSyncStatus(await readDebugPage(cluster, pod, "/debug/syncz"), nameOf(pod)),
+    ),
+  );
+  return answers.flat();
+}
+
+async function only(
+  text: string,
+  connected: readonly ProxySync[],
+  cluster: MeshCluster,
+  { namespace = cluster.client.defaultNamespace }: StatusFlags,
+): Promise<ProxySync> {
+  const [pod] = await findPods(parseTarget(text, namespace), cluster);
+  const name = pod === undefined ? text : podText(pod);
+  const proxy = connected.find((one) => one.name === name);
+  if (proxy !== undefined) return proxy;
+  throw new MeshError(
+    "NOT_FOUND",
+    `${name} is not connected to any control plane; those that are: ${connected.map((one) => one.name).join(", ") || "none"}`,
+  );
+}

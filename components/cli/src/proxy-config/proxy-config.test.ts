@@ -1,0 +1,40 @@
+/** What every command prints of a saved dump: the goldens are Istio's columns, reviewed by hand (reference: l7-and-cli §3.4). */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { run } from "../program.fixture.ts";
+import { compareRoots } from "./compare-roots.ts";
+
+const DUMP = join(import.meta.dirname, "../testdata/waypoint.dump.json");
+
+const COMMANDS = [
+  "cluster",
+  "c --subset v1 -o json",
+  "listener",
+  "listener --waypoint",
+  "l --port 15008 -o yaml",
+  "route",
+  "route --name nothing -o json",
+  "endpoint",
+  "ep --status unhealthy -o yaml",
+  "eds --address 10.244.2.3",
+  "secret",
+  "bootstrap",
+  "all --with-headers",
+];
+for (const line of COMMANDS)
+  test(`proxy-config ${line}`, async (t) => {
+    const { out, err, code } = await run("istioctl", "pc", ...line.split(" "), "-f", DUMP);
+    assert.deepEqual([err, code], ["", 0]);
+    t.assert.snapshot(out, { serializers: [String] });
+  });
+
+const roots = (...pems: string[]) => ({ certificates: [{ rootCerts: pems.map((pem) => ({ pem })) }] });
+const comparisons = [
+  { name: "the same", a: roots("x", "y"), b: roots("y", "x", "x"), want: "same" },
+  { name: "one more", a: roots("x"), b: roots("x", "y"), want: "different" },
+  { name: "none", a: roots("x"), b: {}, want: "unknown" },
+];
+for (const { name, a, b, want } of comparisons)
+  test(`roots: ${name}`, () => assert.equal(compareRoots(a, b).kind, want));
