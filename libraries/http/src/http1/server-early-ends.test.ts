@@ -102,6 +102,18 @@ test("a client that ends within a body breaks the exchange", async () => {
   assert.deepEqual(server.last().events, ["data", "fault"]);
 });
 
+test("an answer says close when the receiver of the request's body does not take it", async () => {
+  const server = testServer({}, (seen) => {
+    seen.exchange.pause();
+    seen.exchange.receive(seen);
+  });
+  server.channel.receive("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\nabc");
+  server.last().answer(503, "no connection");
+  await turn();
+  assert.match(server.channel.sent, /connection: close/);
+  assert.deepEqual(server.last().events, []);
+});
+
 test("a client that ends within a body of known length is not waited for, though its receiver is paused", async () => {
   const server = testServer({}, (seen) => {
     seen.exchange.receive(seen);

@@ -129,7 +129,9 @@ export class Http1ServerExchange implements ServerExchange {
   #canReadOn(ended: boolean): boolean {
     if (this.mayTunnel) return true;
     if (ended) return this.#owner.readToEnd();
-    return this.receiver !== undefined || (!this.#owesContinue && this.#owner.isRestHere());
+    // A paused receiver has most likely nowhere to put the rest.
+    const isRead = this.receiver !== undefined && !this.paused;
+    return isRead || (!this.#owesContinue && this.#owner.isRestHere());
   }
 
   #writeHead(text: HeadText | UnwritableHead): HeadText | undefined {
