@@ -32,7 +32,7 @@ export interface AttemptOwner {
   onAttemptFailed(attempt: Attempt, failure: AttemptFailure): void;
 }
 
-const SWITCHING_PROTOCOLS = 101;
+export const SWITCHING_PROTOCOLS = 101;
 
 export class Attempt implements ResponseReceiver, ConnectionWaiter {
   readonly endpoint: UpstreamEndpoint;

@@ -4,7 +4,7 @@ import type { BodyReceiver, HeaderFields, HttpFault, ResponseHead, ServerExchang
 import type { LocalReply, RequestContext } from "../request-context.ts";
 import type { AttemptResult } from "../retry/decide-retry.ts";
 import type { UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
-import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
+import { Attempt, type AttemptFailure, type AttemptOwner, SWITCHING_PROTOCOLS } from "./attempt.ts";
 import type { ForwardingDeps, ForwardingOwner, ForwardingPlan } from "./forwarding-plan.ts";
 import { HeldBody } from "./held-body.ts";
 import {
@@ -17,13 +17,10 @@ import {
   ROUTE_TIMEOUT,
   upstreamFailure,
 } from "./replies.ts";
-import { HalfOpenWatch, TimeLimits } from "./time-limits.ts";
+import { CONTINUE_WAIT_MS, HalfOpenWatch, TimeLimits } from "./time-limits.ts";
 import { failureResult, responseResult, Tries } from "./tries.ts";
 
 const CONTINUE = 100;
-const SWITCHING_PROTOCOLS = 101;
-/** Servers that never say `100 Continue` wait for the body; curl waits as long for them. */
-const CONTINUE_WAIT_MS = 1000;
 
 export class Forwarding implements AttemptOwner, BodyReceiver {
   readonly #owner: ForwardingOwner;
@@ -236,6 +233,10 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     const perTryMs = retry.perTryTimeoutMs;
     if (perTryMs !== undefined) this.#limits.start("try", perTryMs, () => this.#tryTimedOut(attempt));
     attempt.start();
+    if (this.#over || this.#receiving || attempt.isSending || this.#exchange.request.expectsContinue) return;
+    // While it waits for a connection its client is held back, and heard when it leaves.
+    this.#exchange.pause();
+    this.#receive();
   }
 
   #mayRetry(result: AttemptResult): boolean {

@@ -63,7 +63,7 @@ test("what a client says of its own identity is replaced by what is known", asyn
 test("a body is carried in pieces, held back until there is a connection", async () => {
   const bench = setUp();
   const exchange = bench.send({ method: "POST" }, true);
-  assert.equal(exchange.isReading, false, "nothing is read before there is somewhere to put it");
+  assert.equal(exchange.paused, true, "nothing is read before there is somewhere to put it");
   await bench.settle();
   exchange.receiver?.onData(Buffer.from("one "), false);
   exchange.receiver?.onData(Buffer.from("two"), false);

@@ -15,6 +15,9 @@ import type {
 import type { BodyStart } from "../request-context.ts";
 import type { HeldBytes } from "./held-body.ts";
 
+/** What a piece costs beside its bytes; a client may send them one by one. */
+const PIECE_BYTES = 256;
+
 export class PeekedExchange implements ServerExchange, BodyReceiver {
   readonly request: RequestHead;
   readonly requestEnded = false;
@@ -22,7 +25,9 @@ export class PeekedExchange implements ServerExchange, BodyReceiver {
   readonly #shared: HeldBytes;
   readonly #onGone: (fault: HttpFault) => void;
   readonly #chunks: Uint8Array[] = [];
+  /** Taken of what all requests may hold. */
   #bytes = 0;
+  #readBytes = 0;
   #wantedBytes = 0;
   #onPeeked: (() => void) | undefined;
   #end: { readonly trailers: HeaderFields | undefined } | undefined;
@@ -65,10 +70,12 @@ export class PeekedExchange implements ServerExchange, BodyReceiver {
       return;
     }
     // The chunk is here: refusing it would lose it. One more than the bound is what holding it back costs.
-    const isHeld = this.#shared.take(chunk.length);
-    if (isHeld) this.#bytes += chunk.length;
+    const cost = chunk.length + PIECE_BYTES;
+    const isHeld = this.#shared.take(cost);
+    if (isHeld) this.#bytes += cost;
+    this.#readBytes += chunk.length;
     this.#chunks.push(lent ? Uint8Array.prototype.slice.call(chunk) : chunk);
-    const isEnough = !isHeld || this.#length() > this.#wantedBytes;
+    const isEnough = !isHeld || this.#readBytes > this.#wantedBytes;
     if (isEnough || this.#receiver !== undefined) this.#exchange.pause();
     if (isEnough) this.#onPeeked?.();
   }
@@ -134,10 +141,6 @@ export class PeekedExchange implements ServerExchange, BodyReceiver {
   #stop(): void {
     this.forget();
     this.#end = undefined;
-  }
-
-  #length(): number {
-    return this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }
 
   /** What was read, as far as the receiver takes it; then the end, if it has come. */

@@ -223,3 +223,15 @@ test("a client that waits for 100 and is answered at once is heard from then on"
   assert.deepEqual(bench.records[0]?.responseFlags, ["DC"]);
   isAtRest(bench);
 });
+
+test("a client that leaves while its request waits for a connection gives its place back", async () => {
+  const bench = setUp({ endpoints: ["a"], bounds: { maxConnections: 1 } });
+  bench.send({ upgrade: "websocket" }, true);
+  await bench.settle();
+  const waiting = bench.send({ method: "POST" }, true);
+  await bench.settle();
+  assert.deepEqual([bench.limits.pending, waiting.paused], [1, true]);
+  waiting.leave();
+  assert.equal(bench.limits.pending, 0);
+  assert.deepEqual(bench.records[0]?.responseFlags, ["DC"]);
+});

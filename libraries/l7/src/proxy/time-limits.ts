@@ -5,6 +5,9 @@ import type { Clock, Timer } from "@meltemi/runtime";
 /** `route`: the whole request, or a half-open upgraded stream; `try`: one attempt, or the pause before the next; `continue`: the wait for `100 Continue`. */
 type Limit = "route" | "try" | "continue";
 
+/** Servers that never say `100 Continue` wait for the body; curl waits as long for them. */
+export const CONTINUE_WAIT_MS = 1000;
+
 export class TimeLimits {
   readonly #clock: Clock;
   readonly #owner: { onBroken(error: unknown): void };
