@@ -14,12 +14,15 @@ import { answerCalls } from "./client/answer-calls.ts";
 import { createBehaviour } from "./server/command.ts";
 import { listen, type Served } from "./server/listen.ts";
 
-const USAGE = "usage: echo serve <http|grpc|tcp|tls>=<port> … | echo call";
+const USAGE = "usage: echo serve <http|grpc|tcp|tls|proxied>=<port> … | echo call";
+
+const KINDS: readonly Served["kind"][] = ["http", "grpc", "tcp", "tls", "proxied"];
+const isKind = (word: string | undefined): word is Served["kind"] => KINDS.some((kind) => kind === word);
 
 function readServed(word: string): Served {
   const [kind, port] = word.split("=");
-  const known = kind === "http" || kind === "grpc" || kind === "tcp" || kind === "tls";
-  if (!known || !/^\d{1,5}$/.test(port ?? "")) throw new Error(`${USAGE}; got ${JSON.stringify(word)}`);
+  if (!isKind(kind) || !/^\d{1,5}$/.test(port ?? ""))
+    throw new Error(`${USAGE}; got ${JSON.stringify(word)}`);
   return { kind, port: Number(port) };
 }
 

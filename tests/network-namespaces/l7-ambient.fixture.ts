@@ -1,7 +1,8 @@
 /** The applications of Istio's ambient suite (reference: l7-and-cli §8.2): plain, behind a service's waypoint, behind a workload's. */
 
 import assert from "node:assert/strict";
-import { eventually } from "@meltemi/testkit";
+import { certificatePem } from "@meltemi/identity";
+import { eventually, type TestAuthority } from "@meltemi/testkit";
 import { type Answer, type AnyCall, Caller, type HttpCall, passedL7 } from "./l7-calls.fixture.ts";
 import { apply, istioctl, kubectl, meshUp } from "./l7-cluster.fixture.ts";
 import {
@@ -12,6 +13,7 @@ import {
   echo,
   namespace,
   OUTSIDE,
+  secretOf,
   service,
 } from "./l7-objects.fixture.ts";
 
@@ -53,8 +55,9 @@ export function callerNamed(name: CallerName): Caller {
   return caller;
 }
 
-export async function ambientUp(): Promise<void> {
-  await meshUp();
+/** `authority` becomes the CA of the mesh. */
+export async function ambientUp(authority: TestAuthority): Promise<void> {
+  await meshUp(namespace("istio-system"), plugIn(authority));
   await apply(
     namespace(APPS, AMBIENT),
     namespace(CONSUMER, AMBIENT),
@@ -78,6 +81,20 @@ export async function ambientUp(): Promise<void> {
   await waypoint("apply", "--name", SERVICE_WAYPOINT, "--for", "service", "--wait");
   for (const [name, [where, target]] of Object.entries(CALLERS))
     callers[name as CallerName] = new Caller(where, target);
+}
+
+/** The authority as the mesh's CA (Istio's keys). */
+function plugIn({ issuer, rootPem }: TestAuthority): object {
+  const cert = certificatePem(issuer.certificate);
+  return {
+    ...secretOf("cacerts", {
+      "ca-cert.pem": cert,
+      "ca-key.pem": issuer.key.export({ format: "pem", type: "pkcs8" }).toString(),
+      "cert-chain.pem": cert,
+      "root-cert.pem": rootPem,
+    }),
+    metadata: { name: "cacerts", namespace: "istio-system" },
+  };
 }
 
 const ownLabels = (name: string, podLabels: Readonly<Record<string, string>> = {}): readonly object[] =>

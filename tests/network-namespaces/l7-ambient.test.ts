@@ -26,10 +26,12 @@ import {
 } from "./l7-ambient.fixture.ts";
 import { reportOf } from "./l7-calls.fixture.ts";
 import { apply, kubectl, meshDown, remove, skip } from "./l7-cluster.fixture.ts";
+import { authority, describeDirect } from "./l7-direct.contract.ts";
 import { APPS, authorization, OUTSIDE, route, serviceEntry } from "./l7-objects.fixture.ts";
+import { describeTelemetry } from "./l7-telemetry.contract.ts";
 
 before(async () => {
-  if (skip === false) await ambientUp();
+  if (skip === false) await ambientUp(authority);
 });
 
 after(async () => {
@@ -376,3 +378,6 @@ test("a ServiceEntry behind a waypoint", { skip }, async () => {
   });
   await remove(setsHeader, entry);
 });
+
+describeDirect();
+describeTelemetry();

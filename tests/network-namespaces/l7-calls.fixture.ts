@@ -10,13 +10,16 @@ import type {
   Call,
   GrpcCall,
   HttpCall,
+  TunnelCall,
   WebSocketCall,
 } from "../../examples/echo/client/call.ts";
 import type { Report } from "../../examples/echo/server/report.ts";
 import { ECHO, environment } from "./l7-cluster.fixture.ts";
 
 export type { Answer, HttpCall, Report };
-export type AnyCall = (HttpCall | GrpcCall | WebSocketCall | BytesCall) & { readonly timeoutMs?: number };
+export type AnyCall = (HttpCall | GrpcCall | WebSocketCall | BytesCall | TunnelCall) & {
+  readonly timeoutMs?: number;
+};
 
 /** Makes calls from a pod, given as `namespace` and `deploy/client`. */
 export class Caller implements Disposable {

@@ -44,12 +44,21 @@ async function cluster(...words: string[]): Promise<string> {
   return (await run(process.execPath, all, options)).stdout;
 }
 
-/** A cluster of two nodes with the mesh installed; what a crashed run left is removed first. */
-export async function meshUp(...settings: readonly string[]): Promise<void> {
+/** A cluster of two nodes with the mesh installed, after these objects; what a crashed run left is removed first. */
+export async function meshUp(...beforeInstall: readonly object[]): Promise<void> {
   if (keep && (await isUp())) return;
   await cluster("down");
   await cluster("up", "--nodes", "2", "--api-port", API_PORT);
-  await istioctl(...INSTALL, ...settings.flatMap((setting) => ["--set", setting]));
+  await apply(...beforeInstall);
+  await istioctl(...INSTALL);
+}
+
+/** Adds lines to the mesh's configuration, which the control plane follows. */
+export async function configureMesh(lines: string): Promise<void> {
+  const words = ["configmap", "istio", "-n", "istio-system"];
+  const mesh = await kubectl("get", ...words, "-o", "jsonpath={.data.mesh}");
+  if (mesh.includes(lines)) return;
+  await kubectl("patch", ...words, "--type=merge", "-p", JSON.stringify({ data: { mesh: mesh + lines } }));
 }
 
 async function isUp(): Promise<boolean> {

@@ -23,6 +23,13 @@ const account = (name: string, namespace: string): object => ({
   metadata: { name, namespace },
 });
 
+export const secretOf = (name: string, stringData: Readonly<Record<string, string>>): object => ({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name, namespace: APPS },
+  stringData,
+});
+
 export interface Program {
   readonly name: string;
   readonly namespace?: string;
@@ -116,6 +123,9 @@ export const PORTS: readonly object[] = [
   { name: "auto", port: 81, targetPort: 8080 },
   { name: "http2", port: 85, targetPort: 8080, appProtocol: "kubernetes.io/h2c" },
   { name: "tcp-for-http", port: 86, targetPort: 8080 },
+  { name: "http-tls", port: 88, targetPort: 8443 },
+  { name: "http-proxied", port: 89, targetPort: 8081 },
+  { name: "tls", port: 443, targetPort: 8443 },
   { name: "grpc", port: 7070, targetPort: 7070 },
   { name: "auto-grpc", port: 7071, targetPort: 7070 },
   { name: "tcp", port: 9090, targetPort: 9090 },

@@ -274,6 +274,50 @@ const TOKENS: readonly Scenario[] = [
   },
 ];
 
+/** In the mesh's configuration: an echo that decides as the request's own commands tell it. */
+export const AUTHORIZERS: string = `
+extensionProviders:
+- name: ask-echo
+  envoyExtAuthzHttp:
+    service: authorizer.${APPS}.svc.cluster.local
+    port: 80
+    includeRequestHeadersInCheck: [x-echo]
+    headersToUpstreamOnAllow: [x-authorized]
+`;
+
+const custom = (service: string, provider: string): object =>
+  authorization(service, {
+    action: "CUSTOM",
+    provider: { name: provider },
+    rules: [to({ paths: ["/asked*"] })],
+  });
+
+const CUSTOM: readonly Scenario[] = [
+  {
+    name: "CUSTOM asks an authorizer",
+    objects: (service) => [custom(service, "ask-echo")],
+    checks: [
+      calls("/asked", { status: 403 }, { headers: { "x-echo": "status=403" } }),
+      calls("/asked", { status: 403 }, { headers: { "x-echo": "abort" } }),
+      calls(
+        "/asked",
+        { received: { "x-authorized": "yes" } },
+        { headers: { "x-echo": "set=x-authorized:yes" } },
+      ),
+      calls(
+        "/",
+        { received: { "x-authorized": undefined } },
+        { headers: { "x-echo": "set=x-authorized:yes" } },
+      ),
+    ],
+  },
+  {
+    name: "CUSTOM by nobody denies",
+    objects: (service) => [custom(service, "no-such-provider")],
+    checks: [calls("/asked", { status: 403 }), calls("/", ALLOWED)],
+  },
+];
+
 /** How many of each status. */
 const statuses = (answers: readonly Answer[]): Record<string, number> => {
   const counts: Record<string, number> = {};
@@ -326,4 +370,4 @@ const RATE_LIMITS: readonly Scenario[] = [
   },
 ];
 
-export const POLICIES: readonly Scenario[] = [...AUTHORIZATION, ...TOKENS, ...RATE_LIMITS];
+export const POLICIES: readonly Scenario[] = [...AUTHORIZATION, ...TOKENS, ...CUSTOM, ...RATE_LIMITS];

@@ -145,7 +145,7 @@ function assertAnswer(answer: Answer, want: Want, host: string, call: AnyCall): 
     return;
   }
   assert.equal(answer.error, undefined);
-  const usual = { http: 200, grpc: 0, bytes: 0, websocket: 1000 }[call.kind];
+  const usual = { http: 200, grpc: 0, bytes: 0, websocket: 1000, tunnel: 200 }[call.kind];
   if (want.anyStatus !== true) assert.equal(answer.status, want.status ?? usual);
   assertFields(answer.headers, want.headers, host);
   if (typeof want.body === "string") assert.equal(answer.body, want.body);

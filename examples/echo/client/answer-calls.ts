@@ -6,6 +6,7 @@ import { callBytes } from "./bytes-call.ts";
 import type { Answer, Call } from "./call.ts";
 import { callGrpc } from "./grpc-call.ts";
 import { callHttp } from "./http-call.ts";
+import { callTunnel } from "./tunnel-call.ts";
 import { callWebSocket } from "./websocket-call.ts";
 
 const USUAL_TIMEOUT_MS = 5000;
@@ -34,5 +35,7 @@ function makeCalls(call: Call): Promise<readonly Answer[]> {
       return callWebSocket(call, timeoutMs);
     case "bytes":
       return callBytes(call, timeoutMs);
+    case "tunnel":
+      return callTunnel(call, timeoutMs);
   }
 }

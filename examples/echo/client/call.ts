@@ -5,6 +5,7 @@ export type Call = { readonly id: number; readonly timeoutMs?: number } & (
   | GrpcCall
   | WebSocketCall
   | BytesCall
+  | TunnelCall
 );
 
 export interface HttpCall {
@@ -53,6 +54,18 @@ export interface BytesCall {
   /** Within TLS, with this server name; certificates are not checked. */
   readonly serverName?: string;
   readonly times?: number;
+}
+
+/** One HTTP/1.1 request in a tunnel (HBONE: CONNECT of HTTP/2 over mutual TLS). A refused tunnel's status is the answer's. */
+export interface TunnelCall {
+  readonly kind: "tunnel";
+  /** `host:port` of the proxy. */
+  readonly proxy: string;
+  /** What the tunnel is to lead to. */
+  readonly authority: string;
+  /** PEM. */
+  readonly certificate: string;
+  readonly key: string;
 }
 
 export interface Answer {

@@ -4,8 +4,8 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
-import { exchangeBytes } from "./bytes-call.ts";
 import type { Answer, HttpCall } from "./call.ts";
+import { callHttp10 } from "./http10.ts";
 import { type Outcome, timed } from "./outcome.ts";
 
 export async function callHttp(call: HttpCall, timeoutMs: number): Promise<readonly Answer[]> {
@@ -111,32 +111,4 @@ function callHttp2(call: HttpCall, session: ClientHttp2Session, timeoutMs: numbe
     });
     stream.end(call.body);
   });
-}
-
-async function callHttp10(call: HttpCall, timeoutMs: number): Promise<Answer> {
-  const url = new URL(call.url);
-  const { method = "GET", body = "" } = call;
-  const length = body === "" ? {} : { "Content-Length": String(Buffer.byteLength(body)) };
-  const fields = Object.entries({ Host: url.host, ...length, ...call.headers });
-  const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  const send = `${method} ${url.pathname}${url.search} HTTP/1.0\r\n${head}\r\n${body}`;
-  const port = Number(url.port === "" ? 80 : url.port);
-  const call10 = { kind: "bytes", host: url.hostname, port, send } as const;
-  return await timed(async () => {
-    const answer = await exchangeBytes(call10, timeoutMs);
-    return answer.error === undefined ? { ...answer, ...parseAnswer(answer.body) } : answer;
-  });
-}
-
-/** The whole of an answer to HTTP/1.0: it has no chunks, and ends with the connection. */
-function parseAnswer(whole: string): Pick<Answer, "status" | "headers" | "body"> {
-  const end = whole.indexOf("\r\n\r\n");
-  const [line = "", ...fields] = whole.slice(0, end).split("\r\n");
-  const headers = Object.fromEntries(
-    fields.map((field) => [
-      field.slice(0, field.indexOf(":")).toLowerCase(),
-      field.slice(field.indexOf(":") + 1).trim(),
-    ]),
-  );
-  return { status: Number(line.split(" ")[1]), headers, body: whole.slice(end + 4) };
 }

@@ -5,6 +5,7 @@ import { constants, createServer as createHttp2Server, type Http2ServerRequest }
 import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Command } from "./command.ts";
+import { proxyHeaderOf } from "./proxy-header.ts";
 import { describeBody, numberOf, plainHeaders, type Report, type Server } from "./report.ts";
 import { serveWebSocket } from "./websocket.ts";
 
@@ -88,6 +89,7 @@ async function readBody(request: Request): Promise<Buffer> {
 
 function reportOf(server: Server, request: Request, body: Buffer): Report {
   const socket = socketOf(request);
+  const proxyHeader = proxyHeaderOf(socket);
   return {
     ...server.identity,
     protocol: `HTTP/${request.httpVersion}`,
@@ -100,6 +102,7 @@ function reportOf(server: Server, request: Request, body: Buffer): Report {
     port: socket.localPort ?? 0,
     clientAddress: socket.remoteAddress ?? "",
     connection: numberOf(socket),
+    ...(proxyHeader === undefined ? {} : { proxyHeader }),
   };
 }
 

@@ -23,6 +23,8 @@ export interface Report {
   readonly body: { readonly bytes: number; readonly beginning: string };
   readonly port: number;
   readonly clientAddress: string;
+  /** The header of the PROXY protocol, on ports that ask for it. */
+  readonly proxyHeader?: string;
   /** Which connection of this process: a number. */
   readonly connection: number;
 }
