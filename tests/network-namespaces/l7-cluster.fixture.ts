@@ -46,7 +46,8 @@ async function cluster(...words: string[]): Promise<string> {
 
 /** A cluster of two nodes with the mesh installed, after these objects; what a crashed run left is removed first. */
 export async function meshUp(...beforeInstall: readonly object[]): Promise<void> {
-  if (keep && (await isUp())) return;
+  // What must be there before cannot be put into a cluster that is up.
+  if (keep && beforeInstall.length === 0 && (await isUp())) return;
   await cluster("down");
   await cluster("up", "--nodes", "2", "--api-port", API_PORT);
   await apply(...beforeInstall);
