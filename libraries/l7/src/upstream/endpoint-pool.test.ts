@@ -364,3 +364,13 @@ test("EndpointPool: a retired one serves who still comes, and keeps no connectio
   assert.equal(pool.isEmpty, true);
   assert.deepEqual([limits.pending, clock.pending], [0, 0]);
 });
+
+test("EndpointPool: a waiter that throws leaves its connection counted once", async () => {
+  const { pool, dials, opened, limits, errors } = setUp();
+  pool.wait({ onConnection: () => assert.fail("broken waiter"), onConnectFailed: () => undefined });
+  await dials[0]?.open();
+  assert.equal(errors.length, 1);
+  assert.equal(limits.connections, 1);
+  opened[0]?.close();
+  assert.equal(limits.connections, 0);
+});

@@ -214,12 +214,13 @@ export class EndpointPool implements ClientConnectionOwner {
       timedOut = true;
       controller.abort();
     });
-    let failure: DialFailure;
+    let opened: ClientConnection | undefined;
+    let failure: DialFailure = { kind: "failed", timedOut: false, detail: "" };
     try {
       const outcome = await dial(this, controller.signal);
-      if (outcome.kind === "open") {
-        if (this.#closed || timedOut) outcome.connection.close();
-        if (!this.#closed && !timedOut) return this.#hold(outcome.connection, controller);
+      if (outcome.kind === "open" && !this.#closed && !timedOut) opened = outcome.connection;
+      else if (outcome.kind === "open") {
+        outcome.connection.close();
         failure = {
           kind: "failed",
           timedOut,
@@ -233,12 +234,15 @@ export class EndpointPool implements ClientConnectionOwner {
       deadline.cancel();
       this.#dials.delete(controller);
     }
+    if (opened !== undefined) {
+      this.#hold(opened);
+      return;
+    }
     limits.releaseConnection();
     this.#failWaiters(failure);
   }
 
-  #hold(connection: ClientConnection, controller: AbortController): void {
-    this.#dials.delete(controller);
+  #hold(connection: ClientConnection): void {
     const { clock } = this.#deps;
     const { maxConnectionDurationMs } = this.#options;
     const lifetime =
