@@ -24,6 +24,7 @@ import {
   waypoint,
   waypointAddress,
 } from "./l7-ambient.fixture.ts";
+import { describeAttachment } from "./l7-attachment.contract.ts";
 import { reportOf } from "./l7-calls.fixture.ts";
 import { apply, kubectl, meshDown, remove, skip } from "./l7-cluster.fixture.ts";
 import { authority, describeDirect } from "./l7-direct.contract.ts";
@@ -96,9 +97,7 @@ test("a port on which nobody listens is a 503 of the waypoint, and a cut connect
   });
 });
 
-test("TestRemoveAddWaypoint: traffic in the mesh follows the label, and none is lost by coming to it", {
-  skip,
-}, async () => {
+test("TestRemoveAddWaypoint: traffic in the mesh follows the label, and none is lost", { skip }, async () => {
   const call = get(`${PLAIN}.${APPS}`);
   await untilL7("client", call, false);
   await losesNothing(call, async () => {
@@ -106,9 +105,9 @@ test("TestRemoveAddWaypoint: traffic in the mesh follows the label, and none is 
     await untilL7("client", call, true);
     await untilL7("consumer", call, true);
     assertL7(await callerNamed("outside").all(call), false, "outside");
+    await label(`service/${PLAIN}`, `${USE_WAYPOINT}-`);
+    await untilL7("client", call, false);
   });
-  await label(`service/${PLAIN}`, `${USE_WAYPOINT}-`);
-  await untilL7("client", call, false);
 });
 
 test("TestBogusUseWaypoint: a waypoint that is not there breaks nothing, and is told", { skip }, async () => {
@@ -379,5 +378,6 @@ test("a ServiceEntry behind a waypoint", { skip }, async () => {
   await remove(setsHeader, entry);
 });
 
+describeAttachment();
 describeDirect();
 describeTelemetry();

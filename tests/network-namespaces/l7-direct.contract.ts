@@ -10,6 +10,7 @@ import {
   PLAIN,
   podAddress,
   SERVICE_WAYPOINT,
+  untilHolds,
   WORKLOAD,
   WORKLOAD_WAYPOINT,
   waypointAddress,
@@ -97,7 +98,10 @@ const CASES: readonly Case[] = [
 
 export function describeDirect(): void {
   for (const { name, waypoint, target, check } of CASES)
-    test(`TestDirect: ${name}`, { skip }, async () => check(await tunnel(waypoint, await target())));
+    test(`TestDirect: ${name}`, { skip }, async () => {
+      // What was bound a moment ago is served on for a while.
+      await untilHolds(async () => check(await tunnel(waypoint, await target())));
+    });
 
   test("TestDirect: nobody without a certificate of the mesh", { skip }, async () => {
     const answer = await tunnel(SERVICE_WAYPOINT, `${await vip(ADDRESSED)}:80`, createTestAuthority());

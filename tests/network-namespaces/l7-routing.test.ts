@@ -5,9 +5,11 @@ import { createTestAuthority } from "@meltemi/testkit";
 import { BALANCING } from "./l7-balancing.scenarios.ts";
 import { Caller } from "./l7-calls.fixture.ts";
 import { apply, configureMesh, istioctl, kubectl, meshDown, meshUp, skip } from "./l7-cluster.fixture.ts";
+import { EGRESS, MORE_FILTERS } from "./l7-egress.scenarios.ts";
 import { HTTP_FILTERS } from "./l7-gateway-filters.scenarios.ts";
 import { GRPC_ROUTES } from "./l7-gateway-grpc.scenarios.ts";
 import { HTTP_ROUTES } from "./l7-gateway-routing.scenarios.ts";
+import { HOSTILE } from "./l7-hostile.scenarios.ts";
 import {
   AMBIENT,
   APPS,
@@ -38,6 +40,9 @@ const TABLES: readonly (readonly [title: string, scenarios: readonly Scenario[]]
   ["protocols", PROTOCOLS],
   ["streams", STREAMS],
   ["policy", POLICIES],
+  ["egress", EGRESS],
+  ["HTTPRoute", MORE_FILTERS],
+  ["hostile", HOSTILE],
 ];
 /** HTTP within TLS, and behind a PROXY header. */
 const MORE_PORTS = {
@@ -66,6 +71,8 @@ before(async () => {
     ...echo("echo-v1", "v1", "node-1", MORE_PORTS),
     ...echo("echo-v2", "v2", "node-2", MORE_PORTS),
     ...["v1", "v2"].map((version) => service(`echo-${version}`, { selector: { app: "echo", version } })),
+    ...echo("external", "external", "node-2", { namespace: OUTSIDE }),
+    service("external", { namespace: OUTSIDE, selector: { version: "external" }, ports: [{ port: 8080 }] }),
     service("authorizer", { labels: { "istio.io/use-waypoint": "none" } }),
     ...callerProgram("client", APPS, "node-1"),
     ...callerProgram("other", APPS, "node-2"),
