@@ -4,6 +4,7 @@ import { Command, Help, type Option } from "commander";
 import { addClusterCommand } from "./commands/cluster.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addDemoCommand } from "./commands/demo.ts";
+import { addExplainCommand } from "./commands/explain.ts";
 import { addInstallCommand, addManifestCommand } from "./commands/install.ts";
 import { addProxyConfigCommand } from "./commands/proxy-config.ts";
 import { addProxyStatusCommand } from "./commands/proxy-status.ts";
@@ -28,6 +29,7 @@ Examples:
   ${name} install --set profile=ambient
   kubectl label namespace default istio.io/dataplane-mode=ambient
   ${name} waypoint apply -n default --enroll-namespace
+  ${name} explain deploy/client.shop server.shop:80
   ${name} validate -f policy.yaml
   ${name} demo`,
     );
@@ -36,6 +38,7 @@ Examples:
   addManifestCommand(program, context);
   addWaypointCommand(program, context);
   addZtunnelConfigCommand(program, context);
+  addExplainCommand(program, context);
   addProxyStatusCommand(program, program, context);
   addProxyConfigCommand(program, context);
   addValidateCommand(program, context);

@@ -3,6 +3,7 @@
  * returned. The way through the mesh is every client's (`findPath`); what is a node proxy's own is here.
  */
 
+import { guardRefusal } from "@meltemi/authorization";
 import {
   findPath,
   isLoopback,
@@ -12,7 +13,6 @@ import {
   type Path,
 } from "@meltemi/model";
 import { isOwnPort, type ProxyPorts, RECURSIVE_CALL } from "../ports.ts";
-import { guardRefusal } from "./guard-refusal.ts";
 
 export interface OutboundRequest extends Omit<Journey, "hbonePort"> {
   readonly ports: ProxyPorts;

@@ -3,7 +3,6 @@
  * node. This is a courtesy: what holds is the same policy at the destination, which no client can leave out.
  */
 
-import { decideAuthorization } from "@meltemi/authorization";
 import {
   isWaypointGuard,
   type MeshSnapshot,
@@ -14,6 +13,7 @@ import {
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
+import { decideAuthorization } from "./decide.ts";
 
 /** Undefined: nothing that is known here forbids it. */
 export function guardRefusal(snapshot: MeshSnapshot, source: Workload, path: Path): string | undefined {

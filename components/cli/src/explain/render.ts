@@ -1,0 +1,63 @@
+/** An explanation for people. Pure. */
+
+import type { Explanation, Hop, JudgedPolicy, Verdict } from "./explanation.ts";
+
+export function renderExplanation(explanation: Explanation): readonly string[] {
+  const { client, destination, request, hops, endpoints, verdict } = explanation;
+  return [
+    `client       ${client.name} on ${client.node || "an unknown node"}, ${client.identity}`,
+    `destination  ${destination.name} (${destination.address})`,
+    ...(request === undefined
+      ? []
+      : [`request      ${request.method} http://${request.authority}${request.path}`]),
+    "",
+    ...hops.flatMap((hop, index) => [...renderHop(hop, index + 1), ""]),
+    ...renderEndpoints(endpoints),
+    `Verdict: ${verdictText(verdict)}`,
+  ];
+}
+
+function renderHop(hop: Hop, number: number): readonly string[] {
+  const lines = [
+    ...(hop.peer === undefined ? [] : [`verified: ${hop.peer}`]),
+    ...hop.steps,
+    ...(hop.policies.length === 0
+      ? []
+      : ["policies, in order:", ...hop.policies.map((one) => `  ${policyText(one)}`)]),
+    ...(hop.verdict.reason === "" || hop.role === "client ztunnel" ? [] : [verdictText(hop.verdict)]),
+  ];
+  lines.push(...hop.afterwards);
+  // Where it begins, only a refusal says something.
+  if (hop.role === "client ztunnel" && hop.verdict.kind !== "allowed") lines.push(verdictText(hop.verdict));
+  return [
+    `${number}. ${hop.role}: ${hop.proxy}${hop.node === "" ? "" : ` on ${hop.node}`}`,
+    ...lines.map((line) => `   ${line}`),
+  ];
+}
+
+function policyText({ action, policy, matches, dryRun, note }: JudgedPolicy): string {
+  const word = matches === undefined ? "cannot be judged" : matches ? "matches" : "does not match";
+  return `${action.padEnd(6)} ${policy}: ${word}${dryRun ? " (dry run: changes nothing)" : ""}${note === undefined ? "" : ` (${note})`}`;
+}
+
+function renderEndpoints(endpoints: Explanation["endpoints"]): readonly string[] {
+  if (endpoints.length === 0) return [];
+  return [
+    "endpoints that may be chosen:",
+    ...endpoints.map(({ endpoint, verdict }) => `   ${endpoint}: ${verdictText(verdict)}`),
+    "",
+  ];
+}
+
+export function verdictText(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case "allowed":
+      return `ALLOWED: ${verdict.reason}`;
+    case "denied":
+      return `DENIED${verdict.status === undefined ? "" : ` with ${verdict.status}`}: ${verdict.reason}`;
+    case "answered":
+      return `ANSWERED with ${verdict.status}: ${verdict.reason}`;
+    case "unknown":
+      return `UNDECIDED: ${verdict.reason}`;
+  }
+}
