@@ -174,7 +174,7 @@ async function throughWaypoint(
     return { hops: [waypointHop(workload, from, { ...outcome, verdict })], endpoints: [], verdict };
   }
   const rest = await atEndpoints(reaching, self, deps);
-  const afterwards = [...outcome.then, ...reaching.slice(0, 1).map(pathText)];
+  const afterwards = [...outcome.afterwards, ...reaching.slice(0, 1).map(pathText)];
   return { ...rest, hops: [waypointHop(workload, from, { ...outcome, afterwards }), ...rest.hops] };
 }
 

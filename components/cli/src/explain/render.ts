@@ -24,15 +24,19 @@ function renderHop(hop: Hop, number: number): readonly string[] {
     ...(hop.policies.length === 0
       ? []
       : ["policies, in order:", ...hop.policies.map((one) => `  ${policyText(one)}`)]),
-    ...(hop.verdict.reason === "" || hop.role === "client ztunnel" ? [] : [verdictText(hop.verdict)]),
+    ...judgement(hop),
   ];
-  lines.push(...hop.afterwards);
-  // Where it begins, only a refusal says something.
-  if (hop.role === "client ztunnel" && hop.verdict.kind !== "allowed") lines.push(verdictText(hop.verdict));
   return [
     `${number}. ${hop.role}: ${hop.proxy}${hop.node === "" ? "" : ` on ${hop.node}`}`,
     ...lines.map((line) => `   ${line}`),
   ];
+}
+
+/** The verdict of policies comes before what follows from it, that of a route after. Where a connection begins, only a refusal says something. */
+function judgement({ role, verdict, afterwards }: Hop): readonly string[] {
+  const isSilent = verdict.reason === "" || (role === "client ztunnel" && verdict.kind === "allowed");
+  const text = isSilent ? [] : [verdictText(verdict)];
+  return verdict.kind === "answered" ? [...afterwards, ...text] : [...text, ...afterwards];
 }
 
 function policyText({ action, policy, matches, dryRun, note }: JudgedPolicy): string {
