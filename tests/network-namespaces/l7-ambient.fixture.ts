@@ -31,7 +31,7 @@ export const WORKLOAD = "workload";
 export const GUARDED = "guarded";
 
 /** A waypoint, a policy or a label takes effect within this time. */
-export const PATIENCE = { deadlineMs: 20_000, everyMs: 100 } as const;
+const PATIENCE = { deadlineMs: 20_000, everyMs: 100 } as const;
 
 export const untilHolds = (check: () => Promise<void>): Promise<unknown> =>
   eventually(() => check().then(() => true), PATIENCE).catch((error: Error) => {

@@ -28,6 +28,7 @@ import { describeAttachment } from "./l7-attachment.contract.ts";
 import { reportOf } from "./l7-calls.fixture.ts";
 import { apply, kubectl, meshDown, remove, skip } from "./l7-cluster.fixture.ts";
 import { authority, describeDirect } from "./l7-direct.contract.ts";
+import { describeLifecycle } from "./l7-lifecycle.contract.ts";
 import { APPS, authorization, OUTSIDE, route, serviceEntry } from "./l7-objects.fixture.ts";
 import { describeTelemetry } from "./l7-telemetry.contract.ts";
 
@@ -379,5 +380,6 @@ test("a ServiceEntry behind a waypoint", { skip }, async () => {
 });
 
 describeAttachment();
+describeLifecycle();
 describeDirect();
 describeTelemetry();

@@ -1,7 +1,5 @@
 /** The Kubernetes objects of the tests of waypoints: who serves, who calls, and short forms of routes. */
 
-import { ECHO } from "./l7-cluster.fixture.ts";
-
 /** Of the servers and the waypoint. */
 export const APPS = "apps";
 /** Callers of another namespace, in the mesh. */
@@ -42,7 +40,7 @@ export interface Program {
 }
 
 /** A Deployment and its ServiceAccount, both of that name. */
-export function program(of: Program): readonly object[] {
+function program(of: Program): readonly object[] {
   const { name, labels, node, container, volumes = [], namespace = APPS, replicas = 1 } = of;
   return [
     account(name, namespace),
@@ -114,10 +112,7 @@ export const callerProgram = (name: string, namespace: string, node: string): re
     container: { name: "shell", image: "localhost/host", command: ["sleep", "infinity"] },
   });
 
-/** What a path of the machine is in a pod: the same, for programs of the project see the machine's files. */
-export const ECHO_CALL: readonly string[] = [...ECHO, "call"];
-
-export const PORTS: readonly object[] = [
+const PORTS: readonly object[] = [
   { name: "http", port: 80, targetPort: 8080 },
   { name: "http-direct", port: 8080, targetPort: 8080 },
   { name: "auto", port: 81, targetPort: 8080 },

@@ -71,7 +71,7 @@ const PATIENCE = { deadlineMs: 10_000, everyMs: 50 } as const;
 const USUAL_CALLER = "client";
 
 /** A Service's name. */
-export const nameOf = ({ name }: Scenario): string =>
+const nameOf = ({ name }: Scenario): string =>
   name
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")

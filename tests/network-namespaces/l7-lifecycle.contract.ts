@@ -1,0 +1,70 @@
+/** Parts of the mesh come and go under requests that pass a waypoint (reference: l7-and-cli §8.3, §8.7). */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ADDRESSED,
+  callerNamed,
+  get,
+  losesNothing,
+  SERVICE_WAYPOINT,
+  untilHolds,
+  untilL7,
+} from "./l7-ambient.fixture.ts";
+import { apply, kubectl, remove, skip } from "./l7-cluster.fixture.ts";
+import { APPS, authorization } from "./l7-objects.fixture.ts";
+
+const CALL = get(`${ADDRESSED}.${APPS}`);
+const ISTIOD = ["deploy/istiod", "-n", "istio-system"];
+
+async function roll(what: string, namespace: string): Promise<void> {
+  await kubectl("rollout", "restart", what, "-n", namespace);
+  await kubectl("rollout", "status", what, "-n", namespace, "--timeout=60s");
+}
+
+export function describeLifecycle(): void {
+  test("requests that are under way when a waypoint is rolled are answered", { skip }, async () => {
+    const slow = { ...CALL, times: 5, together: true, headers: { "x-echo": "delay=2000" } };
+    const stream = { kind: "websocket", url: `ws://${ADDRESSED}.${APPS}/`, messages: ["a", "b"] } as const;
+    const answers = callerNamed("client").all(slow);
+    // Whoever asked later was answered: the slow ones are with the program.
+    await untilL7("client", CALL, true);
+    await roll(`deploy/${SERVICE_WAYPOINT}`, APPS);
+    assert.deepEqual(
+      (await answers).map(({ status, error }) => error ?? status),
+      [200, 200, 200, 200, 200],
+    );
+    assert.equal((await callerNamed("client").one(stream)).status, 1000);
+  });
+
+  test("TestZtunnelRestart: ztunnels are rolled, and not a request is lost", { skip }, async () => {
+    await losesNothing(CALL, () => roll("daemonset/ztunnel", "istio-system"));
+    await untilL7("client", CALL, true);
+  });
+
+  test("requests pass without a control plane, and a policy made meanwhile holds when it is back", {
+    skip,
+  }, async () => {
+    const policy = authorization(ADDRESSED, { action: "DENY", rules: [{}] }, "made-meanwhile");
+    await losesNothing(CALL, async () => {
+      await kubectl("scale", ...ISTIOD, "--replicas=0");
+      await untilHolds(async () => {
+        const pods = await kubectl("get", "pods", "-n", "istio-system", "-l", "app=istiod", "-o", "name");
+        assert.equal(pods, "");
+      });
+      await callerNamed("client").all({ ...CALL, times: 50 });
+    });
+    await apply(policy);
+    await untilL7("client", CALL, true);
+    await kubectl("scale", ...ISTIOD, "--replicas=1");
+    await untilHolds(async () => assert.equal((await callerNamed("client").one(CALL)).status, 403));
+    await remove(policy);
+    await untilL7("client", CALL, true);
+  });
+
+  test("a waypoint that vanishes is made again, and its service with it", { skip }, async () => {
+    const selector = `gateway.networking.k8s.io/gateway-name=${SERVICE_WAYPOINT}`;
+    await kubectl("delete", "pod", "-n", APPS, "-l", selector, "--force", "--grace-period=0");
+    await untilL7("client", { ...CALL, times: 20 }, true);
+  });
+}
