@@ -29,6 +29,11 @@ export interface MetricOptions<L extends string = never> {
   readonly stable?: boolean;
   /** Label names in the order in which they are printed. */
   readonly labels?: readonly L[];
+  /**
+   * Another maker's counter, printed under its name as it stands: OpenMetrics knows counters by their `_total` alone, so that one
+   * without is of type `unknown` there.
+   */
+  readonly isForeignName?: boolean;
   /** Label sets kept for this family; default {@link DEFAULT_MAX_LABEL_SETS}. */
   readonly maxLabelSets?: number;
 }
@@ -47,7 +52,7 @@ export interface Family<L extends string, C> {
 /** What the exposition reads. */
 export interface ReadableFamily {
   readonly name: string;
-  readonly type: "counter" | "gauge" | "histogram";
+  readonly type: "counter" | "gauge" | "histogram" | "unknown";
   readonly help: string;
   /** The samples of one label set after another: whole lines, each with its newline. */
   samples(): Iterable<string>;
@@ -144,6 +149,8 @@ export function createCounterFamily<L extends string>(
   options: MetricOptions<L>,
   base: FamilyBase,
 ): Family<L, Counter> & ReadableFamily {
+  if (options.isForeignName === true)
+    return scalarFamily(options, "unknown", "", () => new CounterCell(), base);
   return scalarFamily(options, "counter", "_total", () => new CounterCell(), base);
 }
 
@@ -156,7 +163,7 @@ export function createGaugeFamily<L extends string>(
 
 function scalarFamily<L extends string, C extends { readonly value: number }>(
   options: MetricOptions<L>,
-  type: "counter" | "gauge",
+  type: "counter" | "gauge" | "unknown",
   suffix: string,
   makeCell: () => C,
   base: FamilyBase,

@@ -27,6 +27,21 @@ test("a counter prints HELP, TYPE without _total, and samples with it", () => {
   ]);
 });
 
+test("another maker's counter keeps its name, and has no type that OpenMetrics would bind to another", () => {
+  const registry = createRegistry();
+  registry
+    .counter({ name: "envoy_http_ext_authz_ok", help: "OK", stable: true, isForeignName: true })
+    .labels()
+    .inc();
+  assert.deepEqual(text(registry), [
+    "# HELP envoy_http_ext_authz_ok OK",
+    "# TYPE envoy_http_ext_authz_ok unknown",
+    "envoy_http_ext_authz_ok 1",
+    "# EOF",
+    "",
+  ]);
+});
+
 test("a name given with _total is the same family", () => {
   const registry = createRegistry();
   registry.counter({ name: "x_total", help: "x" }).labels().inc();
