@@ -9,12 +9,13 @@ import {
   createTcpProxy,
   createTelemetry,
   FilterMemory,
+  FilterMeter,
   HeldBytes,
   type LiveClusterDeps,
   RegexCache,
   type TelemetryNode,
 } from "@meltemi/l7";
-import { createHostnameResolver } from "@meltemi/proxy-process";
+import { createHostnameResolver, createRefusalLog } from "@meltemi/proxy-process";
 import type { WaypointConfig } from "./config.ts";
 import { connectTcp } from "./outbound/connect-tcp.ts";
 import { createEndpointDialer } from "./outbound/dial-endpoint.ts";
@@ -52,7 +53,7 @@ export function createDataPath(parts: WaypointParts): DataPath {
   const sites = createSiteBook({
     clusters: { ...clusterDeps(parts, pool, certificate), onInternalError },
     regexes: new RegexCache(),
-    memory: new FilterMemory({ clock }),
+    memory: new FilterMemory({ clock, meter: filterMeter(parts) }),
     onProblem: (subject, problem) => log.warn("configuration without effect", { subject, problem }),
     telemetry,
   });
@@ -76,6 +77,26 @@ export function createDataPath(parts: WaypointParts): DataPath {
     },
   );
   return { sites, server, relays, pool, telemetry };
+}
+
+function filterMeter({ deps }: WaypointParts): FilterMeter {
+  const { clock, logger, registry } = deps;
+  const log = logger.scope("policy");
+  // An authorizer that is away may let every request pass; the metrics count all of them.
+  const bound = createRefusalLog({ monotonicMs: () => clock.monotonicMs() });
+  return new FilterMeter({
+    registry,
+    onUnjudgedPass({ filter, name, why }) {
+      const place = bound.admit();
+      if (place.kind === "write")
+        log.warn("passed without a verdict: failOpen", {
+          filter,
+          name,
+          error: why,
+          suppressed: place.suppressed || undefined,
+        });
+    },
+  });
 }
 
 function telemetryNode({ pod, place, metadata }: WaypointConfig): TelemetryNode {

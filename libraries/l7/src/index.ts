@@ -3,6 +3,7 @@ export type { Ejection } from "./balance/outlier-detector.ts";
 export { buildFilters, type FilterDeps, type FilterInput } from "./filters/build-filters.ts";
 export { buildConnectionAuthorizer } from "./filters/connection-authorizer.ts";
 export { FilterMemory } from "./filters/filter-memory.ts";
+export { FilterMeter } from "./filters/filter-meter.ts";
 export { HeldBytes } from "./proxy/held-body.ts";
 export { createHttpProxy, type HttpProxy, type HttpProxyDeps } from "./proxy/http-proxy.ts";
 export type {

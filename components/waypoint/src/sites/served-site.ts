@@ -102,7 +102,7 @@ export function commonParts(
   return {
     scope,
     filters: buildFilters(input, { memory: deps.memory, onProblem }),
-    authorize: buildConnectionAuthorizer({ policies, settings }),
+    authorize: buildConnectionAuthorizer(input, { memory: deps.memory }),
     telemetry,
   };
 }

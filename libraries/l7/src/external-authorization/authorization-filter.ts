@@ -2,11 +2,9 @@
 
 import type { RequestPolicies } from "@meltemi/authorization";
 import type { ExternalAuthorizer } from "@meltemi/model/l7";
-import type { Clock } from "@meltemi/runtime";
+import type { AskedCounters, FilterMeter } from "../filters/filter-meter.ts";
 import { policyFacts } from "../filters/policy-facts.ts";
 import { denied } from "../filters/policy-filter.ts";
-import { callGrpc } from "../proxy/call-grpc.ts";
-import { callService } from "../proxy/call-service.ts";
 import {
   type BodyStart,
   CONTINUE,
@@ -15,19 +13,18 @@ import {
   type RequestContext,
   type RequestFilter,
 } from "../request-context.ts";
-import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
-import { CHECK_PATH, GrpcProtocol } from "./grpc-authorizer.ts";
-import { HttpProtocol } from "./http-authorizer.ts";
+import { type AskDeps, type AskRequest, requestQuestions } from "./ask-authorizer.ts";
+import { countVerdict } from "./count-verdict.ts";
 import { type AuthorizerVerdict, applyAllowance } from "./verdict.ts";
 
-export interface AuthorizationFilterDeps {
-  readonly clock: Clock;
-  readonly cluster: (name: string) => UpstreamCluster | undefined;
+export interface AuthorizationFilterDeps extends AskDeps {
+  readonly meter: FilterMeter;
 }
 
 interface Provider {
   readonly authorizer: ExternalAuthorizer;
-  ask(context: RequestContext, body: BodyStart | undefined, run: FilterRun): Promise<AuthorizerVerdict>;
+  readonly ask: AskRequest;
+  readonly counters: AskedCounters;
 }
 
 /** Bodies are held in memory while they are judged, whatever a configuration asks for. */
@@ -37,6 +34,7 @@ export class AuthorizationFilter implements RequestFilter {
   readonly name = "ext_authz";
   readonly #policies: RequestPolicies;
   readonly #providers: ReadonlyMap<string, Provider>;
+  readonly #meter: FilterMeter;
 
   constructor(
     policies: RequestPolicies,
@@ -44,7 +42,13 @@ export class AuthorizationFilter implements RequestFilter {
     deps: AuthorizationFilterDeps,
   ) {
     this.#policies = policies;
-    this.#providers = new Map(authorizers.map((one) => [one.name, provider(one, deps)] as const));
+    this.#meter = deps.meter;
+    this.#providers = new Map(
+      authorizers.map((authorizer) => {
+        const counters = deps.meter.authorizer("http", authorizer.name);
+        return [authorizer.name, { authorizer, ask: requestQuestions(authorizer, deps), counters }] as const;
+      }),
+    );
   }
 
   onRequest(context: RequestContext, run: FilterRun): FilterVerdict | Promise<FilterVerdict> {
@@ -65,10 +69,12 @@ export class AuthorizationFilter implements RequestFilter {
     }
     const maxBytes = Math.max(0, ...providers.map(({ authorizer }) => bodyBytes(authorizer)));
     const body = maxBytes > 0 ? await run.readBody(maxBytes) : undefined;
-    for (const { authorizer, ask } of providers) {
+    for (const { authorizer, ask, counters } of providers) {
       const sent = body && bodyFor(authorizer, body);
       if (sent === "tooLarge") return TOO_LARGE;
       const verdict = await ask(context, sent, run);
+      // Of a client that went away nothing is to be said.
+      if (!run.signal.aborted) countVerdict(authorizer, verdict, counters, this.#meter);
       const ended = conclude(authorizer, verdict, context);
       if (ended !== undefined) return ended;
     }
@@ -119,35 +125,4 @@ function conclude(
         upstreamFailure: verdict.why,
       };
   }
-}
-
-function provider(authorizer: ExternalAuthorizer, { clock, cluster }: AuthorizationFilterDeps): Provider {
-  const { timeoutMs } = authorizer;
-  const found = (): UpstreamCluster | undefined => cluster(authorizer.cluster);
-  const missing: AuthorizerVerdict = { kind: "error", why: `no cluster ${authorizer.cluster}` };
-  if (authorizer.protocol === "grpc") {
-    const protocol = new GrpcProtocol(authorizer);
-    return {
-      authorizer,
-      async ask(context, body, cancellation) {
-        const to = found();
-        if (to === undefined) return missing;
-        const message = protocol.question(context, body, clock.nowMs());
-        const call = { cluster: to, context, path: CHECK_PATH, message, timeoutMs };
-        return protocol.verdict(await callGrpc(call, { clock, cancellation }));
-      },
-    };
-  }
-  const protocol = new HttpProtocol(authorizer);
-  return {
-    authorizer,
-    async ask(context, body, cancellation) {
-      const to = found();
-      if (to === undefined) return missing;
-      const head = protocol.question(context, body);
-      const bytes = body?.bytes;
-      const call = { cluster: to, context, head, body: bytes?.length === 0 ? undefined : bytes, timeoutMs };
-      return protocol.verdict(await callService(call, { clock, cancellation }));
-    },
-  };
 }

@@ -7,6 +7,7 @@ import type { ExternalAuthorizer } from "@meltemi/model/l7";
 import { externalAuthorization as wire } from "@meltemi/wire";
 import type { GrpcAnswer } from "../proxy/call-grpc.ts";
 import type { BodyStart, RequestContext } from "../request-context.ts";
+import type { ClientConnectionFacts } from "../tcp/tcp-site.ts";
 import { toWireText } from "../text/wire-text.ts";
 import { compileFieldNames, type FieldNames } from "./field-names.ts";
 import { PARTIAL_BODY } from "./http-authorizer.ts";
@@ -25,7 +26,7 @@ export class GrpcProtocol {
   }
 
   question(context: RequestContext, body: BodyStart | undefined, nowMs: number): Uint8Array {
-    const { request, caller, destination, serverName } = context;
+    const { request } = context;
     const size = Number(request.headers.get("content-length") ?? -1);
     const http = create(wire.AttributeContext_HttpRequestSchema, {
       id: unicode(request.headers.get("x-request-id") ?? ""),
@@ -43,14 +44,8 @@ export class GrpcProtocol {
       wire.CheckRequestSchema,
       create(wire.CheckRequestSchema, {
         attributes: {
-          source: {
-            address: addressOf(caller.ip, caller.port),
-            principal: caller.identity === undefined ? "" : formatIdentity(caller.identity),
-            labels: { ...caller.labels },
-          },
-          destination: { address: addressOf(destination.ip, destination.port) },
+          ...connectionAttributes(context),
           request: { time: timestampFromMs(nowMs), http },
-          ...(serverName !== undefined && { tlsSession: { sni: serverName } }),
         },
       }),
     );
@@ -93,6 +88,24 @@ export class GrpcProtocol {
     if (body !== undefined) headers.push([PARTIAL_BODY, String(!body.isWhole)]);
     return Object.fromEntries(headers);
   }
+}
+
+/** Of a connection whose bytes are not read as requests: who calls whom, and no word of HTTP. */
+export function connectionQuestion(connection: ClientConnectionFacts): Uint8Array {
+  const attributes = connectionAttributes(connection);
+  return toBinary(wire.CheckRequestSchema, create(wire.CheckRequestSchema, { attributes }));
+}
+
+function connectionAttributes({ caller, destination, serverName }: ClientConnectionFacts) {
+  return {
+    source: {
+      address: addressOf(caller.ip, caller.port),
+      principal: caller.identity === undefined ? "" : formatIdentity(caller.identity),
+      labels: { ...caller.labels },
+    },
+    destination: { address: addressOf(destination.ip, destination.port) },
+    ...(serverName !== undefined && { tlsSession: { sni: serverName } }),
+  };
 }
 
 function denial(response: wire.DeniedHttpResponse | undefined): AuthorizerVerdict {

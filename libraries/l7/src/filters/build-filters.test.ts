@@ -1,22 +1,38 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ip } from "@meltemi/model";
 import type {
+  ExternalAuthorizer,
   PolicyCondition,
   PolicyOperation,
   PolicyRule,
   PolicySource,
   RequestPolicy,
 } from "@meltemi/model/l7";
+import { systemClock } from "@meltemi/runtime";
+import { createRegistry } from "@meltemi/telemetry";
+import { externalAuthorization as wire } from "@meltemi/wire";
 import { bearer, claims, jwtRule, KEY, NOW, OTHER } from "../authentication/token-filter.fixture.ts";
 import { authorizer, customPolicy } from "../external-authorization/authorizer.fixture.ts";
+import { CHECK_PATH } from "../external-authorization/grpc-authorizer.ts";
 import type { LocalReply } from "../request-context.ts";
 import { type SampleRequest, sampleRequest } from "../routing/sample-request.ts";
 import { newToken } from "../signatures/token.fixture.ts";
+import type { ClientConnectionFacts, TcpSite } from "../tcp/tcp-site.ts";
+import type { LiveCluster } from "../upstream/live-cluster.ts";
 import { buildFilters, type FilterInput } from "./build-filters.ts";
 import { buildConnectionAuthorizer } from "./connection-authorizer.ts";
 import { FilterMemory } from "./filter-memory.ts";
-import { ANY_OPERATION, judge, TestClock } from "./services.fixture.ts";
+import { FilterMeter, type UnjudgedPass } from "./filter-meter.ts";
+import {
+  ANY_OPERATION,
+  clusterAt,
+  type GrpcServer,
+  judge,
+  startGrpcServer,
+  TestClock,
+} from "./services.fixture.ts";
 
 const ANY_SOURCE: PolicySource = {
   principals: [],
@@ -212,12 +228,26 @@ describe("connections", () => {
     labels: {},
   };
   const settings = { trustDomain: "cluster.local", trustDomainAliases: ["old"] };
-  const authorize = (...policies: readonly RequestPolicy[]): string | undefined =>
-    buildConnectionAuthorizer({ policies, settings: { ...settings, authorizers: [] } })({
-      caller,
-      destination: { ip: ip("10.96.0.1"), port: 3306 },
-      serverName: "db.example",
-    });
+  const CONNECTION: ClientConnectionFacts = {
+    caller,
+    destination: { ip: ip("10.96.0.1"), port: 3306 },
+    serverName: "db.example",
+  };
+  const authorizerOf = (
+    policies: readonly RequestPolicy[],
+    authorizers: readonly ExternalAuthorizer[] = [],
+    cluster?: LiveCluster,
+    memory: FilterMemory = new FilterMemory({ clock: systemClock }),
+  ): TcpSite["authorize"] =>
+    buildConnectionAuthorizer(
+      { policies, settings: { ...settings, authorizers }, cluster: () => cluster },
+      { memory },
+    );
+  const authorize = (...policies: readonly RequestPolicy[]): string | undefined => {
+    const verdict = authorizerOf(policies)(CONNECTION);
+    assert.ok(!(verdict instanceof Promise), "nobody has to be asked");
+    return verdict?.details;
+  };
   const denied = (by: string): string => `rbac_access_denied_matched_policy[${by}]`;
   const first = "ns[ns]-policy[policy]-rule[0]";
   test("without policies pass", () => assert.equal(authorize(), undefined));
@@ -233,8 +263,81 @@ describe("connections", () => {
     assert.equal(authorize(policy("deny", rule(undefined, { methods: ["GET"] }))), denied(first));
     assert.equal(authorize(policy("deny", rule(undefined, { methods: ["GET"], ports: [80] }))), undefined);
   });
-  test("what a provider would have to judge is refused", () => {
-    assert.equal(authorize(policy({ provider: "opa" }, rule({ namespaces: ["a"] }))), denied(first));
-    assert.equal(authorize(policy({ provider: "opa" }, rule({ namespaces: ["x"] }))), undefined);
+  test("a provider that nobody knows refuses what it would have to judge", async () => {
+    const details = async (namespace: string): Promise<string | undefined> =>
+      (await authorizerOf([policy({ provider: "opa" }, rule({ namespaces: [namespace] }))])(CONNECTION))
+        ?.details;
+    assert.equal(await details("a"), denied(`${first}-deny-due-to-bad-CUSTOM-action`));
+    assert.equal(await details("x"), undefined);
+  });
+  test("a provider over HTTP is not asked and refuses, open to failures or not", async () => {
+    const opa = authorizer({ protocol: "http", failOpen: true });
+    const denial = await authorizerOf([policy({ provider: "opa" }, rule(undefined))], [opa])(CONNECTION);
+    assert.deepEqual([denial?.flag, denial?.details], ["UAEX", "ext_authz_error"]);
+    assert.match(denial?.upstreamFailure ?? "", /opa is asked over HTTP.*expected envoyExtAuthzGrpc/);
+  });
+
+  describe("of a provider over gRPC", () => {
+    let server: GrpcServer;
+    let cluster: LiveCluster;
+    let asked: wire.AttributeContext | undefined;
+    before(async () => {
+      server = await startGrpcServer(CHECK_PATH);
+      cluster = clusterAt(server.port, "http2");
+    });
+    after(() => {
+      cluster.drain();
+      server.close();
+    });
+    const ask = (
+      code: number | undefined,
+      fields: Partial<ExternalAuthorizer> = {},
+      memory?: FilterMemory,
+      more: readonly RequestPolicy[] = [],
+    ): ReturnType<TcpSite["authorize"]> => {
+      server.answer = (message) => {
+        asked = fromBinary(wire.CheckRequestSchema, message).attributes;
+        return code === undefined
+          ? undefined
+          : toBinary(wire.CheckResponseSchema, create(wire.CheckResponseSchema, { status: { code } }));
+      };
+      const policies = [policy({ provider: "opa" }, rule(undefined)), ...more];
+      return authorizerOf(
+        policies,
+        [authorizer({ protocol: "grpc", ...fields })],
+        cluster,
+        memory,
+      )(CONNECTION);
+    };
+    test("it is told who calls whom, and nothing of HTTP", async () => {
+      assert.equal(await ask(0), undefined);
+      assert.equal(asked?.source?.principal, "spiffe://old/ns/a/sa/b");
+      assert.equal(asked.source.address?.socketAddress?.address, "10.0.0.1");
+      assert.equal(asked.destination?.address?.socketAddress?.portValue, 3306);
+      assert.deepEqual([asked.request, asked.tlsSession?.sni], [undefined, "db.example"]);
+    });
+    test("it refuses", async () =>
+      assert.deepEqual(await ask(7), { flag: "UAEX", details: "ext_authz_denied", upstreamFailure: "" }));
+    test("it allows, and a DENY policy refuses all the same", async () => {
+      const denial = await ask(0, {}, undefined, [policy("deny", rule(undefined, { ports: [3306] }))]);
+      assert.deepEqual([denial?.flag, denial?.details], ["", denied(first)]);
+    });
+    test("it does not answer: refused, or let pass, counted and told", async () => {
+      const registry = createRegistry();
+      const passed: UnjudgedPass[] = [];
+      const meter = new FilterMeter({ registry, onUnjudgedPass: (one) => void passed.push(one) });
+      const memory = new FilterMemory({ clock: systemClock, meter });
+      const denial = await ask(undefined, {}, memory);
+      assert.deepEqual([denial?.flag, denial?.details], ["UAEX", "ext_authz_error"]);
+      assert.match(denial?.upstreamFailure ?? "", /14 not now/);
+      assert.equal(await ask(undefined, { failOpen: true }, memory), undefined);
+      const counted = registry.exposition(undefined).body;
+      assert.match(
+        counted,
+        /^# TYPE envoy_ext_authz_tcp_error unknown\nenvoy_ext_authz_tcp_error\{provider="opa"\} 2$/m,
+      );
+      assert.match(counted, /^envoy_ext_authz_tcp_failure_mode_allowed\{provider="opa"\} 1$/m);
+      assert.deepEqual(passed, [{ filter: "ext_authz", name: "opa", why: "gRPC status 14 not now" }]);
+    });
   });
 });

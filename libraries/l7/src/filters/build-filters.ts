@@ -34,11 +34,10 @@ export interface FilterDeps {
 export function buildFilters(input: FilterInput, deps: FilterDeps): readonly RequestFilter[] {
   const filters: RequestFilter[] = [];
   const policies = new RequestPolicies(input.policies, policyOptions("http", input, deps));
-  const { clock } = deps.memory;
+  const { clock, meter } = deps.memory;
+  const { cluster } = input;
   if (policies.asksProviders)
-    filters.push(
-      new AuthorizationFilter(policies, input.settings.authorizers, { clock, cluster: input.cluster }),
-    );
+    filters.push(new AuthorizationFilter(policies, input.settings.authorizers, { clock, cluster, meter }));
   if (input.jwtRules.length > 0) filters.push(buildTokenFilter(input.jwtRules, deps));
   if (policies.judges) filters.push(new PolicyFilter(policies));
   if (input.rateLimits.length > 0) filters.push(buildRateLimitFilter(input, policies, deps));
@@ -64,6 +63,7 @@ function buildRateLimitFilter(
 ): RequestFilter {
   return new RateLimitFilter(rateLimits, {
     clock: memory.clock,
+    meter: memory.meter,
     bucketsOf: (limit, options) => memory.bucketsOf(scope, limit, options),
     scopeOf: ({ namespace, name, operations }) =>
       compileOperations(operations, (problem) => onProblem(`rate limit ${namespace}/${name}: ${problem}`)),

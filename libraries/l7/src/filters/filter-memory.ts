@@ -1,12 +1,14 @@
-/** What filters remember from one configuration to the next: verified tokens, imported keys, and how full buckets are. */
+/** What filters remember from one configuration to the next: verified tokens, imported keys, how full buckets are, and what was counted. */
 
 import { createHash } from "node:crypto";
 import type { JwtRule, RateLimit } from "@meltemi/model/l7";
 import type { Clock } from "@meltemi/runtime";
+import { createRegistry } from "@meltemi/telemetry";
 import { KnownTokens } from "../authentication/known-tokens.ts";
 import { TokenVerifier } from "../authentication/token-verifier.ts";
 import { type BucketOptions, TokenBuckets } from "../rate-limit/token-buckets.ts";
 import { readKeySet } from "../signatures/key-set.ts";
+import { FilterMeter } from "./filter-meter.ts";
 
 /** Rules of all services that are kept over a change; one takes a few KiB, more than these are compiled again. */
 const MAX_VERIFIERS = 1024;
@@ -15,12 +17,16 @@ const MAX_LIMITS = 4096;
 
 export class FilterMemory {
   readonly clock: Clock;
+  readonly meter: FilterMeter;
   readonly #tokens = new KnownTokens();
   readonly #verifiers = new Map<string, TokenVerifier>();
   readonly #buckets = new Map<string, TokenBuckets>();
 
-  constructor(deps: { readonly clock: Clock }) {
+  /** Without a meter nobody looks at what is counted. */
+  constructor(deps: { readonly clock: Clock; readonly meter?: FilterMeter }) {
     this.clock = deps.clock;
+    this.meter =
+      deps.meter ?? new FilterMeter({ registry: createRegistry(), onUnjudgedPass: () => undefined });
   }
 
   /** The same for the same rule: importing keys is slow, and the tokens it verified stay verified. */

@@ -14,7 +14,13 @@ type Fields = readonly (readonly [name: string, value: string])[];
 
 export type GlobalVerdict =
   | { readonly kind: "within"; readonly requestFields: Fields; readonly responseFields: Fields }
-  | { readonly kind: "over"; readonly body: string; readonly responseFields: Fields }
+  | {
+      readonly kind: "over";
+      readonly body: string;
+      readonly responseFields: Fields;
+      /** Whether it is the descriptor of this index that is over; each may be where the service does not say. */
+      readonly isOver: (index: number) => boolean;
+    }
   /** It did not say; `why` is for the log. */
   | { readonly kind: "error"; readonly why: string };
 
@@ -45,7 +51,12 @@ export function globalVerdict(answer: GrpcAnswer): GlobalVerdict {
     case wire.RateLimitResponse_Code.OK:
       return { kind: "within", requestFields: fieldsOf(response.requestHeadersToAdd), responseFields };
     case wire.RateLimitResponse_Code.OVER_LIMIT:
-      return { kind: "over", body: Buffer.from(response.rawBody).toString(), responseFields };
+      return {
+        kind: "over",
+        body: Buffer.from(response.rawBody).toString(),
+        responseFields,
+        isOver: (index) => response.statuses[index]?.code !== wire.RateLimitResponse_Code.OK,
+      };
     default:
       return { kind: "error", why: `overall code ${response.overallCode}, expected OK or OVER_LIMIT` };
   }

@@ -3,9 +3,11 @@ import { after, before, describe, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { RateLimit, RateLimitKey } from "@meltemi/model/l7";
 import { systemClock } from "@meltemi/runtime";
+import { createRegistry } from "@meltemi/telemetry";
 import { rateLimit as wire } from "@meltemi/wire";
 import { buildFilters } from "../filters/build-filters.ts";
 import { FilterMemory } from "../filters/filter-memory.ts";
+import { FilterMeter, type UnjudgedPass } from "../filters/filter-meter.ts";
 import {
   ANY_OPERATION,
   clusterAt,
@@ -41,7 +43,25 @@ function filtersOf(
 const statusOf = async (filters: readonly RequestFilter[], request: SampleRequest = {}): Promise<number> =>
   (await judge(filters, sampleRequest(request)))?.status ?? 200;
 
+function metered() {
+  const registry = createRegistry();
+  const passed: UnjudgedPass[] = [];
+  const meter = new FilterMeter({ registry, onUnjudgedPass: (one) => void passed.push(one) });
+  const lines = (): string[] => registry.exposition(undefined).body.split("\n");
+  const samples = (): string[] => lines().filter((line) => line.startsWith("envoy_"));
+  return { samples, passed, memory: new FilterMemory({ clock: new TestClock(), meter }) };
+}
+
 describe("local limits", () => {
+  test("are counted by policy", async () => {
+    const { samples, memory } = metered();
+    const filters = filtersOf([limit()], memory);
+    for (const status of [200, 429, 429]) assert.equal(await statusOf(filters), status);
+    assert.deepEqual(samples(), [
+      'envoy_http_local_rate_limit_ok{rate_limit_policy="ns/rl"} 1',
+      'envoy_http_local_rate_limit_rate_limited{rate_limit_policy="ns/rl"} 2',
+    ]);
+  });
   test("over the limit: 429 in Envoy's words; a second later one more", async () => {
     const clock = new TestClock();
     const filters = filtersOf([limit()], new FilterMemory({ clock }));
@@ -248,6 +268,36 @@ describe("a global service", () => {
       assert.deepEqual([reply?.status, reply?.flag, reply?.details], [500, "RLSE", "rate_limiter_error"]);
       assert.equal(await statusOf(filtersOf([limit({ limit: global(true) })], memory, "", cluster)), 200);
     });
+
+  test("what it says is counted by policy, and failures that pass are told", async () => {
+    const { samples, passed, memory } = metered();
+    const filters = (failOpen: boolean): readonly RequestFilter[] =>
+      filtersOf(
+        ["a", "b"].map((name) => limit({ name, limit: global(failOpen), keys: [{ kind: "path" }] })),
+        memory,
+        "",
+        cluster,
+      );
+    server.answer = () => answer({ overallCode: OK });
+    await statusOf(filters(false));
+    server.answer = () => answer({ overallCode: OVER_LIMIT, statuses: [{ code: OK }, { code: OVER_LIMIT }] });
+    await statusOf(filters(false));
+    server.answer = () => undefined;
+    await statusOf(filters(false));
+    await statusOf(filters(true));
+    const prefix = "envoy_cluster_ratelimit";
+    assert.deepEqual(samples(), [
+      `${prefix}_ok{rate_limit_policy="ns/a"} 2`,
+      `${prefix}_ok{rate_limit_policy="ns/b"} 1`,
+      `${prefix}_over_limit{rate_limit_policy="ns/a"} 0`,
+      `${prefix}_over_limit{rate_limit_policy="ns/b"} 1`,
+      `${prefix}_error{rate_limit_policy="ns/a"} 2`,
+      `${prefix}_error{rate_limit_policy="ns/b"} 2`,
+      `${prefix}_failure_mode_allowed{rate_limit_policy="ns/a"} 1`,
+      `${prefix}_failure_mode_allowed{rate_limit_policy="ns/b"} 1`,
+    ]);
+    assert.deepEqual(passed, [{ filter: "ratelimit", name: "d", why: "gRPC status 14 not now" }]);
+  });
 
   test("has no cluster", async () =>
     assert.equal(await statusOf(filtersOf([limit({ limit: global() })], memory, "")), 500));

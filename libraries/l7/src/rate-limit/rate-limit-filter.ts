@@ -3,6 +3,7 @@
 import type { PolicyFacts } from "@meltemi/authorization";
 import type { RateLimit } from "@meltemi/model/l7";
 import type { Clock } from "@meltemi/runtime";
+import type { AskedCounters, FilterMeter, LocalLimitCounters } from "../filters/filter-meter.ts";
 import { callGrpc } from "../proxy/call-grpc.ts";
 import {
   CONTINUE,
@@ -14,6 +15,7 @@ import {
 import type { UpstreamCluster } from "../upstream/upstream-cluster.ts";
 import { type DescriptorEntry, descriptorOf, descriptorText } from "./descriptor.ts";
 import {
+  type GlobalVerdict,
   globalQuestion,
   globalVerdict,
   overGlobalLimit,
@@ -24,6 +26,7 @@ import type { BucketOptions, TokenBuckets } from "./token-buckets.ts";
 
 export interface RateLimitFilterDeps {
   readonly clock: Clock;
+  readonly meter: FilterMeter;
   readonly bucketsOf: (limit: RateLimit, options: BucketOptions) => TokenBuckets;
   /** Which requests a limit is of. */
   readonly scopeOf: (limit: RateLimit) => (facts: PolicyFacts) => boolean;
@@ -46,12 +49,24 @@ interface Scoped {
 interface LocalLimit extends Scoped {
   readonly settings: LocalSettings;
   readonly buckets: TokenBuckets;
+  readonly counters: LocalLimitCounters;
+}
+
+interface GlobalLimit extends Scoped {
+  readonly counters: AskedCounters;
 }
 
 /** Limits that one question can ask for. */
 interface GlobalLimits {
   readonly settings: GlobalSettings;
-  readonly limits: Scoped[];
+  readonly limits: GlobalLimit[];
+}
+
+interface Question {
+  readonly settings: GlobalSettings;
+  readonly descriptors: readonly (readonly DescriptorEntry[])[];
+  /** Of the limits that the descriptors are of. */
+  readonly counters: readonly AskedCounters[];
 }
 
 export class RateLimitFilter implements RequestFilter {
@@ -72,26 +87,27 @@ export class RateLimitFilter implements RequestFilter {
       if (verdict !== CONTINUE) return verdict;
     }
     if (this.#global.size === 0) return CONTINUE;
-    const questions = [...this.#global.values()].flatMap(({ settings, limits }) => {
-      const descriptors = limits.flatMap((limit) => {
-        const entries = appliesTo(limit, facts) ? descriptorOf(limit.keys, context) : undefined;
-        return entries === undefined ? [] : [entries];
-      });
-      return descriptors.length === 0 ? [] : [{ settings, descriptors }];
-    });
+    const questions: Question[] = [];
+    for (const asked of this.#global.values()) {
+      const question = questionOf(asked, context, facts);
+      if (question !== undefined) questions.push(question);
+    }
     return questions.length === 0 ? CONTINUE : this.#askAll(questions, context, run);
   }
 
   #add(one: RateLimit): void {
     const { keys, limit, operations } = one;
     const applies = operations.length === 0 ? undefined : this.#deps.scopeOf(one);
+    const policy = `${one.namespace}/${one.name}`;
+    const { meter, bucketsOf } = this.#deps;
     if (limit.kind === "local") {
-      this.#local.push({ keys, applies, settings: limit, buckets: this.#deps.bucketsOf(one, limit) });
+      const buckets = bucketsOf(one, limit);
+      this.#local.push({ keys, applies, settings: limit, buckets, counters: meter.localLimit(policy) });
       return;
     }
     const service = JSON.stringify(limit);
     const known = this.#global.get(service) ?? { settings: limit, limits: [] };
-    known.limits.push({ keys, applies });
+    known.limits.push({ keys, applies, counters: meter.globalLimit(policy) });
     this.#global.set(service, known);
   }
 
@@ -99,38 +115,38 @@ export class RateLimitFilter implements RequestFilter {
     const entries = appliesTo(limit, facts) ? descriptorOf(limit.keys, context) : undefined;
     if (entries === undefined) return CONTINUE;
     const taken = limit.buckets.take(descriptorText(entries), this.#deps.clock.monotonicMs());
-    return taken.allowed ? CONTINUE : overLocalLimit(limit.settings.burst, taken.waitMs);
+    if (taken.allowed) {
+      limit.counters.ok.inc();
+      return CONTINUE;
+    }
+    limit.counters.rateLimited.inc();
+    return overLocalLimit(limit.settings.burst, taken.waitMs);
   }
 
   async #askAll(
-    questions: readonly {
-      readonly settings: GlobalSettings;
-      readonly descriptors: readonly (readonly DescriptorEntry[])[];
-    }[],
+    questions: readonly Question[],
     context: RequestContext,
     run: FilterRun,
   ): Promise<FilterVerdict> {
-    for (const { settings, descriptors } of questions) {
-      const verdict = await this.#ask(settings, descriptors, context, run);
+    for (const question of questions) {
+      const verdict = await this.#ask(question, context, run);
       if (verdict !== CONTINUE) return verdict;
     }
     return CONTINUE;
   }
 
-  async #ask(
-    { domain, cluster: name, timeoutMs, failOpen }: GlobalSettings,
-    descriptors: readonly (readonly DescriptorEntry[])[],
-    context: RequestContext,
-    cancellation: FilterRun,
-  ): Promise<FilterVerdict> {
+  async #ask(question: Question, context: RequestContext, cancellation: FilterRun): Promise<FilterVerdict> {
+    const { domain, cluster: name, timeoutMs, failOpen } = question.settings;
     const cluster = this.#deps.cluster(name);
-    const message = globalQuestion(domain, descriptors);
+    const message = globalQuestion(domain, question.descriptors);
     const call = { context, path: SHOULD_RATE_LIMIT_PATH, message, timeoutMs };
     const answer =
       cluster === undefined
         ? ({ kind: "failed", why: `no cluster ${name}` } as const)
         : await callGrpc({ ...call, cluster }, { clock: this.#deps.clock, cancellation });
     const verdict = globalVerdict(answer);
+    // Of a client that went away nothing is to be said.
+    if (!cancellation.signal.aborted) this.#count(question, verdict);
     switch (verdict.kind) {
       case "over":
         return overGlobalLimit(verdict);
@@ -144,6 +160,37 @@ export class RateLimitFilter implements RequestFilter {
       }
     }
   }
+
+  #count({ settings, counters }: Question, verdict: GlobalVerdict): void {
+    const passes = verdict.kind === "error" && settings.failOpen;
+    for (const [index, of] of counters.entries()) {
+      if (verdict.kind === "error") of.error.inc();
+      else if (verdict.kind === "over" && verdict.isOver(index)) of.denied.inc();
+      else of.ok.inc();
+      if (passes) of.failureModeAllowed.inc();
+    }
+    if (passes) {
+      const { domain: name } = settings;
+      this.#deps.meter.onUnjudgedPass({ filter: "ratelimit", name, why: verdict.why });
+    }
+  }
+}
+
+/** Undefined: none of the limits is of this request. */
+function questionOf(
+  { settings, limits }: GlobalLimits,
+  context: RequestContext,
+  facts: PolicyFacts,
+): Question | undefined {
+  const descriptors: (readonly DescriptorEntry[])[] = [];
+  const counters: AskedCounters[] = [];
+  for (const limit of limits) {
+    const entries = appliesTo(limit, facts) ? descriptorOf(limit.keys, context) : undefined;
+    if (entries === undefined) continue;
+    descriptors.push(entries);
+    counters.push(limit.counters);
+  }
+  return descriptors.length === 0 ? undefined : { settings, descriptors, counters };
 }
 
 function appliesTo({ applies }: Scoped, facts: PolicyFacts): boolean {

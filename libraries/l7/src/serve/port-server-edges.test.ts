@@ -38,7 +38,7 @@ test("a connection that was silent for long is judged by what holds when it spea
   silent.on("error", () => undefined);
   await once(silent, "connect");
   silent.write("PIN");
-  bench.change({ authorize: () => "rbac_access_denied" });
+  bench.change({ authorize: () => ({ flag: "", details: "rbac_access_denied", upstreamFailure: "" }) });
   silent.write("G\r\n");
   await closed(silent);
   assert.equal(bench.connections.at(-1)?.details, "rbac_access_denied");

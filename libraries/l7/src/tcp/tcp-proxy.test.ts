@@ -33,6 +33,8 @@ class FakeChannel implements ByteChannel {
   }
 }
 
+const DENIAL = { flag: "", details: "rbac_access_denied", upstreamFailure: "" } as const;
+
 const FACTS: ClientConnectionFacts = {
   caller: { ip: ip("10.0.1.1"), port: 40_000, identity: undefined, workload: undefined, labels: {} },
   destination: { ip: ip("10.96.0.1"), port: 80 },
@@ -146,7 +148,12 @@ const refusals: readonly {
   readonly given: Parameters<typeof setUp>[0];
   readonly want: readonly string[];
 }[] = [
-  { name: "a policy", given: { site: { authorize: () => "rbac_access_denied" } }, want: [] },
+  { name: "a policy", given: { site: { authorize: () => DENIAL } }, want: [] },
+  {
+    name: "an authorizer",
+    given: { site: { authorize: async () => ({ ...DENIAL, flag: "UAEX" }) } },
+    want: ["UAEX"],
+  },
   { name: "no endpoint", given: { endpoints: 0 }, want: ["UH"] },
   { name: "endpoints that refuse", given: { refusals: 9 }, want: ["UF"] },
   { name: "too many connections", given: { pool: { maxConnections: 0 } }, want: ["UO"] },

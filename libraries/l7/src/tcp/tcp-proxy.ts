@@ -1,13 +1,13 @@
 /** Carries one connection's bytes to an endpoint of its cluster, and tells what came of it. */
 
-import { HeaderFields } from "@meltemi/http";
-import type { ByteChannel, RelayEnd, Relays } from "@meltemi/l4";
+import type { AbortReason, ByteChannel, RelayEnd, Relays } from "@meltemi/l4";
 import { type Clock, detach } from "@meltemi/runtime";
 import type { Caller, RequestContext } from "../request-context.ts";
 import type { TcpUpstream, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
 import { ConnectionBounds } from "./connection-bounds.ts";
+import { connectionContext } from "./connection-context.ts";
 import { decideTcpRoute } from "./tcp-routes.ts";
-import type { ClientConnectionFacts, TcpRecord, TcpSite } from "./tcp-site.ts";
+import type { ClientConnectionFacts, ConnectionDenial, TcpRecord, TcpSite } from "./tcp-site.ts";
 
 export interface TcpProxyDeps {
   readonly clock: Clock;
@@ -50,18 +50,22 @@ async function serve(
 ): Promise<void> {
   const { clock } = deps;
   const story = new Story(connection, site, clock);
-  const refuse = (flag: string, details: string, upstreamFailure = ""): void => {
-    channel.abort(flag === "" ? "policy" : "other-side-failed");
-    site.observer.onComplete(story.record({ flag, details, upstreamFailure }));
+  const end = (reason: AbortReason, ending: Ending): void => {
+    channel.abort(reason);
+    site.observer.onComplete(story.record(ending));
   };
-  const denied = site.authorize(connection);
-  if (denied !== undefined) return refuse("", denied);
+  const deny = (denial: ConnectionDenial): void => end("policy", denial);
+  const refuse = (flag: string, details: string, upstreamFailure = ""): void =>
+    end("other-side-failed", { flag, details, upstreamFailure });
+  const judged = site.authorize(connection);
+  const denied = judged instanceof Promise ? await judged : judged;
+  if (denied !== undefined) return deny(denied);
   const cluster = chooseCluster(connection, site, deps.random);
   if (typeof cluster === "string") return refuse("NR", cluster);
   story.cluster = cluster;
   if (!cluster.limits.takeConnection(false)) return refuse("UO", "upstream_connection_overflow");
   try {
-    const connected = await connect(cluster, contextOf(connection), clock);
+    const connected = await connect(cluster, connectionContext(connection), clock);
     if (connected.kind === "failed")
       return refuse(connected.flag, "upstream_connect_failure", connected.detail);
     story.endpoint = connected.endpoint;
@@ -149,27 +153,6 @@ async function dial(
   } finally {
     deadline.cancel();
   }
-}
-
-/** Load balancers look at requests; a connection has none, but comes from somewhere. */
-function contextOf({ caller, destination, serverName }: ClientConnectionFacts): RequestContext {
-  return {
-    request: {
-      version: "HTTP/1.1",
-      method: "CONNECT",
-      scheme: "",
-      authority: "",
-      path: "",
-      headers: new HeaderFields(),
-      expectsContinue: false,
-    },
-    caller,
-    destination,
-    serverName,
-    path: "",
-    token: undefined,
-    metadata: new Map(),
-  };
 }
 
 type Ending = { readonly flag: string; readonly details: string; readonly upstreamFailure: string };

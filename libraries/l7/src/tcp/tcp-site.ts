@@ -46,6 +46,15 @@ export interface TcpObserver {
   onComplete(record: TcpRecord): void;
 }
 
+/** Why a connection may not pass, in Envoy's words. */
+export interface ConnectionDenial {
+  /** `UAEX` where an external authorizer says so, or does not say; empty where a policy does. */
+  readonly flag: "" | "UAEX";
+  readonly details: string;
+  /** What failed behind it. */
+  readonly upstreamFailure: string;
+}
+
 export interface TcpSite {
   /** Undefined: the client dialled a workload. */
   readonly service: NamespacedHostname | undefined;
@@ -53,7 +62,9 @@ export interface TcpSite {
   readonly defaultCluster: TcpUpstream;
   /** Undefined for a name that routes may not have. */
   cluster(name: string): TcpUpstream | undefined;
-  /** Undefined: it may pass. Else why not, in Envoy's words. */
-  authorize(connection: ClientConnectionFacts): string | undefined;
+  /** Undefined: it may pass. A promise where an external authorizer has to be asked. */
+  authorize(
+    connection: ClientConnectionFacts,
+  ): ConnectionDenial | undefined | Promise<ConnectionDenial | undefined>;
   readonly observer: TcpObserver;
 }
