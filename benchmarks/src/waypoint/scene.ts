@@ -1,5 +1,6 @@
 /** One namespace with the applications, the load generators, and every proxy that this machine has. */
 
+import { cpus } from "node:os";
 import { createNetnsLab, createTemporaryFolder, type LabNode } from "@meltemi/testkit";
 import { cpuSeconds, nextMessage, startWorker, stopProgram } from "../l4/place-process.ts";
 import { startEngine, startWaypointInMesh } from "./engine.ts";
@@ -37,6 +38,8 @@ export interface Path {
 export interface Scene extends AsyncDisposable {
   readonly node: LabNode;
   readonly paths: readonly Path[];
+  /** From now on every program may run on any core: on one alone, latency would be that of whoever else is there. */
+  unpin(): Promise<void>;
 }
 
 /** `progress` hears which peers are not there. */
@@ -49,7 +52,7 @@ export async function createScene(
   const lab = stack.use(await createNetnsLab("mtbwp"));
   const node = await lab.node("node");
   const site = { place: node, folder: folder.path };
-  const load = await startLoad(node, stack);
+  const { ask: load, pids } = await startLoad(node, stack);
   const paths = [pathTo(load, "direct", undefined)];
   const add = async (name: PathName, starting: Promise<RunningProxy>): Promise<void> => {
     paths.push(pathTo(load, name, stack.use(await starting)));
@@ -59,30 +62,48 @@ export async function createScene(
   const envoy = findEnvoy(environment);
   if (envoy === undefined) progress("no envoy on PATH and no ENVOY_BINARY: without that peer");
   else await add("envoy", startEnvoy(site, envoy));
-  await add("ours", startEngine(site, FEW_ROUTES));
   await add("manyRoutes", startEngine(site, MANY_ROUTES));
   await add("waypoint", startWaypointInMesh(site));
+  // Last: those before have left the compiled form of its program, as earlier starts of a waypoint do.
+  await add("ours", startEngine(site, FEW_ROUTES));
   const owned = stack.move();
-  return { node, paths, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const unpin = async (): Promise<void> => {
+    const proxies = paths.flatMap(({ proxy }) => (proxy === undefined ? [] : [proxy.pid]));
+    for (const pid of [...proxies, ...pids])
+      await node.run([
+        "taskset",
+        "--all-tasks",
+        "--cpu-list",
+        "--pid",
+        `0-${cpus().length - 1}`,
+        String(pid),
+      ]);
+  };
+  return { node, paths, unpin, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 type Ask = (target: LoadTarget, load: Load) => Promise<LoadReply>;
 
-async function startLoad(node: LabNode, stack: AsyncDisposableStack): Promise<Ask> {
+interface StartedLoad {
+  readonly ask: Ask;
+  readonly pids: readonly number[];
+}
+
+async function startLoad(node: LabNode, stack: AsyncDisposableStack): Promise<StartedLoad> {
   const start = async (program: string) => {
     const { child } = await startWorker(node, new URL(program, import.meta.url), [], LOAD_CORE);
     stack.defer(() => stopProgram(child));
     return child;
   };
-  await start("./application.worker.ts");
-  await start("./application-http2.worker.ts");
+  const applications = [await start("./application.worker.ts"), await start("./application-http2.worker.ts")];
   const generator = await start("./load.worker.ts");
-  return async (target, load) => {
+  const ask: Ask = async (target, load) => {
     generator.send({ target, ...load });
     const reply = await nextMessage<LoadReply>(generator);
     if (reply.fault !== undefined) process.stderr.write(`load generator: ${reply.fault}\n`);
     return reply;
   };
+  return { ask, pids: [...applications, generator].map(({ pid = 0 }) => pid) };
 }
 
 function pathTo(ask: Ask, name: PathName, proxy: RunningProxy | undefined): Path {

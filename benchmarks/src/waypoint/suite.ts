@@ -22,6 +22,7 @@ export const waypointSuite: Suite = {
     const options = { rounds: pairs, warmUpRounds: WARM_UP_ROUNDS, progress };
     for (const entry of ["http1", "http2", "http2Both"] as const)
       yield* await closedLoopFigures(paths, entry, options);
+    await scene.unpin();
     for (const entry of ["http1", "http2Both"] as const) yield* await openLoopFigures(paths, entry, options);
     yield* memoryFigures(idle, "before the load");
     yield* memoryFigures(rssOf(paths), "after the load");
