@@ -30,6 +30,12 @@ export async function kubectl(...words: string[]): Promise<string> {
   return (await run("kubectl", words, { env, timeout: 60_000 })).stdout;
 }
 
+export async function applyObject(object: unknown): Promise<void> {
+  const applying = run("kubectl", ["apply", "-f", "-"], { env });
+  applying.child.stdin?.end(JSON.stringify(object));
+  await applying;
+}
+
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;
@@ -82,9 +88,7 @@ export async function deployPrograms(): Promise<void> {
       },
     },
   ];
-  const child = run("kubectl", ["apply", "-f", "-"], { env });
-  child.child.stdin?.end(objects.map((object) => JSON.stringify(object)).join("\n"));
-  await child;
+  for (const object of objects) await applyObject(object);
   await kubectl("wait", "--for=condition=Ready", "pod", "--all", "-n", "shop", "--timeout=30s");
 }
 

@@ -4,6 +4,7 @@ import { Command, Help, type Option } from "commander";
 import { addClusterCommand } from "./commands/cluster.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addDemoCommand } from "./commands/demo.ts";
+import { addExperimentalCommand } from "./commands/experimental.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addInstallCommand, addManifestCommand } from "./commands/install.ts";
 import { addProxyConfigCommand } from "./commands/proxy-config.ts";
@@ -39,6 +40,7 @@ Examples:
   addWaypointCommand(program, context);
   addZtunnelConfigCommand(program, context);
   addExplainCommand(program, context);
+  addExperimentalCommand(program, context);
   addProxyStatusCommand(program, program, context);
   addProxyConfigCommand(program, context);
   addValidateCommand(program, context);

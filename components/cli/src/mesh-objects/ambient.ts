@@ -1,0 +1,92 @@
+/** Who is in the mesh and who uses which waypoint, by labels alone (reference: l7-and-cli §1.3, §1.4, §4.1). Pure. */
+
+import { type Json, jsonAt, textAt } from "../output/json.ts";
+import type { MeshObject, ObjectSet } from "./object-set.ts";
+
+export const DATAPLANE_MODE = "istio.io/dataplane-mode";
+export const USE_WAYPOINT = "istio.io/use-waypoint";
+export const WAYPOINT_FOR = "istio.io/waypoint-for";
+const WAYPOINT_CLASS = "istio-waypoint";
+
+export type MeshMode = "ambient" | "sidecar" | "none";
+
+/** Namespaces that are never enrolled (`cni.excludeNamespaces`). */
+const EXCLUDED_NAMESPACES = new Set(["kube-system"]);
+
+export function modeOf(pod: MeshObject, objects: ObjectSet): MeshMode {
+  if (pod.annotations["sidecar.istio.io/status"] !== undefined) return "sidecar";
+  const own = pod.labels[DATAPLANE_MODE];
+  if (textAt(pod.spec, "hostNetwork") === "true" || own === "none") return "none";
+  if (EXCLUDED_NAMESPACES.has(pod.namespace)) return "none";
+  return own === "ambient" || isAmbientNamespace(pod.namespace, objects) ? "ambient" : "none";
+}
+
+export function isAmbientNamespace(name: string, objects: ObjectSet): boolean {
+  return objects.get("Namespace", "", name)?.labels[DATAPLANE_MODE] === "ambient";
+}
+
+/** The node agent has said that the pod's traffic goes through ztunnel. */
+export function isCaptured(pod: MeshObject): boolean {
+  return pod.annotations["ambient.istio.io/redirection"] === "enabled";
+}
+
+export interface WaypointRef {
+  readonly namespace: string;
+  readonly name: string;
+  /** Who carries the label: the object itself, or its namespace. */
+  readonly by: "object" | "namespace";
+}
+
+/** Named by the object's label, else by its namespace's; `none` names none. */
+export function waypointRefOf(object: MeshObject, objects: ObjectSet): WaypointRef | undefined {
+  const namespace = objects.get("Namespace", "", object.namespace);
+  const carrier = object.labels[USE_WAYPOINT] === undefined ? namespace : object;
+  const name = carrier?.labels[USE_WAYPOINT];
+  if (carrier === undefined || name === undefined || name === "none" || name === "") return undefined;
+  return {
+    namespace: carrier.labels[`${USE_WAYPOINT}-namespace`] ?? object.namespace,
+    name,
+    by: carrier === object ? "object" : "namespace",
+  };
+}
+
+export function isWaypointGateway(gateway: MeshObject): boolean {
+  return textAt(gateway.spec, "gatewayClassName") === WAYPOINT_CLASS;
+}
+
+export function trafficTypeOf(gateway: MeshObject): string {
+  return gateway.labels[WAYPOINT_FOR] ?? "service";
+}
+
+/** The waypoint that serves the object's traffic; undefined when none is named, it is missing, or it serves other traffic. */
+export function waypointOf(object: MeshObject, objects: ObjectSet): MeshObject | undefined {
+  const ref = waypointRefOf(object, objects);
+  const gateway = ref && objects.get("Gateway", ref.namespace, ref.name);
+  if (gateway === undefined) return undefined;
+  const type = trafficTypeOf(gateway);
+  const wanted = object.kind === "Pod" || object.kind === "WorkloadEntry" ? "workload" : "service";
+  return type === "all" || type === wanted ? gateway : undefined;
+}
+
+/** Pods that a Service selects. */
+export function podsOf(service: MeshObject, objects: ObjectSet): readonly MeshObject[] {
+  const selector = Object.entries(jsonAt(service.spec, "selector") ?? {});
+  if (selector.length === 0) return [];
+  return objects
+    .in("Pod", service.namespace)
+    .filter((pod) => selector.every(([key, value]) => pod.labels[key] === value));
+}
+
+export function servicesOf(pod: MeshObject, objects: ObjectSet): readonly MeshObject[] {
+  return objects.in("Service", pod.namespace).filter((service) => podsOf(service, objects).includes(pod));
+}
+
+/** `spec.selector.matchLabels`; undefined when there is no selector. */
+export function matchLabelsOf(spec: Json): Readonly<Record<string, unknown>> | undefined {
+  const labels = jsonAt(jsonAt(spec, "selector"), "matchLabels");
+  return labels !== undefined && Object.keys(labels).length > 0 ? labels : undefined;
+}
+
+export function labelsMatch(wanted: Readonly<Record<string, unknown>>, { labels }: MeshObject): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}

@@ -1,0 +1,128 @@
+/** The commands that look into a mesh, on a local cluster: what they say is held against the traffic that really passes. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { eventually } from "@meltemi/testkit";
+import {
+  applyObject,
+  cluster,
+  clusterUp,
+  deployPrograms,
+  istioctl,
+  kubectl,
+  skip,
+  untilEnrolled,
+} from "./install.fixture.ts";
+
+const POLICY = {
+  apiVersion: "security.istio.io/v1",
+  kind: "AuthorizationPolicy",
+  metadata: { name: "read-only", namespace: "shop" },
+  spec: {
+    targetRefs: [{ group: "", kind: "Service", name: "server" }],
+    rules: [{ to: [{ operation: { methods: ["GET"], paths: ["/", "/public/*"] } }] }],
+  },
+};
+
+before(async () => {
+  if (skip !== false) return;
+  // What a crashed run left behind.
+  await cluster("down");
+  await clusterUp();
+  await deployPrograms();
+  await succeed("install", "-y", "--set", "profile=ambient");
+  await kubectl("label", "namespace", "shop", "istio.io/dataplane-mode=ambient");
+  await untilEnrolled(2);
+});
+
+after(async () => {
+  if (skip === false) await cluster("down");
+});
+
+async function succeed(...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await istioctl(...words);
+  assert.equal(code, 0, `${words.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+/** What a real client gets; 0 when its connection is cut. */
+async function statusOf(method: string, path: string): Promise<number> {
+  const script = `curl -sS -o /dev/null -m 5 -w '%{http_code}' -X ${method} http://server${path} || true`;
+  return Number(await kubectl("exec", "-n", "shop", "client", "--", "sh", "-c", script));
+}
+
+async function explained(
+  method: string,
+  path: string,
+): Promise<{ readonly kind: string; readonly code: number }> {
+  const { stdout, code } = await istioctl(
+    "explain",
+    "client.shop",
+    "server:80",
+    "--method",
+    method,
+    "--path",
+    path,
+    "-o",
+    "json",
+  );
+  return { kind: JSON.parse(stdout).verdict.kind, code };
+}
+
+test("ztunnel-config tells of the pods on each node", { skip }, async () => {
+  assert.match(await succeed("ztunnel-config", "workload"), /^shop +client +\S+ +node-1 +None +HBONE$/m);
+  assert.match(await succeed("zc", "service", "--node", "node-2"), /^shop +server +[\d.]+ +None +1\/1$/m);
+  assert.match(
+    await succeed("zc", "certificate", "--node", "node-2"),
+    /ns\/shop\/sa\/default +Leaf +Available +true/,
+  );
+  assert.match(await succeed("zc", "log", "--level", "access:debug", "--node", "node-2"), /access=debug/);
+  const { code, stderr } = await istioctl("zc", "certificate");
+  assert.deepEqual([code, stderr.trim()], [1, "Error: ztunnel pod name or --node must be set"]);
+});
+
+test("without a waypoint everything is explained as it is: allowed", { skip }, async () => {
+  assert.equal(await statusOf("POST", "/private"), 200);
+  assert.deepEqual(await explained("POST", "/private"), { kind: "allowed", code: 0 });
+});
+
+test("with a waypoint and a policy, what is explained is what a client gets", { skip }, async () => {
+  await succeed("waypoint", "apply", "-n", "shop", "--wait");
+  await kubectl("label", "service", "-n", "shop", "server", "istio.io/use-waypoint=waypoint");
+  await applyObject(POLICY);
+  await eventually(async () => (await statusOf("POST", "/")) === 403, { deadlineMs: 30_000, everyMs: 200 });
+  const cases = [
+    ["GET", "/", 200, "allowed"],
+    ["POST", "/", 403, "denied"],
+    ["GET", "/public/a?b=c", 200, "allowed"],
+    ["GET", "/publicity", 403, "denied"],
+    ["GET", "/public/../private", 403, "denied"],
+  ] as const;
+  for (const [method, path, status, kind] of cases) {
+    assert.equal(await statusOf(method, path), status, `${method} ${path}`);
+    assert.equal((await explained(method, path)).kind, kind, `${method} ${path}`);
+  }
+});
+
+test("proxies are in step with the control plane, and the waypoint tells what it serves", {
+  skip,
+}, async () => {
+  const status = await succeed("proxy-status");
+  assert.equal(status.match(/^ztunnel-\S+\.istio-system /gm)?.length, 2);
+  assert.match(status, /^waypoint-\S+\.shop /m);
+  assert.match(
+    await succeed("proxy-config", "endpoint", "deploy/waypoint.shop"),
+    /:8080 +HEALTHY +OK +inbound-vip\|80\|http\|server/,
+  );
+  assert.match(
+    await succeed("x", "describe", "service", "server.shop"),
+    /ALLOW shop\/read-only \(enforced by its waypoint\)/,
+  );
+  assert.match(await succeed("x", "authz", "check", "deploy/waypoint.shop"), /^ALLOW +read-only\.shop/m);
+});
+
+test("a pod that is not there is refused with what there is", { skip }, async () => {
+  const { code, stderr } = await istioctl("zc", "workload", "serve.shop");
+  assert.equal(code, 1);
+  assert.match(stderr, /pod shop\/serve not found; did you mean server\?/);
+});
