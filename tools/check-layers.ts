@@ -6,7 +6,8 @@ import { globSync, readFileSync } from "node:fs";
 
 const LAYERS: readonly (readonly string[])[] = [
   ["runtime", "wire"],
-  ["model", "linux", "telemetry", "resources"],
+  ["model"],
+  ["linux", "telemetry", "resources"],
   ["authorization", "identity", "xds", "ebpf", "zds", "kubernetes", "l4"],
   ["http"],
   ["hbone", "l7"],

@@ -23,11 +23,7 @@ export type {
 } from "./gateway-api/route-spec.ts";
 export {
   type AuthorizationAction,
-  type AuthorizationCondition,
-  type AuthorizationOperation,
   type AuthorizationPolicy,
-  type AuthorizationRule,
-  type AuthorizationSource,
   parseAuthorizationPolicy,
 } from "./istio/authorization-policy.ts";
 export { parseDestinationRule } from "./istio/destination-rule.ts";

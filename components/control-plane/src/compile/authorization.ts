@@ -1,7 +1,7 @@
 /** AuthorizationPolicy → L4 policy for ztunnel, and how much of it ztunnel enforces (reference: protocol §5.5). */
 
 import type { Policy, PolicyMatch } from "@meltemi/model";
-import type { AuthorizationRule } from "@meltemi/resources";
+import type { PolicyRule } from "@meltemi/model/l7";
 import type { AuthorizationPolicyFacts, PolicyFault } from "./facts.ts";
 import {
   isEmptyMatch,
@@ -93,7 +93,7 @@ interface CompiledRule {
 }
 
 /** One clause for all operations, one for all sources, then one per condition: the order of Istio's. */
-function compileRule(rule: AuthorizationRule, namespace: string): CompiledRule {
+function compileRule(rule: PolicyRule, namespace: string): CompiledRule {
   const clauses: (readonly PartialMatch[])[] = [];
   if (rule.to.length > 0) clauses.push(rule.to.map(matchOperation));
   if (rule.from.length > 0) clauses.push(rule.from.map((from) => matchSource(from, namespace)));

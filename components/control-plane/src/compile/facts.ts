@@ -5,7 +5,8 @@
 
 import type { Requirement } from "@meltemi/kubernetes";
 import type { AppProtocol, Ip } from "@meltemi/model";
-import type { AuthorizationRule, MutualTlsMode, TargetRef } from "@meltemi/resources";
+import type { PolicyRule } from "@meltemi/model/l7";
+import type { MutualTlsMode, TargetRef } from "@meltemi/resources";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -199,7 +200,7 @@ export interface AuthorizationPolicyFacts extends Named {
   readonly provider?: string;
   /** Annotation `istio.io/dry-run: "true"`. */
   readonly dryRun: boolean;
-  readonly rules: readonly AuthorizationRule[];
+  readonly rules: readonly PolicyRule[];
   /** The object of this generation cannot be read: target, action and rules stand in for it. */
   readonly fault?: PolicyFault;
 }

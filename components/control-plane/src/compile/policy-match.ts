@@ -1,7 +1,7 @@
 /** One `from`, `to` or `when` entry of an AuthorizationPolicy as an L4 match (reference: protocol §5.5, l7-and-cli §2.1). */
 
 import { type Cidr, EMPTY_MATCH, type PolicyMatch, parseCidr, type StringMatch } from "@meltemi/model";
-import type { AuthorizationCondition, AuthorizationOperation, AuthorizationSource } from "@meltemi/resources";
+import type { PolicyCondition, PolicyOperation, PolicySource } from "@meltemi/model/l7";
 
 export interface PartialMatch {
   readonly match: PolicyMatch;
@@ -9,7 +9,7 @@ export interface PartialMatch {
   readonly unsupported: readonly string[];
 }
 
-export function matchSource(source: AuthorizationSource, policyNamespace: string): PartialMatch {
+export function matchSource(source: PolicySource, policyNamespace: string): PartialMatch {
   const domains = trustDomains("trustDomains", source.trustDomains, source.notTrustDomains);
   // Positive principals would be OR-ed with the domain's prefix instead of AND-ed.
   const collides = source.trustDomains.length > 0 && source.principals.length > 0;
@@ -36,7 +36,7 @@ export function matchSource(source: AuthorizationSource, policyNamespace: string
   };
 }
 
-export function matchOperation(operation: AuthorizationOperation): PartialMatch {
+export function matchOperation(operation: PolicyOperation): PartialMatch {
   return {
     match: {
       ...EMPTY_MATCH,
@@ -54,7 +54,7 @@ export function matchOperation(operation: AuthorizationOperation): PartialMatch 
   };
 }
 
-export function matchCondition(condition: AuthorizationCondition, policyNamespace: string): PartialMatch {
+export function matchCondition(condition: PolicyCondition, policyNamespace: string): PartialMatch {
   const { key, values, notValues } = condition;
   const exactly = (match: Partial<PolicyMatch>): PartialMatch => ({
     match: { ...EMPTY_MATCH, ...match },

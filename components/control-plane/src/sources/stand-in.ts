@@ -3,16 +3,13 @@
  * before, or else something that allows no more than any reading of it would. Pure.
  */
 
-import {
-  type AuthorizationRule,
-  parseAuthorizationPolicy,
-  parsePeerAuthentication,
-} from "@meltemi/resources";
+import type { PolicyRule } from "@meltemi/model/l7";
+import { parseAuthorizationPolicy, parsePeerAuthentication } from "@meltemi/resources";
 import type { AuthorizationPolicyFacts, PeerAuthenticationFacts } from "../compile/facts.ts";
 import { authorizationPolicyFacts, peerAuthenticationFacts } from "./policies.ts";
 
 /** Matches every connection. */
-const ANYTHING: AuthorizationRule = { from: [], to: [], when: [] };
+const ANYTHING: PolicyRule = { from: [], to: [], when: [] };
 /** What may be read rule by rule; a longer list is unreadable as a whole. Istio's own bound. */
 const MAX_RULES = 512;
 
@@ -87,7 +84,7 @@ function baseOf(object: StoredObject, spec: Fields): AuthorizationPolicyFacts | 
 function readableRules(
   object: StoredObject,
   rules: unknown,
-): readonly (AuthorizationRule | undefined)[] | undefined {
+): readonly (PolicyRule | undefined)[] | undefined {
   if (rules === undefined) return [];
   if (!Array.isArray(rules) || rules.length > MAX_RULES) return undefined;
   return (rules as readonly unknown[]).map(

@@ -13,6 +13,7 @@ export interface PolicySource {
   /** `<namespace>/<name>`, or `<name>` in the policy's namespace. */
   readonly serviceAccounts: readonly string[];
   readonly notServiceAccounts: readonly string[];
+  /** Addresses or CIDR blocks. */
   readonly ipBlocks: readonly string[];
   readonly notIpBlocks: readonly string[];
   readonly remoteIpBlocks: readonly string[];
@@ -24,6 +25,7 @@ export interface PolicySource {
 export interface PolicyOperation {
   readonly hosts: readonly string[];
   readonly notHosts: readonly string[];
+  /** 0 to 65535. */
   readonly ports: readonly number[];
   readonly notPorts: readonly number[];
   readonly methods: readonly string[];
@@ -32,6 +34,7 @@ export interface PolicyOperation {
   readonly notPaths: readonly string[];
 }
 
+/** At least one value or notValue; the key is one of Istio's. */
 export interface PolicyCondition {
   readonly key: string;
   readonly values: readonly string[];

@@ -1,5 +1,6 @@
 /** AuthorizationPolicy, security.istio.io/v1 (reference: l7-and-cli §2.1). */
 
+import type { PolicyCondition, PolicyOperation, PolicyRule, PolicySource } from "@meltemi/model/l7";
 import type { Metadata } from "../metadata.ts";
 import { fieldsAt, fieldsList, parseObject, textAt, textList } from "../parse-object.ts";
 import { type Parsed, type Problems, shown } from "../problem.ts";
@@ -17,52 +18,6 @@ import { isAddressBlock, isPortText } from "./addresses.ts";
 import { isConditionKey } from "./condition-key.ts";
 import { ONE_TARGET, type PolicyTarget, readTarget, TARGET_PROPERTIES } from "./target.ts";
 
-/** All kinds that are given must hold; within a kind any value may, and no `not` value may. Empty means: not given. */
-export interface AuthorizationSource {
-  readonly principals: readonly string[];
-  readonly notPrincipals: readonly string[];
-  readonly requestPrincipals: readonly string[];
-  readonly notRequestPrincipals: readonly string[];
-  readonly namespaces: readonly string[];
-  readonly notNamespaces: readonly string[];
-  /** `<namespace>/<name>`, or `<name>` in the policy's namespace. */
-  readonly serviceAccounts: readonly string[];
-  readonly notServiceAccounts: readonly string[];
-  /** Addresses or CIDR blocks, well-formed. */
-  readonly ipBlocks: readonly string[];
-  readonly notIpBlocks: readonly string[];
-  readonly remoteIpBlocks: readonly string[];
-  readonly notRemoteIpBlocks: readonly string[];
-  readonly trustDomains: readonly string[];
-  readonly notTrustDomains: readonly string[];
-}
-
-export interface AuthorizationOperation {
-  readonly hosts: readonly string[];
-  readonly notHosts: readonly string[];
-  /** 0 to 65535. */
-  readonly ports: readonly number[];
-  readonly notPorts: readonly number[];
-  readonly methods: readonly string[];
-  readonly notMethods: readonly string[];
-  readonly paths: readonly string[];
-  readonly notPaths: readonly string[];
-}
-
-/** At least one value or notValue. The key is one of Istio's. */
-export interface AuthorizationCondition {
-  readonly key: string;
-  readonly values: readonly string[];
-  readonly notValues: readonly string[];
-}
-
-/** Any source (or none given), and any operation (or none given), and all conditions. */
-export interface AuthorizationRule {
-  readonly from: readonly AuthorizationSource[];
-  readonly to: readonly AuthorizationOperation[];
-  readonly when: readonly AuthorizationCondition[];
-}
-
 export type AuthorizationAction =
   | { readonly kind: "allow" }
   | { readonly kind: "deny" }
@@ -74,7 +29,7 @@ export interface AuthorizationPolicy {
   readonly target: PolicyTarget;
   readonly action: AuthorizationAction;
   /** Any rule matches. None: the policy never matches, so that an ALLOW denies everything. */
-  readonly rules: readonly AuthorizationRule[];
+  readonly rules: readonly PolicyRule[];
   /** Annotation `istio.io/dry-run: "true"`: tell what it would do, do nothing. */
   readonly dryRun: boolean;
 }
@@ -180,7 +135,7 @@ function readAction(spec: Fields, problems: Problems): AuthorizationAction {
   }
 }
 
-function readRule(rule: Fields, path: string, problems: Problems): AuthorizationRule {
+function readRule(rule: Fields, path: string, problems: Problems): PolicyRule {
   return {
     from: fieldsList(rule, "from").map((from, index) =>
       readSource(fieldsAt(from, "source"), `${path}.from[${index}].source`, problems),
@@ -195,7 +150,7 @@ function readRule(rule: Fields, path: string, problems: Problems): Authorization
 }
 
 /** A source without any field would match nothing or everything, depending on who reads it: refused. */
-function readSource(source: Fields | undefined, path: string, problems: Problems): AuthorizationSource {
+function readSource(source: Fields | undefined, path: string, problems: Problems): PolicySource {
   const values = valuesReader(source ?? {}, path, problems);
   const blocks = (name: string): readonly string[] =>
     values(name, isAddressBlock, "an IP address or CIDR block");
@@ -221,11 +176,7 @@ function readSource(source: Fields | undefined, path: string, problems: Problems
   };
 }
 
-function readOperation(
-  operation: Fields | undefined,
-  path: string,
-  problems: Problems,
-): AuthorizationOperation {
+function readOperation(operation: Fields | undefined, path: string, problems: Problems): PolicyOperation {
   const values = valuesReader(operation ?? {}, path, problems);
   const ports = (name: string): readonly number[] =>
     values(name, isPortText, "a port from 0 to 65535").map(Number);
@@ -242,7 +193,7 @@ function readOperation(
   };
 }
 
-function readCondition(condition: Fields, path: string, problems: Problems): AuthorizationCondition {
+function readCondition(condition: Fields, path: string, problems: Problems): PolicyCondition {
   const key = textAt(condition, "key") ?? "";
   if (!isConditionKey(key))
     problems.add(`${path}.key`, `expected a key of Istio's conditions, got ${shown(key)}`);
