@@ -5,6 +5,7 @@ import type { KubernetesClient } from "@meltemi/kubernetes";
 import type { Cidr } from "@meltemi/model";
 import { type Clock, delay, describeError, type Logger } from "@meltemi/runtime";
 import { createRegistry, type Registry } from "@meltemi/telemetry";
+import { startAddressAllocator } from "./address-allocation/address-allocator.ts";
 import { type HttpServer, listenHttp, type Pages } from "./admin/http-server.ts";
 import { createHttpPages, createMonitoringPages } from "./admin/pages.ts";
 import { CERTIFICATE_POD_INDEXES } from "./certificate-authority/pod-view.ts";
@@ -217,11 +218,13 @@ export function createControlPlane(
       const log = logger.scope("status");
       const { client, random } = deps;
       const writing = { client, clock, random, log, outputs: compiler.outputs, watch };
+      const entries = compiler.inputs.serviceEntries;
       status = [startMeshStatus(writing), startTrafficStatus(writing)];
+      const allocator = startAddressAllocator({ ...writing, entries, watch: watch.serviceEntries });
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
       const ended = status;
       status = [];
-      await Promise.all(ended.map((each) => each.stop()));
+      await Promise.all([...ended, allocator].map((each) => each.stop()));
     },
     async drain(deadlineMs) {
       isReady = false;
