@@ -15,6 +15,40 @@ const calls = (url: string, want: Check["want"], headers: Readonly<Record<string
 
 export const EGRESS: readonly Scenario[] = [
   {
+    // Its address is the control plane's to find.
+    name: "TestWaypointDNS",
+    objects: (name) => [
+      serviceEntry(
+        name,
+        {
+          hosts: ["dns.example"],
+          ports: [HTTP_PORT],
+          resolution: "DNS",
+          location: "MESH_EXTERNAL",
+          endpoints: [{ address: ELSEWHERE }],
+        },
+        USE,
+      ),
+    ],
+    checks: [calls("http://dns.example/", external("dns.example"))],
+  },
+  {
+    name: "TestServiceEntryDNSWithAutoAssign, without a waypoint",
+    objects: (name) => [
+      serviceEntry(
+        name,
+        {
+          hosts: ["plain-dns.example"],
+          ports: [HTTP_PORT],
+          resolution: "DNS",
+          endpoints: [{ address: ELSEWHERE }],
+        },
+        { "istio.io/use-waypoint": "none" },
+      ),
+    ],
+    checks: [calls("http://plain-dns.example/", { version: "external", l7: false })],
+  },
+  {
     name: "TestWaypointAsEgressGateway",
     objects: (name) => [
       serviceEntry(
