@@ -26,7 +26,7 @@ import {
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
-import type { Cluster, ServedService, WaypointSettings } from "@meltemi/model/l7";
+import { type Cluster, newCluster, type ServedService, type WaypointSettings } from "@meltemi/model/l7";
 import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { createRegistry, type Registry } from "@meltemi/telemetry";
 import { createTestAuthority, eventually, type TestAuthority } from "@meltemi/testkit";
@@ -51,20 +51,13 @@ const TELEMETRY: ServedService["telemetry"] = {
 };
 
 export function clusterOf(changes: Partial<Cluster> = {}): Cluster {
-  return {
+  return newCluster({
     name: "reviews",
     service: REVIEWS,
     port: 80,
-    protocol: "sameAsClient",
     loadBalancer: { kind: "roundRobin" },
-    connectionPool: {
-      connectTimeoutMs: 2000,
-      tcpIdleTimeoutMs: 0,
-      maxRequestsPerConnection: 0,
-      httpIdleTimeoutMs: 60_000,
-    },
     ...changes,
-  };
+  });
 }
 
 /** `reviews` with HTTP at port 80, whatever comes at 81, and bytes at 82. */

@@ -10,13 +10,14 @@ import {
   type Service,
   type Workload,
 } from "@meltemi/model";
-import type {
-  Cluster,
-  HttpRoute,
-  RequestPolicy,
-  RetryPolicy,
-  TelemetrySettings,
-  WaypointSettings,
+import {
+  type Cluster,
+  type HttpRoute,
+  newCluster,
+  type RequestPolicy,
+  type RetryPolicy,
+  type TelemetrySettings,
+  type WaypointSettings,
 } from "@meltemi/model/l7";
 import {
   APPLICATION_PORTS,
@@ -34,8 +35,6 @@ export const VIP: Ip = ip("10.96.0.1");
 /** Ports of every service: the application speaks HTTP/1.1 behind the first, HTTP/2 behind the second. */
 export const SERVICE_PORTS = { http1: 80, http2: 81 } as const;
 export type SpokenUpstream = keyof typeof SERVICE_PORTS;
-
-const HOUR_MS = 3_600_000;
 
 const hostnameOf = (version: Version): string => `reviews-${version}.${NAMESPACE}.svc.cluster.local`;
 
@@ -86,20 +85,12 @@ export function versionWorkload(version: Version, given: Partial<Workload>): Wor
 export const clusterName = (version: Version, speaks: SpokenUpstream): string => `${version}-${speaks}`;
 
 export function clusterOf(version: Version, speaks: SpokenUpstream): Cluster {
-  return {
+  return newCluster({
     name: clusterName(version, speaks),
     service: { namespace: NAMESPACE, hostname: hostnameOf(version) },
     port: SERVICE_PORTS[speaks],
     protocol: speaks,
-    // Istio's default.
-    loadBalancer: { kind: "leastRequest" },
-    connectionPool: {
-      connectTimeoutMs: 10_000,
-      tcpIdleTimeoutMs: HOUR_MS,
-      maxRequestsPerConnection: 0,
-      httpIdleTimeoutMs: HOUR_MS,
-    },
-  };
+  });
 }
 
 /** `count` routes: per prefix one that asks for a header too, and one for everything else. */

@@ -11,7 +11,7 @@ import {
   type Port,
   type Workload,
 } from "@meltemi/model";
-import type { Cluster } from "@meltemi/model/l7";
+import { type Cluster, newCluster } from "@meltemi/model/l7";
 import { createFakeClock } from "@meltemi/testkit";
 import type { RequestContext } from "../request-context.ts";
 import { LiveCluster, type MeshView } from "./live-cluster.ts";
@@ -19,19 +19,13 @@ import { LiveCluster, type MeshView } from "./live-cluster.ts";
 const SERVICE = { namespace: "default", hostname: "reviews.default.svc.cluster.local" };
 const PORT: Port = { servicePort: 80, targetPort: 8080, appProtocol: "http11" };
 
-const CLUSTER: Cluster = {
+const CLUSTER = newCluster({
   name: "reviews",
   service: SERVICE,
   port: 80,
   protocol: "http1",
   loadBalancer: { kind: "roundRobin" },
-  connectionPool: {
-    connectTimeoutMs: 1000,
-    tcpIdleTimeoutMs: 0,
-    maxRequestsPerConnection: 0,
-    httpIdleTimeoutMs: 0,
-  },
-};
+});
 
 function pod(name: string, address: string, given: Partial<Workload> = {}): Workload {
   return newWorkload({

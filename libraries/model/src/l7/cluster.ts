@@ -21,6 +21,31 @@ export interface Cluster {
   readonly retryBudget?: RetryBudget;
 }
 
+const HOUR_MS = 3_600_000;
+
+/** A cluster with Istio's defaults for all that is not given. */
+export function newCluster(
+  given: Pick<Cluster, "name" | "service" | "port"> &
+    Partial<Omit<Cluster, "connectionPool">> & { readonly connectionPool?: Partial<ConnectionPool> },
+): Cluster {
+  const { name, service, port, connectionPool, ...policy } = given;
+  return {
+    name,
+    service,
+    port,
+    protocol: "sameAsClient",
+    loadBalancer: { kind: "leastRequest" },
+    ...policy,
+    connectionPool: {
+      connectTimeoutMs: 10_000,
+      tcpIdleTimeoutMs: HOUR_MS,
+      maxRequestsPerConnection: 0,
+      httpIdleTimeoutMs: HOUR_MS,
+      ...connectionPool,
+    },
+  };
+}
+
 export type HashKey =
   | { readonly kind: "header"; readonly name: string }
   | {

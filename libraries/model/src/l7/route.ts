@@ -44,24 +44,27 @@ export interface WeightedTarget {
   readonly responseHeaders?: HeaderEdit;
 }
 
-/** One of Envoy's conditions, which VirtualService `retryOn` names. */
-export type RetryCondition =
-  | "5xx"
-  | "gateway-error"
-  | "reset"
-  | "reset-before-request"
-  | "connect-failure"
-  | "refused-stream"
-  | "envoy-ratelimited"
-  | "retriable-4xx"
-  | "retriable-status-codes"
-  | "retriable-headers"
-  | "http3-post-connect-failure"
-  | "cancelled"
-  | "deadline-exceeded"
-  | "internal"
-  | "resource-exhausted"
-  | "unavailable";
+/** Envoy's conditions, which VirtualService `retryOn` names. */
+export const RETRY_CONDITIONS = [
+  "5xx",
+  "gateway-error",
+  "reset",
+  "reset-before-request",
+  "connect-failure",
+  "refused-stream",
+  "envoy-ratelimited",
+  "retriable-4xx",
+  "retriable-status-codes",
+  "retriable-headers",
+  "http3-post-connect-failure",
+  "cancelled",
+  "deadline-exceeded",
+  "internal",
+  "resource-exhausted",
+  "unavailable",
+] as const;
+
+export type RetryCondition = (typeof RETRY_CONDITIONS)[number];
 
 export interface RetryPolicy {
   /** Beyond the first try; zero disables. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
-import type {
-  Cluster,
-  HttpRoute,
-  ServedService,
-  TelemetrySettings,
-  WaypointSettings,
+import {
+  type HttpRoute,
+  newCluster,
+  type ServedService,
+  type TelemetrySettings,
+  type WaypointSettings,
 } from "@meltemi/model/l7";
 import { MeshError } from "@meltemi/runtime";
 import { waypoint } from "@meltemi/wire";
@@ -20,7 +20,7 @@ import {
   encodeWorkloadLabels,
 } from "./resource.ts";
 
-const CLUSTER: Cluster = {
+const CLUSTER = newCluster({
   name: "inbound-vip|80|http|reviews.default.svc.cluster.local",
   service: { namespace: "default", hostname: "reviews.default.svc.cluster.local" },
   port: 80,
@@ -31,15 +31,9 @@ const CLUSTER: Cluster = {
     key: { kind: "cookie", name: "user", path: "/", ttlMs: 0, attributes: [["SameSite", "Strict"]] },
     minimumRingSize: 1024,
   },
-  connectionPool: {
-    connectTimeoutMs: 10_000,
-    tcpIdleTimeoutMs: 3_600_000,
-    maxRequestsPerConnection: 0,
-    httpIdleTimeoutMs: 3_600_000,
-    tcpKeepalive: { probes: 3 },
-  },
+  connectionPool: { tcpKeepalive: { probes: 3 } },
   tls: { mode: "simple", subjectAltNames: [], skipVerify: false },
-};
+});
 
 const ROUTE: HttpRoute = {
   name: "default/reviews#0",

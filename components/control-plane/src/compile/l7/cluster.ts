@@ -1,14 +1,12 @@
 /** A destination with the policy of its DestinationRule → Cluster (reference: l7-and-cli §2.5). Pure. */
 
 import type { AppProtocol, NamespacedHostname } from "@meltemi/model";
-import type { ClientTls, Cluster, ConnectionPool } from "@meltemi/model/l7";
+import { type ClientTls, type Cluster, type ConnectionPool, newCluster } from "@meltemi/model/l7";
 import type { ClientTlsSpec, ConnectionPoolSpec, SubsetSpec, TrafficPolicySpec } from "@meltemi/resources";
 import type { CredentialFacts } from "./facts.ts";
 import { loadBalancerOf, localityOf, outlierDetectionOf } from "./load-balancer.ts";
 import type { TrafficSettings } from "./traffic-settings.ts";
 import { durationMs } from "./values.ts";
-
-const HOUR_MS = 3_600_000;
 
 export interface ClusterSource {
   readonly name: string;
@@ -37,7 +35,7 @@ export function compileCluster(source: ClusterSource): CompiledCluster {
     outlierDetection !== undefined,
     settings.locality,
   );
-  const cluster: Cluster = {
+  const cluster = newCluster({
     name,
     service,
     port,
@@ -55,7 +53,7 @@ export function compileCluster(source: ClusterSource): CompiledCluster {
         minConcurrency: retryBudget.minRetryConcurrency ?? 3,
       },
     }),
-  };
+  });
   return tls.kind === "unusable" ? { cluster, fault: `${name}: ${tls.why}` } : { cluster };
 }
 
@@ -75,20 +73,25 @@ function protocolOf(declared: AppProtocol, pool: ConnectionPoolSpec | undefined)
   }
 }
 
-function connectionPoolOf(spec: ConnectionPoolSpec | undefined, connectTimeoutMs: number): ConnectionPool {
+function connectionPoolOf(
+  spec: ConnectionPoolSpec | undefined,
+  connectTimeoutMs: number,
+): Partial<ConnectionPool> {
   const { tcp = {}, http = {} } = spec ?? {};
   const maxDurationMs = durationMs(tcp.maxConnectionDuration);
+  const tcpIdleTimeoutMs = durationMs(tcp.idleTimeout);
+  const httpIdleTimeoutMs = durationMs(http.idleTimeout);
   return {
     ...(tcp.maxConnections && { maxConnections: tcp.maxConnections }),
     connectTimeoutMs: durationMs(tcp.connectTimeout) || connectTimeoutMs,
     ...(maxDurationMs && { maxConnectionDurationMs: maxDurationMs }),
-    tcpIdleTimeoutMs: durationMs(tcp.idleTimeout) ?? HOUR_MS,
+    ...(tcpIdleTimeoutMs !== undefined && { tcpIdleTimeoutMs }),
     ...(tcp.tcpKeepalive && { tcpKeepalive: keepaliveOf(tcp.tcpKeepalive) }),
     ...(http.http1MaxPendingRequests && { maxPendingRequests: http.http1MaxPendingRequests }),
     ...(http.http2MaxRequests && { maxRequests: http.http2MaxRequests }),
-    maxRequestsPerConnection: http.maxRequestsPerConnection ?? 0,
+    ...(http.maxRequestsPerConnection && { maxRequestsPerConnection: http.maxRequestsPerConnection }),
     ...(http.maxRetries && { maxRetries: http.maxRetries }),
-    httpIdleTimeoutMs: durationMs(http.idleTimeout) ?? HOUR_MS,
+    ...(httpIdleTimeoutMs !== undefined && { httpIdleTimeoutMs }),
     ...(http.maxConcurrentStreams && { maxConcurrentStreams: http.maxConcurrentStreams }),
     ...http2Keepalive(http.http2KeepAlive),
   };

@@ -1,27 +1,9 @@
-/** Status codes of gRPC (https://grpc.io/docs/guides/status-codes/): by name or by number. */
+/** Status codes of gRPC, as a fault names them: by name or by number. */
 
-const NAMES = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-];
+import { GRPC_STATUS_NAMES } from "@meltemi/model/l7";
 
 /** Undefined for what is neither. */
 export function grpcStatusCode(text: string): number | undefined {
-  const code = /^\d{1,2}$/.test(text) ? Number(text) : NAMES.indexOf(text.toUpperCase());
-  return code >= 0 && code < NAMES.length ? code : undefined;
+  const code = /^\d{1,2}$/.test(text) ? Number(text) : GRPC_STATUS_NAMES.indexOf(text.toUpperCase());
+  return code >= 0 && code < GRPC_STATUS_NAMES.length ? code : undefined;
 }

@@ -1,28 +1,11 @@
 /** `retries` of a VirtualService and of the mesh → RetryPolicy (reference: l7-and-cli §2.4). Pure. */
 
-import type { RetryCondition, RetryPolicy } from "@meltemi/model/l7";
+import { RETRY_CONDITIONS, type RetryCondition, type RetryPolicy } from "@meltemi/model/l7";
 import type { HttpRetrySpec } from "@meltemi/resources";
 import { DEFAULT_RETRY } from "./traffic-settings.ts";
 import { durationMs } from "./values.ts";
 
-const CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
-  "5xx",
-  "gateway-error",
-  "reset",
-  "reset-before-request",
-  "connect-failure",
-  "refused-stream",
-  "envoy-ratelimited",
-  "retriable-4xx",
-  "retriable-status-codes",
-  "retriable-headers",
-  "http3-post-connect-failure",
-  "cancelled",
-  "deadline-exceeded",
-  "internal",
-  "resource-exhausted",
-  "unavailable",
-]);
+const CONDITIONS: ReadonlySet<string> = new Set(RETRY_CONDITIONS);
 
 /** Envoy's factor between the first wait and the longest. */
 const BACKOFF_FACTOR = 10;

@@ -1,6 +1,6 @@
 /** What a waypoint must know of itself, whatever it serves. */
 
-import type { Cluster, ExternalAuthorizer, WaypointSettings } from "@meltemi/model/l7";
+import { type Cluster, type ExternalAuthorizer, newCluster, type WaypointSettings } from "@meltemi/model/l7";
 import { requireWaypointSettings } from "@meltemi/xds";
 import type { Output } from "../graph.ts";
 import { EVERY } from "../mesh-collections.ts";
@@ -95,17 +95,11 @@ function calledCluster(name: string, service: Called, waypoint: Waypoint, compil
   const known = target.kind === "cluster" ? destinations.clusters[0] : undefined;
   const protocol = service.isGrpc ? "http2" : "http1";
   if (known !== undefined) return { ...known, name, protocol };
-  return {
+  return newCluster({
     name,
     service: { namespace, hostname: `unusable.${service.host}` },
     port: service.port,
     protocol,
-    loadBalancer: { kind: "leastRequest" },
-    connectionPool: {
-      connectTimeoutMs: settings.traffic.connectTimeoutMs,
-      tcpIdleTimeoutMs: 3_600_000,
-      maxRequestsPerConnection: 0,
-      httpIdleTimeoutMs: 3_600_000,
-    },
-  };
+    connectionPool: { connectTimeoutMs: settings.traffic.connectTimeoutMs },
+  });
 }
