@@ -6,9 +6,9 @@ import { CLIENT, type Stage } from "../stage.ts";
 const DEADLINE_MS = 20_000;
 /** So many are under way, on all versions, when a server dies. */
 const REQUESTS_AT_ONCE = 30;
-const WORK_MS = 800;
+const WORK_MS = 1500;
 /** All of them have been sent, none is answered. */
-const CRASH_AFTER_MS = 400;
+const CRASH_AFTER_MS = 300;
 /** Rows of requests that must all be good before a version counts as ejected. */
 const ROW = { times: 15 } as const;
 const ROWS_WITHOUT_FAILURE = 2;
