@@ -71,6 +71,7 @@ export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps):
     dataPath.sites.update(next);
     world.replace(next);
     if (update.kind === "servedService") dataPath.server.drainUnserved();
+    if (update.kind === "servedService" || update.kind === "waypointSettings") dataPath.server.rejudge();
   };
   const follow = lingering(config.unboundLingerMs, apply, deps);
   const xds = deps.controlPlane((update) => {

@@ -87,6 +87,11 @@ export interface FilterRun extends Cancellation {
 export interface RequestFilter {
   readonly name: string;
   onRequest(context: RequestContext, run: FilterRun): FilterVerdict | Promise<FilterVerdict>;
+  /**
+   * Of a request that was let pass and goes on for long, such as a WebSocket, after this filter has changed: undefined, or the
+   * details of its denial. Absent: the verdict of before stands.
+   */
+  rejudge?(context: RequestContext): string | undefined;
 }
 
 export const CONTINUE: FilterVerdict = { kind: "continue" };

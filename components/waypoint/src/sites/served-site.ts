@@ -75,7 +75,7 @@ export function buildServedSite(
 export interface CommonParts {
   readonly scope: string;
   readonly filters: PortSite["http"]["filters"];
-  readonly authorize: PortSite["tcp"]["authorize"];
+  readonly connections: Pick<PortSite["tcp"], "authorize" | "rejudge">;
   readonly telemetry: ServiceTelemetry;
 }
 
@@ -102,7 +102,7 @@ export function commonParts(
   return {
     scope,
     filters: buildFilters(input, { memory: deps.memory, onProblem }),
-    authorize: buildConnectionAuthorizer(input, { memory: deps.memory }),
+    connections: buildConnectionAuthorizer(input, { memory: deps.memory }),
     telemetry,
   };
 }
@@ -113,7 +113,7 @@ function portSite(
   clusters: ReadonlyMap<string, LiveCluster>,
   defaultCluster: LiveCluster,
   settings: WaypointSettings,
-  { scope, filters, authorize, telemetry }: CommonParts,
+  { scope, filters, connections, telemetry }: CommonParts,
   deps: SiteDeps,
 ): PortSite {
   const service = { namespace, hostname };
@@ -141,7 +141,7 @@ function portSite(
       routes: compileTcpRoutes(port.tcpRoutes),
       defaultCluster,
       cluster,
-      authorize,
+      ...connections,
       observer: telemetry.connections,
     },
   };

@@ -33,7 +33,7 @@ export function buildWorkloadSite(
   deps: SiteDeps,
 ): WorkloadSite {
   const cluster = previous?.cluster ?? new LiveCluster(DIRECT, deps.clusters);
-  const { filters, authorize, telemetry } = commonParts(settings, settings, settingsClusters, deps);
+  const { filters, connections, telemetry } = commonParts(settings, settings, settingsClusters, deps);
   const { defaultRetry, pathNormalization, forwardClientIdentity } = settings;
   const common = { service: undefined, defaultCluster: cluster, cluster: () => undefined };
   return {
@@ -54,7 +54,7 @@ export function buildWorkloadSite(
       tcp: {
         ...common,
         routes: { routes: [], asksForServerName: false },
-        authorize,
+        ...connections,
         observer: telemetry.connections,
       },
     },

@@ -242,7 +242,7 @@ describe("connections", () => {
     buildConnectionAuthorizer(
       { policies, settings: { ...settings, authorizers }, cluster: () => cluster },
       { memory },
-    );
+    ).authorize;
   const authorize = (...policies: readonly RequestPolicy[]): string | undefined => {
     const verdict = authorizerOf(policies)(CONNECTION);
     assert.ok(!(verdict instanceof Promise), "nobody has to be asked");
@@ -262,6 +262,16 @@ describe("connections", () => {
   test("a DENY rule on requests denies every connection it is of", () => {
     assert.equal(authorize(policy("deny", rule(undefined, { methods: ["GET"] }))), denied(first));
     assert.equal(authorize(policy("deny", rule(undefined, { methods: ["GET"], ports: [80] }))), undefined);
+  });
+  test("open ones are judged by policies alone; without policies there is nothing to judge", () => {
+    const rejudge = (...policies: readonly RequestPolicy[]): string | undefined =>
+      buildConnectionAuthorizer(
+        { policies, settings: { ...settings, authorizers: [] }, cluster: () => undefined },
+        { memory: new FilterMemory({ clock: systemClock }) },
+      ).rejudge?.(CONNECTION);
+    assert.equal(rejudge(), undefined);
+    assert.equal(rejudge(policy({ provider: "opa" }, rule(undefined))), undefined);
+    assert.equal(rejudge(policy("deny", rule({ namespaces: ["a"] }))), denied(first));
   });
   test("a provider that nobody knows refuses what it would have to judge", async () => {
     const details = async (namespace: string): Promise<string | undefined> =>

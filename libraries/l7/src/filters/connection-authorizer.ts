@@ -22,26 +22,32 @@ interface Provider {
   readonly counters: AskedCounters;
 }
 
-/** A {@link TcpSite}'s `authorize`: what CUSTOM policies' authorizers say, then DENY and ALLOW. */
+/** What a {@link TcpSite} needs of policies: what CUSTOM policies' authorizers say, then DENY and ALLOW. */
 export function buildConnectionAuthorizer(
   input: Pick<FilterInput, "settings" | "cluster"> & { readonly policies: readonly RequestPolicy[] },
   { memory }: Pick<FilterDeps, "memory">,
-): TcpSite["authorize"] {
-  if (input.policies.length === 0) return () => undefined;
+): Pick<TcpSite, "authorize" | "rejudge"> {
+  if (input.policies.length === 0) return { authorize: () => undefined };
   const policies = new RequestPolicies(input.policies, policyOptions("tcp", input, SILENT));
-  const judge = (facts: PolicyFacts): ConnectionDenial | undefined => {
+  const judge = (facts: PolicyFacts): string | undefined => {
     const denial = policies.denial(facts);
-    return denial === undefined ? undefined : denied(denialDetails(denial));
+    return denial === undefined ? undefined : denialDetails(denial);
   };
-  if (!policies.asksProviders) return (connection) => judge(connectionFacts(policies, connection));
   const providers = connectionProviders(input, memory);
-  return (connection) => {
-    const facts = connectionFacts(policies, connection);
-    const asked = policies.providersFor(facts);
-    if (asked.size === 0) return judge(facts);
-    return askAll(asked, providers, connection, memory.meter).then((denial) => denial ?? judge(facts));
+  return {
+    authorize(connection) {
+      const facts = connectionFacts(policies, connection);
+      const asked = policies.asksProviders ? policies.providersFor(facts) : NOBODY;
+      if (asked.size === 0) return denied(judge(facts));
+      return askAll(asked, providers, connection, memory.meter).then(
+        (denial) => denial ?? denied(judge(facts)),
+      );
+    },
+    rejudge: (connection) => judge(connectionFacts(policies, connection)),
   };
 }
+
+const NOBODY: ReadonlyMap<string, string> = new Map();
 
 function connectionProviders(
   { settings, cluster }: Pick<FilterInput, "settings" | "cluster">,
@@ -100,6 +106,6 @@ function conclude(
   }
 }
 
-function denied(details: string): ConnectionDenial {
-  return { flag: "", details, upstreamFailure: "" };
+function denied(details: string | undefined): ConnectionDenial | undefined {
+  return details === undefined ? undefined : { flag: "", details, upstreamFailure: "" };
 }

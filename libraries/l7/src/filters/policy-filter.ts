@@ -22,6 +22,11 @@ export class PolicyFilter implements RequestFilter {
     const denial = policies.denial(facts);
     return denial === undefined ? CONTINUE : denied(denial);
   }
+
+  rejudge(context: RequestContext): string | undefined {
+    const denial = this.#policies.denial(policyFacts(this.#policies, context));
+    return denial === undefined ? undefined : denialDetails(denial);
+  }
 }
 
 export function denied(rule: string): FilterVerdict {

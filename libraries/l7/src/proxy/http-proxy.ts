@@ -5,6 +5,7 @@ import type { Identity } from "@meltemi/model";
 import type { LocalReply, RequestContext } from "../request-context.ts";
 import { normalizePath } from "../routing/normalize-path.ts";
 import { withoutQuery } from "../routing/query.ts";
+import { OpenTunnels } from "../serve/open-tunnels.ts";
 import type { ClientConnectionFacts } from "../tcp/tcp-site.ts";
 import { forwardClientIdentity, prepareHead } from "./forward-head.ts";
 import { mirrorRequest } from "./mirrored-request.ts";
@@ -14,18 +15,28 @@ import { RequestTally } from "./request-tally.ts";
 import { sendReply } from "./send-reply.ts";
 import type { HttpSite } from "./site.ts";
 
-export interface HttpProxyDeps extends Omit<ProxyDeps, "mirror"> {
+export interface HttpProxyDeps extends Omit<ProxyDeps, "mirror" | "tunnels"> {
   readonly requestId: () => string;
   /** Whose certificate this proxy presents; for `x-forwarded-client-cert`. */
   readonly identity: Identity;
 }
 
 export interface HttpProxy {
-  serve(exchange: ServerExchange, connection: ClientConnectionFacts, site: HttpSite): void;
+  /** `current`: the site as it is later; undefined when the port is served no more. */
+  serve(
+    exchange: ServerExchange,
+    connection: ClientConnectionFacts,
+    site: HttpSite,
+    current: () => HttpSite | undefined,
+  ): void;
+  /** Policies may have changed: upgraded requests that they forbid now are cut, soon. Streams of gRPC run on, as in Istio. */
+  rejudge(): void;
 }
 
 export function createHttpProxy(deps: HttpProxyDeps): HttpProxy {
+  const tunnels = new OpenTunnels(deps);
   const proxyDeps: ProxyDeps = {
+    tunnels,
     clock: deps.clock,
     random: deps.random,
     heldBytes: deps.heldBytes,
@@ -33,7 +44,7 @@ export function createHttpProxy(deps: HttpProxyDeps): HttpProxy {
     mirror: (plan, held, context) => mirrorRequest(plan, held, context, deps.clock),
   };
   return {
-    serve(exchange, { caller, destination, serverName }, site) {
+    serve(exchange, { caller, destination, serverName }, site, current) {
       const { request } = exchange;
       prepareHead(request, deps.requestId);
       if (site.forwardClientIdentity) forwardClientIdentity(request, deps.identity, caller);
@@ -50,8 +61,9 @@ export function createHttpProxy(deps: HttpProxyDeps): HttpProxy {
       };
       if (request.method === "CONNECT") refuse(exchange, CONNECT_REFUSED, context, site, deps);
       else if (path === undefined) refuse(exchange, unusablePath("not_normalizable"), context, site, deps);
-      else new ProxiedRequest(exchange, context, site, proxyDeps).start();
+      else new ProxiedRequest(exchange, context, site, current, proxyDeps).start();
     },
+    rejudge: () => tunnels.rejudge(),
   };
 }
 

@@ -1,8 +1,10 @@
 /** One request through the proxy: filters, route, fault, forwarding or an answer of our own. Every path ends in exactly one record. */
 
-import type { HeaderFields, HttpFault, ResponseHead, ServerExchange } from "@meltemi/http";
+import type { HeaderFields, HttpAbort, HttpFault, ResponseHead, ServerExchange } from "@meltemi/http";
 import { detach, type Timer } from "@meltemi/runtime";
 import type { BodyStart, FilterRun, FilterVerdict, LocalReply, RequestContext } from "../request-context.ts";
+import type { OpenTunnels } from "../serve/open-tunnels.ts";
+import { SWITCHING_PROTOCOLS } from "./attempt.ts";
 import { Forwarding } from "./forwarding.ts";
 import type { ForwardingDeps, ForwardingOwner, ForwardingPlan } from "./forwarding-plan.ts";
 import type { HeldBody } from "./held-body.ts";
@@ -13,12 +15,15 @@ import type { RequestSpan } from "./request-record.ts";
 import { type Ending, RequestTally } from "./request-tally.ts";
 import { sendReply } from "./send-reply.ts";
 import type { HttpSite } from "./site.ts";
+import { UpgradedTunnel } from "./upgraded-tunnel.ts";
 
 export interface ProxyDeps extends ForwardingDeps {
   /** Sends a copy of a request whose answer nobody waits for. */
   readonly mirror: (plan: ForwardingPlan, held: HeldBody | undefined, context: RequestContext) => void;
   /** This program, or a filter, threw: the request is answered with 500 and the process lives on. */
   readonly onInternalError: (error: unknown) => void;
+  /** Upgraded requests, while they last. */
+  readonly tunnels: OpenTunnels;
 }
 
 const NO_BODY: BodyStart = { bytes: new Uint8Array(), isWhole: true };
@@ -28,6 +33,7 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
   #peeked: PeekedExchange | undefined;
   readonly #context: RequestContext;
   readonly #site: HttpSite;
+  readonly #current: () => HttpSite | undefined;
   readonly #deps: ProxyDeps;
   readonly #tally: RequestTally;
   readonly #span: RequestSpan | undefined;
@@ -35,12 +41,21 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
   #forwarding: Forwarding | undefined;
   #delay: Timer | undefined;
   #controller: AbortController | undefined;
+  /** Undefined unless an upgrade is asked for. */
+  #tunnel: UpgradedTunnel | undefined;
   #over = false;
 
-  constructor(exchange: ServerExchange, context: RequestContext, site: HttpSite, deps: ProxyDeps) {
+  constructor(
+    exchange: ServerExchange,
+    context: RequestContext,
+    site: HttpSite,
+    current: () => HttpSite | undefined,
+    deps: ProxyDeps,
+  ) {
     this.#exchange = exchange;
     this.#context = context;
     this.#site = site;
+    this.#current = current;
     this.#deps = deps;
     this.#tally = new RequestTally(context, deps.clock);
     this.#span = site.tracer?.begin(context);
@@ -89,6 +104,7 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
     if (setCookie !== undefined) headers.append("set-cookie", setCookie);
     this.#finishResponse(head);
     this.#tally.response(head);
+    if (head.status === SWITCHING_PROTOCOLS) this.#tunnel?.open(this.#deps.tunnels);
   }
 
   onResponseData(chunk: Uint8Array): void {
@@ -136,6 +152,10 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
   }
 
   #route(): void {
+    if (this.#context.request.upgrade !== undefined)
+      this.#tunnel = new UpgradedTunnel(this.#context, this.#site, this.#current, (details) =>
+        this.#cut("cancelled", { flag: "", details, upstreamFailure: "" }),
+      );
     const plan = planRequest(this.#context, this.#site, this.#deps.random);
     this.#plan = plan;
     this.#tally.routeName = plan.routeName;
@@ -191,15 +211,22 @@ export class ProxiedRequest implements ForwardingOwner, FilterRun {
       this.#reply(INTERNAL_ERROR, "");
       return;
     }
-    this.#exchange.abort("internal-error");
     const { flag, details } = INTERNAL_ERROR;
-    this.#end({ kind: "cut", flag, details, upstreamFailure: "" });
+    this.#cut("internal-error", { flag, details, upstreamFailure: "" });
+  }
+
+  /** After the response had begun. */
+  #cut(reason: HttpAbort, ending: Omit<Extract<Ending, { kind: "cut" }>, "kind">): void {
+    this.#forwarding?.cancel();
+    this.#exchange.abort(reason);
+    this.#end({ kind: "cut", ...ending });
   }
 
   #end(ending: Ending): void {
     if (this.#over) return;
     this.#over = true;
     this.#delay?.cancel();
+    if (this.#tunnel !== undefined) this.#deps.tunnels.delete(this.#tunnel);
     this.#controller?.abort();
     this.#peeked?.forget();
     const { endpoint, attempts = 0, upstreamServiceTimeMs } = this.#forwarding ?? {};

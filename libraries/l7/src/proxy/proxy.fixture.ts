@@ -25,6 +25,7 @@ import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-clu
 import { HeldBytes } from "./held-body.ts";
 import { createHttpProxy } from "./http-proxy.ts";
 import type { RequestRecord, RequestTracer } from "./request-record.ts";
+import type { HttpSite } from "./site.ts";
 
 export class FakeExchange implements ServerExchange {
   readonly request: RequestHead;
@@ -305,7 +306,7 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
     refusing,
     send(request = {}, hasBody = false) {
       const exchange = new FakeExchange(request, hasBody);
-      proxy.serve(exchange, CONNECTION, {
+      const site: HttpSite = {
         service: CLUSTER.service,
         filters: given.filters ?? [],
         routes: given.routes && compileRoutes(given.routes),
@@ -316,7 +317,8 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
         forwardClientIdentity: true,
         observer: { onComplete: (record) => void records.push(record) },
         tracer: given.tracer,
-      });
+      };
+      proxy.serve(exchange, CONNECTION, site, () => site);
       return exchange;
     },
     retire() {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
+import { eventually } from "@meltemi/testkit";
+import { CONTINUE, type RequestFilter } from "../request-context.ts";
 import { halfClosed, serve } from "./port-server.fixture.ts";
 
 /** However it closes. */
@@ -56,4 +58,46 @@ test("an upgraded stream: the service ends, and the client still speaks", async 
   assert.equal(String((await said)[0]), "the last word");
   await gone;
   assert.equal(bench.requests[0]?.responseCode, 101);
+});
+
+test("an open TCP connection that policy forbids from now on is cut", async () => {
+  const bench = await serve("tcp", "tcp", "http1");
+  const socket = connect(bench.port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  socket.write("ping");
+  await once(socket, "data");
+  const gone = closed(socket);
+  bench.change({ rejudge: ({ destination }) => `rbac_access_denied_of_${destination.port}` });
+  await gone;
+  assert.equal(bench.connections[0]?.details, "rbac_access_denied_of_80");
+});
+
+test("an upgraded stream that policy forbids from now on is cut, judged by the request as it came", async () => {
+  const bench = await serve("http", "http1", "http1");
+  const socket = connect(bench.port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  socket.write(
+    "GET /a HTTP/1.1\r\nhost: reviews\r\nx-user: ann\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n",
+  );
+  await once(socket, "data");
+  const seen: string[] = [];
+  const filter = (details?: string): RequestFilter => ({
+    name: "rbac",
+    onRequest: () => CONTINUE,
+    rejudge({ request, path }) {
+      seen.push(`${request.headers.get("x-user")} ${path}`);
+      return details;
+    },
+  });
+  bench.change({}, { filters: [filter()] });
+  await eventually(() => seen.length === 1);
+  socket.write("still open");
+  assert.equal(String((await once(socket, "data"))[0]), "still open");
+  const gone = closed(socket);
+  bench.change({}, { filters: [filter("rbac_access_denied")] });
+  await gone;
+  assert.deepEqual(seen, ["ann /a", "ann /a"]);
+  const [record] = bench.requests;
+  assert.deepEqual([record?.responseCode, record?.responseCodeDetails], [101, "rbac_access_denied"]);
+  assert.deepEqual(bench.errors, []);
 });

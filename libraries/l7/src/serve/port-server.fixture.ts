@@ -49,6 +49,8 @@ before(async () => {
       response.setHeader("x-request-id", incoming.headers["x-request-id"] ?? "none");
       incoming.pipe(response);
     }).on("upgrade", (incoming, socket) => {
+      // What is cut is reset.
+      socket.on("error", () => undefined);
       socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
       if (incoming.url !== "/half-close") return void socket.pipe(socket);
       (socket as Socket).allowHalfOpen = true;
@@ -64,7 +66,9 @@ before(async () => {
     stream.pipe(stream);
   });
   backends.http2 = await listen(http2 as unknown as Server);
-  backends.tcp = await listen(createTcpServer((socket) => socket.pipe(socket)));
+  backends.tcp = await listen(
+    createTcpServer((socket) => void socket.on("error", () => undefined).pipe(socket)),
+  );
 });
 
 export interface Bench {
@@ -74,7 +78,7 @@ export interface Bench {
   readonly errors: unknown[];
   readonly drain: () => Promise<number>;
   /** Configures the port anew; undefined: it is served no more. */
-  readonly change: (tcp: Partial<PortSite["tcp"]> | undefined) => void;
+  readonly change: (tcp: Partial<PortSite["tcp"]> | undefined, http?: Partial<PortSite["http"]>) => void;
 }
 
 export async function serve(
@@ -206,8 +210,9 @@ export async function serve(
     connections,
     errors,
     drain: () => ports.drain(5000),
-    change: (changed) => {
-      current = changed && { ...site, tcp: { ...site.tcp, ...changed } };
+    change: (tcp, http) => {
+      current = tcp && { ...site, tcp: { ...site.tcp, ...tcp }, http: { ...site.http, ...http } };
+      ports.rejudge();
     },
   };
 }

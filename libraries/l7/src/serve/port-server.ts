@@ -48,6 +48,8 @@ export interface PortServer {
   readonly connections: number;
   /** Connections whose port is served no more take no further request, and end once the running ones have. */
   drainUnserved(): void;
+  /** Policies may have changed: open TCP connections and upgraded requests that they forbid now are cut, soon. */
+  rejudge(): void;
   /** No further requests; running ones end as they do, for `deadlineMs` at most. Returns how many were cut. */
   drain(deadlineMs: number): Promise<number>;
 }
@@ -86,7 +88,7 @@ class Server implements PortServer {
     }
     const isLooking = now.protocol !== "tcp" || now.tcp.routes.asksForServerName;
     if (!isLooking) {
-      this.#deps.tcp.serve(channel, facts, now.tcp);
+      this.#deps.tcp.serve(channel, facts, now.tcp, () => site()?.tcp);
       return;
     }
     const { clock } = this.#deps;
@@ -128,7 +130,7 @@ class Server implements PortServer {
       this.#serveHttp(channel, facts, site, "HTTP/1.1");
     else {
       const serverName = result.kind === "tls" ? result.serverName : undefined;
-      this.#deps.tcp.serve(channel, { ...facts, serverName }, now.tcp);
+      this.#deps.tcp.serve(channel, { ...facts, serverName }, now.tcp, () => site()?.tcp);
     }
   }
 
@@ -154,6 +156,11 @@ class Server implements PortServer {
     for (const client of this.#open) if (!client.isServed) client.connection?.drain();
   }
 
+  rejudge(): void {
+    this.#deps.tcp.rejudge();
+    this.#deps.http.rejudge();
+  }
+
   async drain(deadlineMs: number): Promise<number> {
     this.#draining ??= new AbortController();
     // As an idle connection that is kept open: nothing of a request has come.
@@ -175,6 +182,7 @@ class Server implements PortServer {
 class HttpClient implements ServerConnectionOwner {
   readonly #facts: ClientConnectionFacts;
   readonly #site: () => PortSite | undefined;
+  readonly #current: () => HttpSite | undefined;
   readonly #deps: PortServerDeps;
   readonly #onClosed: () => void;
   connection: ServerConnection | undefined;
@@ -187,6 +195,7 @@ class HttpClient implements ServerConnectionOwner {
   ) {
     this.#facts = facts;
     this.#site = site;
+    this.#current = () => site()?.http;
     this.#deps = deps;
     this.#onClosed = onClosed;
   }
@@ -198,7 +207,7 @@ class HttpClient implements ServerConnectionOwner {
   onExchange(exchange: Parameters<ServerConnectionOwner["onExchange"]>[0]): void {
     const site = this.#site();
     if (site === undefined) exchange.abort("refused");
-    else this.#deps.http.serve(exchange, this.#facts, site.http);
+    else this.#deps.http.serve(exchange, this.#facts, site.http, this.#current);
   }
 
   onRefused(status: number, detail: string): void {

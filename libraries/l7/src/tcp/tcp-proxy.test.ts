@@ -82,8 +82,14 @@ function setUp(given: {
   const onInternalError = (error: unknown): void => void errors.push(error);
   const relays = createRelays({ idleTimeoutMs: 0, halfOpenTimeoutMs: 0 }, { clock, onInternalError });
   const proxy = createTcpProxy({ clock, random: () => 0.5, relays, onInternalError });
+  let current: TcpSite | undefined;
+  const change = (fields: Partial<TcpSite> | undefined): void => {
+    current = fields && current && { ...current, ...fields };
+    proxy.rejudge();
+    clock.advance(0);
+  };
   const serve = async (): Promise<void> => {
-    proxy.serve(client, FACTS, {
+    current = {
       service: CLUSTER.service,
       routes: compileTcpRoutes([]),
       defaultCluster: cluster,
@@ -91,7 +97,8 @@ function setUp(given: {
       authorize: () => undefined,
       observer: { onOpened: () => undefined, onComplete: (record) => void records.push(record) },
       ...given.site,
-    });
+    };
+    proxy.serve(client, FACTS, current, () => current);
     await settle();
   };
   const settle = async (): Promise<void> => {
@@ -101,7 +108,7 @@ function setUp(given: {
     assert.ok(endpoints.every(({ active }) => active === 0));
     assert.deepEqual([limits.connections, clock.pending, relays.active], [0, 0, 0]);
   };
-  return { clock, client, service, records, errors, reports, endpoints, serve, settle, isAtRest };
+  return { clock, client, service, records, errors, reports, endpoints, serve, change, settle, isAtRest };
 }
 
 test("a connection that is carried and ends", async () => {
@@ -140,6 +147,35 @@ test("older than permitted: DT", async () => {
   bench.clock.advance(5000);
   await bench.settle();
   assert.deepEqual(bench.records[0]?.responseFlags, ["DT"]);
+  bench.isAtRest();
+});
+
+test("policies that change: what they forbid now is cut and told; what they allow, or nobody serves, goes on", async () => {
+  const bench = setUp({});
+  await bench.serve();
+  bench.change({ rejudge: () => undefined });
+  bench.change({});
+  bench.change(undefined);
+  assert.equal(bench.client.aborted, undefined);
+  const other = setUp({});
+  await other.serve();
+  other.change({ rejudge: () => "rbac_access_denied" });
+  await other.settle();
+  assert.deepEqual([other.client.aborted, other.service.aborted], ["policy", "policy"]);
+  assert.equal(other.records[0]?.details, "rbac_access_denied");
+  other.isAtRest();
+});
+
+test("policies that change while an authorizer is asked hold", async () => {
+  const verdict = Promise.withResolvers<undefined>();
+  const bench = setUp({ site: { authorize: () => verdict.promise } });
+  await bench.serve();
+  bench.change({ rejudge: () => "rbac_access_denied" });
+  verdict.resolve(undefined);
+  await bench.settle();
+  bench.clock.advance(0);
+  await bench.settle();
+  assert.equal(bench.records[0]?.details, "rbac_access_denied");
   bench.isAtRest();
 });
 

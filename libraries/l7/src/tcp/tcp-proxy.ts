@@ -1,8 +1,9 @@
 /** Carries one connection's bytes to an endpoint of its cluster, and tells what came of it. */
 
-import type { AbortReason, ByteChannel, RelayEnd, Relays } from "@meltemi/l4";
+import type { AbortReason, ByteChannel, RelayEnd, RelaySession, Relays } from "@meltemi/l4";
 import { type Clock, detach } from "@meltemi/runtime";
 import type { Caller, RequestContext } from "../request-context.ts";
+import { type OpenTunnel, OpenTunnels } from "../serve/open-tunnels.ts";
 import type { TcpUpstream, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
 import { ConnectionBounds } from "./connection-bounds.ts";
 import { connectionContext } from "./connection-context.ts";
@@ -17,37 +18,51 @@ export interface TcpProxyDeps {
 }
 
 export interface TcpProxy {
-  /** Takes over a channel that was not opened. */
-  serve(channel: ByteChannel, connection: ClientConnectionFacts, site: TcpSite): void;
+  /** Takes over a channel that was not opened. `current`: the site as it is later; undefined when the port is served no more. */
+  serve(
+    channel: ByteChannel,
+    connection: ClientConnectionFacts,
+    site: TcpSite,
+    current: () => TcpSite | undefined,
+  ): void;
+  /** Policies may have changed: connections that they forbid now are cut, soon. */
+  rejudge(): void;
 }
 
 /** Endpoints that are tried while none answers: no byte was sent yet, so that nothing can happen twice. */
 const MAX_CONNECT_ATTEMPTS = 3;
 
 export function createTcpProxy(deps: TcpProxyDeps): TcpProxy {
+  const tunnels = new OpenTunnels(deps);
   return {
-    serve(channel, connection, site) {
+    serve(channel, connection, site, current) {
+      const client = { channel, connection, site, current };
       detach(
-        () => serve(channel, connection, site, deps),
+        () => serve(client, tunnels, deps),
         (error) => {
           channel.abort("other-side-failed");
           deps.onInternalError(error);
         },
       );
     },
+    rejudge: () => tunnels.rejudge(),
   };
+}
+
+interface Client {
+  readonly channel: ByteChannel;
+  readonly connection: ClientConnectionFacts;
+  /** As the connection found it, and as it is. */
+  readonly site: TcpSite;
+  readonly current: () => TcpSite | undefined;
 }
 
 type Connected =
   | { readonly kind: "open"; readonly channel: ByteChannel; readonly endpoint: UpstreamEndpoint }
   | { readonly kind: "failed"; readonly flag: "UH" | "UF" | "UO"; readonly detail: string };
 
-async function serve(
-  channel: ByteChannel,
-  connection: ClientConnectionFacts,
-  site: TcpSite,
-  deps: TcpProxyDeps,
-): Promise<void> {
+async function serve(client: Client, tunnels: OpenTunnels, deps: TcpProxyDeps): Promise<void> {
+  const { channel, connection, site } = client;
   const { clock } = deps;
   const story = new Story(connection, site, clock);
   const end = (reason: AbortReason, ending: Ending): void => {
@@ -69,22 +84,24 @@ async function serve(
     if (connected.kind === "failed")
       return refuse(connected.flag, "upstream_connect_failure", connected.detail);
     story.endpoint = connected.endpoint;
-    await carry(channel, connected, cluster, site.observer, story, deps);
+    await carry(client, connected, cluster, story, tunnels, deps);
   } finally {
     cluster.limits.releaseConnection();
   }
 }
 
 async function carry(
-  channel: ByteChannel,
+  client: Client,
   { endpoint, channel: upstream }: Extract<Connected, { kind: "open" }>,
   cluster: TcpUpstream,
-  observer: TcpSite["observer"],
   story: Story,
+  tunnels: OpenTunnels,
   { relays, clock }: TcpProxyDeps,
 ): Promise<void> {
+  const { observer } = client.site;
   endpoint.active++;
-  const session = relays.start(channel, upstream);
+  const session = relays.start(client.channel, upstream);
+  const tunnel = new RelayedTunnel(client, session);
   try {
     using _bounds = new ConnectionBounds(session, cluster.config.connectionPool, clock);
     // Relays count from the client's side: what the client sent is what came in here.
@@ -96,13 +113,46 @@ async function carry(
         return session.receivedBytes;
       },
     };
+    tunnels.add(tunnel);
+    // Configuration that came while the endpoint was looked for.
+    if (client.current() !== client.site) tunnels.rejudge();
     observer.onOpened(story.record({ flag: "", details: "", upstreamFailure: "" }), live);
     const { end, sentBytes, receivedBytes } = await session.finished;
-    observer.onComplete(story.record(endingOf(end), { receivedBytes: sentBytes, sentBytes: receivedBytes }));
+    observer.onComplete(
+      story.record(tunnel.ending ?? endingOf(end), { receivedBytes: sentBytes, sentBytes: receivedBytes }),
+    );
   } finally {
+    tunnels.delete(tunnel);
     // Over already, unless something threw.
     session.abort("other-side-failed");
     endpoint.active--;
+  }
+}
+
+class RelayedTunnel implements OpenTunnel {
+  readonly #client: Client;
+  readonly #session: RelaySession;
+  #judgedBy: TcpSite;
+  /** Set once policy has cut it. */
+  ending: Ending | undefined;
+
+  constructor(client: Client, session: RelaySession) {
+    this.#client = client;
+    this.#session = session;
+    this.#judgedBy = client.site;
+  }
+
+  denial(): string | undefined {
+    const site = this.#client.current();
+    // A port that is served no more has no policies; who is open goes on, as where a pod is taken out of the mesh.
+    if (site === undefined || site === this.#judgedBy) return undefined;
+    this.#judgedBy = site;
+    return site.rejudge?.(this.#client.connection);
+  }
+
+  cut(details: string): void {
+    this.ending = { flag: "", details, upstreamFailure: "" };
+    this.#session.abort("policy");
   }
 }
 

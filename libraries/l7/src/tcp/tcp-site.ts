@@ -66,5 +66,10 @@ export interface TcpSite {
   authorize(
     connection: ClientConnectionFacts,
   ): ConnectionDenial | undefined | Promise<ConnectionDenial | undefined>;
+  /**
+   * Of a connection that is open already, by the policies of now: undefined, or the details of a denial. External authorizers are not
+   * asked again. Absent: there are no policies.
+   */
+  rejudge?(connection: ClientConnectionFacts): string | undefined;
   readonly observer: TcpObserver;
 }
