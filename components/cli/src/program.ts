@@ -1,6 +1,7 @@
 /** All commands, as one program. */
 
 import { Command, Help, type Option } from "commander";
+import { addAnalyzeCommand } from "./commands/analyze.ts";
 import { addClusterCommand } from "./commands/cluster.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addDemoCommand } from "./commands/demo.ts";
@@ -43,6 +44,7 @@ Examples:
   addExperimentalCommand(program, context);
   addProxyStatusCommand(program, program, context);
   addProxyConfigCommand(program, context);
+  addAnalyzeCommand(program, context);
   addValidateCommand(program, context);
   addVersionCommand(program, context);
   addClusterCommand(program, context);

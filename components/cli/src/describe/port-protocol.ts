@@ -14,6 +14,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   "grpc-web": "GRPC-Web",
   tcp: "TCP",
   tls: "TLS",
+  hbone: "HBONE",
   mongo: "Mongo",
   mysql: "MySQL",
   redis: "Redis",
