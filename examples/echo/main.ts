@@ -16,6 +16,8 @@ import { listen, type Served } from "./server/listen.ts";
 
 const USAGE = "usage: echo serve <http|grpc|tcp|tls|proxied>=<port> … | echo call";
 
+/** As programs in Kubernetes should: told to end, it serves on until those who balance requests have heard of it. */
+const SERVE_ON_MS = 800;
 const KINDS: readonly Served["kind"][] = ["http", "grpc", "tcp", "tls", "proxied"];
 const isKind = (word: string | undefined): word is Served["kind"] => KINDS.some((kind) => kind === word);
 
@@ -38,7 +40,7 @@ async function serve(words: readonly string[]): Promise<void> {
       ? undefined
       : { cert: readFileSync(certificate), key: readFileSync(key) };
   for (const word of words) await listen(readServed(word), server, tls);
-  process.once("SIGTERM", () => process.exit(0));
+  process.once("SIGTERM", () => void setTimeout(() => process.exit(0), SERVE_ON_MS));
 }
 
 const [mode, ...words] = process.argv.slice(2);
