@@ -108,3 +108,12 @@ for (const [name, input, want] of CLIENT_CASES) {
     assert.equal(outcome(endpoint), want);
   });
 }
+
+test("a tunnel is not asked for with a field that must not be written, and the next one is", () => {
+  const endpoint = new Endpoint("client");
+  endpoint.takeOutput();
+  const watcher = { onResponse: () => {}, onFault: () => {} };
+  assert.equal(openTunnel(endpoint.http2, [...CONNECT, ["baggage", "a\nb"]], watcher), undefined);
+  assert.deepEqual([endpoint.takeOutput().length, endpoint.http2.streams.size], [0, 0]);
+  assert.equal(openTunnel(endpoint.http2, CONNECT, watcher)?.id, 1);
+});

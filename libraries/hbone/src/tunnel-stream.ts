@@ -85,7 +85,12 @@ export class TunnelStream extends Http2Stream implements ByteChannel {
     if (this.gone || this.localEnded || this.#stopped) return;
     this.watcher = undefined;
     this.answered = true;
-    this.host.sendBlock(this, encode(this.host, [[":status", String(status)], ...headers]), endStream);
+    const block = encode(this.host, [[":status", String(status)], ...headers]);
+    if (block === undefined) {
+      this.reset(ErrorCode.internalError);
+      return;
+    }
+    this.host.sendBlock(this, block, endStream);
     if (!endStream) return;
     this.endRequested = true;
     this.onEndSent();
@@ -191,7 +196,7 @@ export class TunnelStream extends Http2Stream implements ByteChannel {
   }
 }
 
-/** Sends a CONNECT (client); undefined when the peer would not take these headers or this stream. */
+/** Sends a CONNECT (client); undefined when they cannot be written, or the peer would not take them or this stream. */
 export function openTunnel(
   http2: Http2Connection,
   fields: HeaderFields,
@@ -200,6 +205,8 @@ export function openTunnel(
   let listBytes = 0;
   for (const [name, value] of fields) listBytes += name.length + value.length + FIELD_OVERHEAD_BYTES;
   if (http2.closed || http2.draining || listBytes > http2.peer.maxHeaderListBytes) return undefined;
+  const block = encode(http2, fields);
+  if (block === undefined) return undefined;
   const { initialWindowBytes } = http2.peer;
   const stream = new TunnelStream(
     http2.takeStreamId(),
@@ -210,11 +217,11 @@ export function openTunnel(
   );
   stream.watcher = watcher;
   http2.adopt(stream);
-  http2.sendBlock(stream, encode(http2, fields), false);
+  http2.sendBlock(stream, block, false);
   return stream;
 }
 
-function encode({ encoder }: StreamHost, fields: HeaderFields): Uint8Array {
+function encode({ encoder }: StreamHost, fields: HeaderFields): Uint8Array | undefined {
   encoder.begin();
   for (const [name, value] of fields) encoder.field(name, value);
   return encoder.finish();

@@ -1,8 +1,9 @@
 /**
  * HPACK encoding (RFC 7541 §6). No Huffman: within a mesh its time is worth more than a third of a few hundred bytes.
  *
- * The last line of defence against header injection as well: a field that HTTP/2 must not carry is left out, and a control
- * character in a value becomes a space (RFC 9110 §5.5), whoever put it there.
+ * The last line of defence against header injection as well, whoever put it there: a block is refused for a name that is no
+ * lower-case token, and for a value with a control character, or with a code unit beyond Latin-1, whose low byte could be any of
+ * these. Fields of one connection are left out.
  */
 import { DynamicTable } from "./dynamic-table.ts";
 import { FIRST_PSEUDO_KIND, FieldKind, HeaderEntry, kindOfName } from "./header-entry.ts";
@@ -51,6 +52,8 @@ export class HpackEncoder {
   #announceBytes: number | undefined;
   #out: Buffer = scratch;
   #at = 0;
+  /** All of the block so far may be sent. */
+  #sound = true;
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE. We never use more than the default. */
   limitTable(peerLimitBytes: number): void {
@@ -81,7 +84,10 @@ export class HpackEncoder {
   field(name: string, value: string): void {
     const state = this.#names.get(name) ?? this.#learn(name);
     const { representation } = state;
-    if (representation === Representation.dropped) return;
+    if (representation >= Representation.dropped) {
+      if (representation === Representation.refused) this.#sound = false;
+      return;
+    }
     if (representation !== Representation.never) {
       const index = staticIndex(state.staticIndex, name, value) || this.#knownIndex(state, value);
       if (index > 0) {
@@ -100,11 +106,22 @@ export class HpackEncoder {
     if (indexed) this.#insert(state, name, value);
   }
 
-  /** The block; valid until anything else is encoded. */
-  finish(): Uint8Array {
+  /** The block, valid until anything else is encoded; undefined when a field of it must not be written. */
+  finish(): Uint8Array | undefined {
     const block = this.#out.subarray(0, this.#at);
     this.#out = scratch;
-    return block;
+    if (this.#sound) return block;
+    this.#forgetTable();
+    return undefined;
+  }
+
+  /** The peer never sees what the refused block put into the table: the next block empties it on both sides (RFC 7541 §4.2). */
+  #forgetTable(): void {
+    const { limitBytes } = this.#table;
+    this.#table.resize(0);
+    this.#table.resize(limitBytes);
+    this.#announceBytes = 0;
+    this.#sound = true;
   }
 
   #learn(name: string): NameState {
@@ -179,29 +196,29 @@ export class HpackEncoder {
     this.#at = start + length;
     if (length > NATIVE_COPY_FROM) {
       out.write(text, start, "latin1");
-      for (let at = start; at < this.#at; at++) {
-        const byte = out[at] as number;
-        if (byte < 0x20 || byte === 0x7f) out[at] = byte === TAB ? TAB : SPACE;
-      }
+      if (BEYOND_LATIN1.test(text)) this.#sound = false;
+      for (let at = start; at < this.#at; at++) if (isControl(out[at] as number)) this.#sound = false;
       return;
     }
     for (let at = 0; at < length; at++) {
       const code = text.charCodeAt(at);
-      out[start + at] = (code & 0xff) >= 0x20 && code !== 0x7f ? code : code === TAB ? TAB : SPACE;
+      if (isControl(code) || code > 0xff) this.#sound = false;
+      out[start + at] = code;
     }
   }
 }
 
 const COLON = 0x3a;
-const TAB = 0x09;
-const SPACE = 0x20;
+const BEYOND_LATIN1 = /[\u0100-\uffff]/;
+
+const isControl = (code: number): boolean => (code < 0x20 && code !== 0x09) || code === 0x7f;
 /** Below, a loop is faster than the call into native code. */
 const NATIVE_COPY_FROM = 32;
 
 function representationOf(name: string): Representation {
   const kind = kindOfName(name);
-  if (kind === FieldKind.malformed || kind === FieldKind.connection || kind === FieldKind.host)
-    return Representation.dropped;
+  if (kind === FieldKind.malformed) return Representation.refused;
+  if (kind === FieldKind.connection || kind === FieldKind.host) return Representation.dropped;
   if (kind >= FIRST_PSEUDO_KIND && name !== ":path") return Representation.indexed;
   return NAME_POLICIES.get(name) ?? Representation.indexed;
 }

@@ -7,8 +7,10 @@ export const Representation = {
   literal: 1,
   /** A secret; nobody on the way may compress it either, because lengths of compressed blocks tell of their contents. */
   never: 2,
-  /** Must not go into an HTTP/2 message at all. */
+  /** Belongs to one connection of HTTP/1: left out of HTTP/2. */
   dropped: 3,
+  /** No name of a field: its block is not made at all. */
+  refused: 4,
 } as const;
 export type Representation = (typeof Representation)[keyof typeof Representation];
 

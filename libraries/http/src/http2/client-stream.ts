@@ -5,7 +5,7 @@ import type { HeaderEntry } from "../hpack/header-entry.ts";
 import { BodyLength } from "./body-length.ts";
 import { ErrorCode } from "./constants.ts";
 import { Head, readResponseHead, trailerFault } from "./header-rules.ts";
-import { abortCode, encodeRequest, encodeTrailers } from "./message-heads.ts";
+import { abortCode, encodeRequest, encodeTrailers, UNWRITABLE } from "./message-heads.ts";
 import { Http2Stream } from "./stream.ts";
 import type { HeadVerdict, StreamHost } from "./stream-host.ts";
 
@@ -37,8 +37,13 @@ export class ClientStream extends Http2Stream implements ClientExchange {
 
   /** Sends the request's head. */
   begin(head: RequestHead, ended: boolean): void {
+    const block = encodeRequest(this.host.encoder, head);
+    if (block === undefined) {
+      this.faultSoon({ kind: "protocol", detail: `request: ${UNWRITABLE}` });
+      return;
+    }
     if (ended) this.endRequested = true;
-    this.host.sendBlock(this, encodeRequest(this.host.encoder, head), ended);
+    this.host.sendBlock(this, block, ended);
     if (ended) this.onEndSent();
   }
 
@@ -104,7 +109,9 @@ export class ClientStream extends Http2Stream implements ClientExchange {
 
   protected override sendTrailers(): boolean {
     if (this.#requestTrailers === undefined) return false;
-    this.host.sendBlock(this, encodeTrailers(this.host.encoder, this.#requestTrailers), true);
+    const block = encodeTrailers(this.host.encoder, this.#requestTrailers);
+    if (block === undefined) this.breakOff(`trailers: ${UNWRITABLE}`);
+    else this.host.sendBlock(this, block, true);
     return true;
   }
 

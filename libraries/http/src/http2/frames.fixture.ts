@@ -271,5 +271,7 @@ export function encoded(fields: Fields): Buffer {
   const encoder = new HpackEncoder();
   encoder.begin();
   for (const [name, value] of fields) encoder.field(name, value);
-  return Buffer.from(encoder.finish());
+  const made = encoder.finish();
+  if (made === undefined) throw new Error("a field that must not be written");
+  return Buffer.from(made);
 }

@@ -1,11 +1,14 @@
-/** Writes heads of messages as header blocks (RFC 9113 §8.3, §8.5; RFC 8441 §4). What comes out is valid until the next is made. */
+/**
+ * Writes heads of messages as header blocks (RFC 9113 §8.3, §8.5; RFC 8441 §4). What comes out is valid until the next is made;
+ * undefined: a name or a value cannot be written, which is a program's or a configuration's fault, never the peer's.
+ */
 import type { HttpAbort, RequestHead } from "../exchange.ts";
 import type { HeaderFields } from "../headers.ts";
 import type { HpackEncoder } from "../hpack/encoder.ts";
 import { ErrorCode } from "./constants.ts";
 
 /** `GET` with an upgrade goes as extended CONNECT. */
-export function encodeRequest(encoder: HpackEncoder, head: RequestHead): Uint8Array {
+export function encodeRequest(encoder: HpackEncoder, head: RequestHead): Uint8Array | undefined {
   encoder.begin();
   const { upgrade } = head;
   encoder.field(":method", upgrade === undefined ? head.method : "CONNECT");
@@ -22,7 +25,11 @@ export function encodeRequest(encoder: HpackEncoder, head: RequestHead): Uint8Ar
   return encoder.finish();
 }
 
-export function encodeResponse(encoder: HpackEncoder, status: number, headers: HeaderFields): Uint8Array {
+export function encodeResponse(
+  encoder: HpackEncoder,
+  status: number,
+  headers: HeaderFields,
+): Uint8Array | undefined {
   encoder.begin();
   encoder.field(":status", STATUS_TEXTS[status] ?? String(status));
   encoder.fields(headers.flat);
@@ -30,14 +37,14 @@ export function encodeResponse(encoder: HpackEncoder, status: number, headers: H
 }
 
 /** The answer that lets an extended CONNECT pass: 101 is 200 here, and has no key to accept. */
-export function encodeUpgraded(encoder: HpackEncoder, headers: HeaderFields): Uint8Array {
+export function encodeUpgraded(encoder: HpackEncoder, headers: HeaderFields): Uint8Array | undefined {
   encoder.begin();
   encoder.field(":status", "200");
   encodeWithout(encoder, headers.flat, "sec-websocket-accept");
   return encoder.finish();
 }
 
-export function encodeTrailers(encoder: HpackEncoder, trailers: HeaderFields): Uint8Array {
+export function encodeTrailers(encoder: HpackEncoder, trailers: HeaderFields): Uint8Array | undefined {
   encoder.begin();
   encoder.fields(trailers.flat);
   return encoder.finish();
@@ -53,6 +60,9 @@ function encodeWithout(encoder: HpackEncoder, flat: readonly string[], left: str
 
 /** The text of each status, so that none is made for each response. */
 const STATUS_TEXTS: readonly string[] = Array.from({ length: 600 }, (_, status) => String(status));
+
+/** What a block was refused for. */
+export const UNWRITABLE = "expected names in lower case, and values in Latin-1 without control characters";
 
 const ABORT_CODES: Readonly<Record<HttpAbort, number>> = {
   cancelled: ErrorCode.cancel,

@@ -13,7 +13,7 @@ import type { HeaderEntry } from "../hpack/header-entry.ts";
 import { BodyLength } from "./body-length.ts";
 import { ErrorCode } from "./constants.ts";
 import { Head, readRequestHead, trailerFault } from "./header-rules.ts";
-import { abortCode, encodeResponse, encodeTrailers, encodeUpgraded } from "./message-heads.ts";
+import { abortCode, encodeResponse, encodeTrailers, encodeUpgraded, UNWRITABLE } from "./message-heads.ts";
 import { Http2Stream } from "./stream.ts";
 import type { HeadVerdict, StreamHost } from "./stream-host.ts";
 
@@ -23,6 +23,7 @@ export type ServerStreamOwner = Pick<ServerConnectionOwner, "onExchange" | "onRe
 const CONTINUE = 100;
 const BAD_REQUEST = 400;
 const REQUEST_HEADER_FIELDS_TOO_LARGE = 431;
+const INTERNAL_SERVER_ERROR = 500;
 const BAD_GATEWAY = 502;
 
 export class ServerStream extends Http2Stream implements ServerExchange {
@@ -86,7 +87,9 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   inform(status: number, headers: HeaderFields): void {
     if (this.gone || this.answered || status < 100 || status > 199 || status === 101) return;
     if (status === CONTINUE) this.#continued = true;
-    this.host.sendBlock(this, encodeResponse(this.host.encoder, status, headers), false);
+    const block = encodeResponse(this.host.encoder, status, headers);
+    if (block === undefined) this.#answerUnwritable();
+    else this.host.sendBlock(this, block, false);
   }
 
   respond(head: ResponseHead, ended: boolean): void {
@@ -97,15 +100,27 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     const success = status >= 200 && status < 300;
     this.#tunnel = upgrade ? status === 101 : success && this.request?.method === "CONNECT";
     const { encoder } = this.host;
-    let block: Uint8Array;
+    let block: Uint8Array | undefined;
     if (upgrade && status === 101) block = encodeUpgraded(encoder, headers);
     // Any 2xx would tell the client that the protocol was changed (RFC 8441 §5), which a server that answers 200 did not do.
     else if (upgrade && success) block = encodeResponse(encoder, BAD_GATEWAY, headers);
     else block = encodeResponse(encoder, status, headers);
+    if (block === undefined) {
+      this.#answerUnwritable();
+      return;
+    }
     if (ended) this.endRequested = true;
     this.host.sendBlock(this, block, ended);
     if (ended) this.onEndSent();
     else if (this.#tunnel) this.withhold(false);
+  }
+
+  /** As over HTTP/1: the client gets an answer, and the handler a fault. */
+  #answerUnwritable(): void {
+    const block = encodeResponse(this.host.encoder, INTERNAL_SERVER_ERROR, new HeaderFields());
+    if (block !== undefined) this.host.sendBlock(this, block, true);
+    if (!this.remoteEnded) this.host.sendReset(this, ErrorCode.noError);
+    this.faultSoon({ kind: "protocol", detail: `response: ${UNWRITABLE}` });
   }
 
   override write(chunk: Uint8Array, lent: boolean): boolean {
@@ -125,7 +140,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   /** With the response the exchange is over: a client need not send what nobody will read (RFC 9113 §8.1). */
   protected override onEndSent(): void {
     super.onEndSent();
-    if (!this.#tunnel) this.reset(ErrorCode.noError);
+    if (!this.#tunnel && !this.gone) this.reset(ErrorCode.noError);
   }
 
   protected override get hasTrailers(): boolean {
@@ -134,7 +149,9 @@ export class ServerStream extends Http2Stream implements ServerExchange {
 
   protected override sendTrailers(): boolean {
     if (this.#responseTrailers === undefined) return false;
-    this.host.sendBlock(this, encodeTrailers(this.host.encoder, this.#responseTrailers), true);
+    const block = encodeTrailers(this.host.encoder, this.#responseTrailers);
+    if (block === undefined) this.breakOff(`trailers: ${UNWRITABLE}`);
+    else this.host.sendBlock(this, block, true);
     return true;
   }
 

@@ -176,6 +176,12 @@ export abstract class Http2Stream extends SendingHalf {
     this.onFault({ kind: "protocol", detail: `peer violated HTTP/2: ${why}` });
   }
 
+  /** Our own user broke the rules: the peer must not take what it has for the whole. */
+  protected breakOff(why: string): void {
+    this.host.sendReset(this, ErrorCode.internalError);
+    this.faultSoon({ kind: "protocol", detail: why });
+  }
+
   /** The peer reset the stream, or the connection broke. */
   onFault(fault: HttpFault): void {
     if (this.gone) return;
