@@ -11,9 +11,11 @@ import type {
 } from "../exchange.ts";
 import { ChannelConnection, type ChannelConnectionOwner } from "./channel-connection.ts";
 import { ClientStream } from "./client-stream.ts";
+import { EarlyUpgrade } from "./early-upgrade.ts";
 import type { Http2ConnectionOptions } from "./options.ts";
 import { BatchBuffers } from "./outbox.ts";
 import { RefusedExchange } from "./refused-exchange.ts";
+import { INITIAL_PEER_SETTINGS } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 
 export interface Http2ClientDeps {
@@ -24,8 +26,8 @@ export interface Http2ClientDeps {
 
 export interface Http2ClientConnection extends ClientConnection {
   /**
-   * The server takes requests with `upgrade` (RFC 8441). False until its SETTINGS are here; such a request is then answered with a
-   * `refused` fault.
+   * The server takes requests with `upgrade` (RFC 8441). False until its SETTINGS are here, for which such a request waits; where it
+   * is false then, the request is answered with a `refused` fault.
    */
   readonly extendedConnect: boolean;
 }
@@ -52,6 +54,8 @@ class Client implements Http2ClientConnection, ChannelConnectionOwner {
   readonly #owner: ClientConnectionOwner;
   readonly #deps: Http2ClientDeps;
   readonly #connection: ChannelConnection;
+  /** As many as there is room for. */
+  readonly #early = new Set<EarlyUpgrade>();
   #hadCapacity = true;
   #draining = false;
 
@@ -88,6 +92,29 @@ class Client implements Http2ClientConnection, ChannelConnectionOwner {
   }
 
   send(head: RequestHead, ended: boolean, receiver: ResponseReceiver): ClientExchange {
+    if (head.upgrade === undefined || this.#knowsServer || this.#early.size >= this.capacity)
+      return this.#sendNow(head, ended, receiver);
+    const early = new EarlyUpgrade(
+      () => this.#sendNow(head, ended, receiver),
+      receiver,
+      (of) => void this.#early.delete(of),
+    );
+    this.#early.add(early);
+    return early;
+  }
+
+  get #knowsServer(): boolean {
+    return this.#connection.http2.peer !== INITIAL_PEER_SETTINGS;
+  }
+
+  #beginEarly(): void {
+    if (this.#early.size === 0 || !(this.#knowsServer || this.#draining)) return;
+    const waiting = [...this.#early];
+    this.#early.clear();
+    for (const early of waiting) early.begin();
+  }
+
+  #sendNow(head: RequestHead, ended: boolean, receiver: ResponseReceiver): ClientExchange {
     const why = this.#refusal(head);
     if (why !== undefined) return new RefusedExchange(why, receiver, this.#deps.onInternalError);
     const { http2 } = this.#connection;
@@ -130,6 +157,7 @@ class Client implements Http2ClientConnection, ChannelConnectionOwner {
   onCapacity(): void {
     const { http2 } = this.#connection;
     if (http2.draining) this.#tellDraining();
+    this.#beginEarly();
     const has = this.capacity > 0;
     const rose = has && !this.#hadCapacity;
     this.#hadCapacity = has;
@@ -149,5 +177,6 @@ class Client implements Http2ClientConnection, ChannelConnectionOwner {
     if (this.#draining) return;
     this.#draining = true;
     this.#owner.onDraining(this);
+    this.#beginEarly();
   }
 }

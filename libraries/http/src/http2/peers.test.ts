@@ -1,6 +1,8 @@
 /** Real peers over real sockets, both ways: node:http2 (nghttp2). */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import http2 from "node:http2";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { eventually } from "@meltemi/testkit";
 import type { BodyReceiver, ClientConnection, ServerExchange } from "../exchange.ts";
@@ -197,7 +199,11 @@ test("node:http2 as server: its limit of streams is our capacity, and its drain 
 });
 
 test("node:http2 as server: an upgrade where it is served, and a refusal where it is not", async () => {
-  for (const enableConnectProtocol of [true, false]) {
+  for (const [enableConnectProtocol, isEarly] of [
+    [true, false],
+    [true, true],
+    [false, true],
+  ] as const) {
     const { port, server } = await nodeServer(
       (stream, headers) => {
         assert.deepEqual([headers[":method"], headers[":protocol"]], ["CONNECT", "websocket"]);
@@ -208,7 +214,7 @@ test("node:http2 as server: an upgrade where it is served, and a refusal where i
     );
     const client = await ourClient(port);
     const probe = new Recorder();
-    if (enableConnectProtocol) await eventually(() => client.extendedConnect);
+    if (!isEarly) await eventually(() => client.extendedConnect);
     const exchange = client.send(head({ upgrade: "websocket" }), false, probe);
     exchange.write(Buffer.from("hi"), false);
     await eventually(() => probe.text === "hi" || probe.fault);
@@ -216,6 +222,23 @@ test("node:http2 as server: an upgrade where it is served, and a refusal where i
     exchange.abort("cancelled");
     await stop(client, server);
   }
+});
+
+test("an upgrade that waits for a server's SETTINGS: given up, and refused when there will be none", async () => {
+  const silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const accepted = once(silent, "connection");
+  const client = await ourClient((silent.address() as AddressInfo).port);
+  const [givenUp, refused] = [new Recorder(), new Recorder()];
+  const exchange = client.send(head({ upgrade: "websocket" }), false, givenUp);
+  client.send(head({ upgrade: "websocket" }), false, refused);
+  exchange.abort("cancelled");
+  const [socket] = (await accepted) as [Socket];
+  socket.destroy();
+  await eventually(() => refused.fault);
+  assert.deepEqual([givenUp.log, refused.log], [[], ["fault refused"]]);
+  client.close();
+  silent.close();
 });
 
 test("a server that dies in the middle is a fault, and the owner hears once", async () => {
