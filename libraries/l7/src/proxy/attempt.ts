@@ -6,12 +6,14 @@ import type {
   HeaderFields,
   HttpAbort,
   HttpFault,
+  HttpVersion,
   RequestHead,
   ResponseHead,
   ResponseReceiver,
 } from "@meltemi/http";
 import type { ConnectionWaiter, DialFailure, EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
+import { acceptUpgrade } from "./websocket-handshake.ts";
 
 /** Why a try ended without a whole response. */
 export type AttemptFailure =
@@ -43,6 +45,7 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
   readonly #ended: boolean;
   readonly #pool: EndpointPool;
   #exchange: ClientExchange | undefined;
+  #version: HttpVersion | undefined;
   #state: "waiting" | "open" | "over" = "waiting";
   /** An accepted upgrade is over when both of its directions are. */
   #isTunnel = false;
@@ -79,6 +82,7 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
 
   onConnection(connection: ClientConnection): void {
     this.#state = "open";
+    this.#version = connection.version;
     this.#exchange = connection.send(this.#head, this.#ended, this);
     this.#pool.sent(connection);
     this.#owner.onAttemptSending(this);
@@ -124,9 +128,19 @@ export class Attempt implements ResponseReceiver, ConnectionWaiter {
   }
 
   onResponse(head: ResponseHead, ended: boolean): void {
-    if (ended) this.#over();
     this.#isTunnel = head.status === SWITCHING_PROTOCOLS;
+    if (this.#isTunnel && !this.#acceptUpgrade(head)) return;
+    if (ended) this.#over();
     this.#owner.onAttemptResponse(this, head, ended);
+  }
+
+  /** False: the service did not understand what it agreed to, and the attempt has failed. */
+  #acceptUpgrade(head: ResponseHead): boolean {
+    const detail = this.#version && acceptUpgrade(this.#head, this.#version, head);
+    if (detail === undefined) return true;
+    this.#exchange?.abort("upstream-failed");
+    this.#fail({ kind: "fault", fault: { kind: "protocol", detail }, sent: true });
+    return false;
   }
 
   onData(chunk: Uint8Array, lent: boolean): void {

@@ -19,6 +19,7 @@ import {
 } from "./replies.ts";
 import { CONTINUE_WAIT_MS, HalfOpenWatch, TimeLimits } from "./time-limits.ts";
 import { failureResult, responseResult, Tries } from "./tries.ts";
+import { addKey } from "./websocket-handshake.ts";
 
 const CONTINUE = 100;
 
@@ -76,7 +77,10 @@ export class Forwarding implements AttemptOwner, BodyReceiver {
     }
     // A request without body is listened to at once: its end starts the clock, and its client may go away.
     if (this.#requestEnded) this.#receive();
-    else if (this.#exchange.request.upgrade !== undefined) this.#startRouteTime();
+    else if (this.#exchange.request.upgrade !== undefined) {
+      addKey(this.#plan.head, this.#deps.random);
+      this.#startRouteTime();
+    }
     if (!this.#over) this.#try();
   }
 

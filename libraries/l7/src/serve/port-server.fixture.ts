@@ -31,7 +31,7 @@ after(() => {
   for (const server of servers) server.close();
 });
 
-async function listen(server: Server): Promise<number> {
+export async function listen(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   servers.push(server);
@@ -40,7 +40,8 @@ async function listen(server: Server): Promise<number> {
 
 /** Emits what the client says to a service that has ended its side of an upgraded stream. */
 export const halfClosed: EventEmitter = new EventEmitter();
-const backends = { http1: 0, http2: 0, tcp: 0, closed: 1 };
+/** Ports; a test may put a server of its own there. */
+export const backends = { http1: 0, http2: 0, tcp: 0, closed: 1, own: 1 };
 before(async () => {
   backends.http1 = await listen(
     createServer((incoming, response) => {
