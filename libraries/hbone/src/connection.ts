@@ -5,7 +5,6 @@ import {
   type BatchBuffers,
   type ConnectionError,
   type ConnectionEvents,
-  ErrorCode,
   errorCodeName,
   Http2Connection,
   type Http2Role,
@@ -146,7 +145,7 @@ export class HboneConnection implements ConnectionEvents {
   abort(detail: string): void {
     this.#end ??= { kind: "aborted" };
     this.#guard(() => {
-      if (!this.http2.closed) this.http2.writer.goaway(this.http2.lastPeerStreamId, ErrorCode.noError);
+      this.http2.lastGoaway();
       this.http2.disconnected({ kind: "reset", detail });
       this.#flush();
       this.#socket.destroySoon();

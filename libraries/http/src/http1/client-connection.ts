@@ -11,6 +11,7 @@ import type {
 } from "../exchange.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type ClientExchangeOwner, Http1ClientExchange } from "./client-exchange.ts";
+import { ClientNews } from "./client-news.ts";
 import { Http1Connection, type Http1ConnectionDeps } from "./connection.ts";
 import { BARE_LF } from "./head-end.ts";
 import { requestHeadText } from "./head-text.ts";
@@ -39,12 +40,12 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
   readonly version = "HTTP/1.1";
   readonly #owner: ClientConnectionOwner;
   readonly #options: Http1ClientOptions;
+  readonly #news: ClientNews;
   #state: State = "idle";
   #exchange: Http1ClientExchange | undefined;
   #decoder: BodyDecoder | undefined;
   #keepAlive = true;
   #draining = false;
-  #drainingTold = false;
   #served = 0;
   #informational = 0;
   /** Of the channel, before the request that runs. */
@@ -59,6 +60,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
     super(channel, deps);
     this.#owner = owner;
     this.#options = options;
+    this.#news = new ClientNews(this, owner);
   }
 
   get capacity(): number {
@@ -96,7 +98,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
   drain(): void {
     this.#draining = true;
     if (this.#state === "idle") this.#close();
-    else process.nextTick(tellDraining, this);
+    else this.#news.tellDrainingSoon();
   }
 
   close(): void {
@@ -166,7 +168,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
     this.#state = ended ? "held" : "body";
     const done = ended && this.#concludeResponse(exchange);
     exchange.receiver.onResponse({ status, headers }, ended);
-    if (done) this.tellCapacity();
+    if (done) this.#news.tellCapacity();
     return true;
   }
 
@@ -192,7 +194,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
     this.#state = "held";
     const done = this.#concludeResponse(exchange);
     exchange.receiver.onEnd(decoder.trailers);
-    if (done) this.tellCapacity();
+    if (done) this.#news.tellCapacity();
   }
 
   /** Before the receiver is told: it may want to send its next request from within. True when it could. */
@@ -224,7 +226,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     if (exchange.tunnel) this.#exchange = undefined;
-    else if (this.#conclude(exchange)) process.nextTick(tellCapacity, this);
+    else if (this.#conclude(exchange)) this.#news.tellCapacitySoon();
   }
 
   protected override onPeerEnd(): void {
@@ -273,7 +275,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
     this.#state = "closing";
     this.output.end();
     this.deadline.set(CLOSE_TIMEOUT_MS);
-    process.nextTick(tellDraining, this);
+    this.#news.tellDrainingSoon();
     this.onReady();
   }
 
@@ -290,33 +292,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
   }
 
   protected override onGone(): void {
-    this.tellDraining();
+    this.#news.tellDraining();
     this.#owner.onClosed(this);
-  }
-
-  tellDraining(): void {
-    if (this.#drainingTold) return;
-    this.#drainingTold = true;
-    this.#owner.onDraining(this);
-  }
-
-  tellCapacity(): void {
-    if (this.capacity > 0) this.#owner.onCapacity(this);
-  }
-}
-
-function tellCapacity(connection: Http1ClientConnection): void {
-  try {
-    connection.tellCapacity();
-  } catch (error) {
-    connection.onInternalError(error);
-  }
-}
-
-function tellDraining(connection: Http1ClientConnection): void {
-  try {
-    connection.tellDraining();
-  } catch (error) {
-    connection.onInternalError(error);
   }
 }

@@ -7,6 +7,7 @@ import { Http1Connection, type Http1ConnectionDeps } from "./connection.ts";
 import { TUNNEL } from "./framing.ts";
 import { BARE_LF } from "./head-end.ts";
 import { type Http1Limits, type Refusal, refuse } from "./limits.ts";
+import { LINGER_MS, Linger } from "./linger.ts";
 import { parseRequestHead } from "./request-head.ts";
 import { type ExchangeOwner, Http1ServerExchange } from "./server-exchange.ts";
 import { statusLine } from "./status-text.ts";
@@ -18,14 +19,6 @@ export interface Http1ServerOptions {
   /** Between two requests. */
   readonly idleTimeoutMs: number;
 }
-
-/**
- * After the last response we finish writing and wait for the client to do so. Closing at once would reset, and a reset overtakes
- * the response (RFC 9112 §9.6). nginx waits 5 s for a byte, 30 s in all.
- */
-const LINGER_MS = 10_000;
-/** What a client may still send meanwhile; then it is held back until the time is over. */
-const LINGER_BYTES = 1024 * 1024;
 
 type State =
   /** Between requests, or within a head. */
@@ -45,8 +38,7 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
   #decoder: BodyDecoder | undefined;
   #headBegun = false;
   #emptyLineSkipped = false;
-  #lingeredBytes = 0;
-  #unsentBytes = 0;
+  #linger: Linger | undefined;
 
   constructor(
     channel: ByteChannel,
@@ -132,7 +124,7 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
       case "held":
         return this.#deliverEnd();
       case "closing":
-        this.#lingeredBytes += this.input.length;
+        this.#linger?.drop(this.input.length);
         this.input.clear();
         return false;
     }
@@ -244,7 +236,7 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
       case "held":
         return this.input.length > 0;
       case "closing":
-        return this.#lingeredBytes >= LINGER_BYTES;
+        return this.#linger?.isFull === true;
     }
   }
 
@@ -272,8 +264,10 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
   }
 
   protected override onDeadline(): void {
-    if (this.#state === "closing") this.#onLingered();
-    else if (this.#state !== "head") return;
+    if (this.#state === "closing") {
+      if (this.#linger?.isStillRead() === true) this.deadline.set(LINGER_MS);
+      else this.breakOff();
+    } else if (this.#state !== "head") return;
     else if (this.#headBegun)
       this.#refuse(refuse(`head: expected its end within ${this.#options.headTimeoutMs} ms`, 408));
     else this.#close();
@@ -283,18 +277,9 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     if (this.#state === "closing" || this.gone) return;
     this.#state = "closing";
     this.output.end();
-    this.#unsentBytes = this.channel.bufferedBytes;
+    this.#linger = new Linger(this.channel);
     this.deadline.set(LINGER_MS);
     this.onReady();
-  }
-
-  #onLingered(): void {
-    const unsentBytes = this.channel.bufferedBytes;
-    // A slow client that still reads its response has another while.
-    if (unsentBytes > 0 && unsentBytes < this.#unsentBytes) {
-      this.#unsentBytes = unsentBytes;
-      this.deadline.set(LINGER_MS);
-    } else this.breakOff();
   }
 
   protected override forget(why: string | undefined): void {

@@ -4,7 +4,7 @@ import { type Clock, describeError, type Timer } from "@meltemi/runtime";
 import type { HttpFault } from "../exchange.ts";
 import { Http2Connection } from "./connection.ts";
 import { ConnectionWatch, type Watched } from "./connection-watch.ts";
-import { type ConnectionError, ErrorCode, errorCodeName } from "./constants.ts";
+import { type ConnectionError, errorCodeName } from "./constants.ts";
 import type { Http2ConnectionOptions } from "./options.ts";
 import { type BatchBuffers, Outbox } from "./outbox.ts";
 import type { ConnectionEvents, Http2Role } from "./receiver-host.ts";
@@ -112,7 +112,7 @@ export class ChannelConnection implements ByteConsumer, ConnectionEvents, Watche
   abort(fault: HttpFault, end: Http2End = { kind: "aborted" }): void {
     this.#end ??= end;
     this.guard(() => {
-      if (!this.http2.closed) this.http2.writer.goaway(this.http2.lastPeerStreamId, ErrorCode.noError);
+      this.http2.lastGoaway();
       this.http2.disconnected(fault);
       this.#finish();
     });

@@ -19,12 +19,12 @@ import type { Outbox } from "./outbox.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
 import type { ConnectionEvents, Http2Role, ReceiverHost } from "./receiver-host.ts";
-import { RecentResets } from "./recent-resets.ts";
 import { CONNECTION_SEND_BYTES, type Sender, SendScheduler } from "./send-scheduler.ts";
 import { announcedSettings, INITIAL_PEER_SETTINGS, type PeerSettings } from "./settings.ts";
 import { SettleQueue } from "./settle-queue.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
+import { StreamNumbers } from "./stream-numbers.ts";
 import { StreamTable } from "./stream-table.ts";
 
 /** Replies to control frames may exceed the outbox's bound by this much; a peer that makes us talk without listening is cut. */
@@ -37,6 +37,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   readonly role: Http2Role;
   readonly outbox: Outbox;
   readonly streams: StreamTable = new StreamTable();
+  readonly numbers: StreamNumbers;
   readonly writer: FrameWriter;
   readonly scheduler: SendScheduler;
   readonly encoder: HpackEncoder = new HpackEncoder();
@@ -45,22 +46,17 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   peer: PeerSettings = INITIAL_PEER_SETTINGS;
   /** Set once by the first violation or by {@link disconnected}; nothing happens afterwards. */
   closed = false;
-  /** Highest stream that the peer began (server). */
-  lastPeerStreamId = 0;
-  /** Our GOAWAY's last stream; the peer's newer ones are ignored. */
-  lastServedStreamId: number = MAX_STREAM_ID;
   /** The peer said GOAWAY, or our stream numbers are used up. */
   draining = false;
   readonly #events: ConnectionEvents;
   readonly #receiver: Receiver;
-  readonly #resets = new RecentResets();
   readonly #settling: SettleQueue;
-  #nextStreamId = 1;
 
   constructor(role: Http2Role, options: Http2Options, outbox: Outbox, events: ConnectionEvents) {
     this.role = role;
     this.options = options;
     this.outbox = outbox;
+    this.numbers = new StreamNumbers(role);
     this.#events = events;
     this.#settling = new SettleQueue((error) => events.onInternalError(error));
     this.writer = new FrameWriter(outbox);
@@ -115,8 +111,8 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     if (Buffer.compare(opaque, KEEPALIVE_OPAQUE) === 0) this.#events.onPong();
     if (Buffer.compare(opaque, DRAIN_OPAQUE) !== 0 || this.drainNoticed) return;
     // One round trip after the first GOAWAY no new stream can be under way (RFC 9113 §6.8).
-    this.lastServedStreamId = this.lastPeerStreamId;
-    this.writer.goaway(this.lastPeerStreamId, ErrorCode.noError);
+    this.numbers.lastServed = this.numbers.lastOfPeer;
+    this.writer.goaway(this.numbers.lastOfPeer, ErrorCode.noError);
     this.#events.onCapacity();
   }
 
@@ -127,9 +123,14 @@ export class Http2Connection implements StreamHost, ReceiverHost {
     this.#ping(DRAIN_OPAQUE);
   }
 
+  /** Tells the peer that this is the end, just before the transport is given up. */
+  lastGoaway(): void {
+    if (!this.closed) this.writer.goaway(this.numbers.lastOfPeer, ErrorCode.noError);
+  }
+
   /** The peer knows our GOAWAY, and has been told the last stream that is served. */
   get drainNoticed(): boolean {
-    return this.lastServedStreamId !== MAX_STREAM_ID;
+    return this.numbers.lastServed !== MAX_STREAM_ID;
   }
 
   /** How many more streams may be opened (client). */
@@ -140,9 +141,8 @@ export class Http2Connection implements StreamHost, ReceiverHost {
 
   /** Number for a stream that this side opens next (client): make the stream, {@link adopt} it, send its head at once. */
   takeStreamId(): number {
-    const id = this.#nextStreamId;
-    this.#nextStreamId += 2;
-    if (this.#nextStreamId > MAX_STREAM_ID) this.draining = true;
+    const id = this.numbers.take();
+    if (this.numbers.usedUp) this.draining = true;
     return id;
   }
 
@@ -156,7 +156,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   }
 
   acceptStream(id: number, nowMs: number): Http2Stream {
-    this.lastPeerStreamId = id;
+    this.numbers.lastOfPeer = id;
     const stream = this.#events.createStream(id, this, this.peer.initialWindowBytes, this.streamWindowBytes);
     stream.requestedAtMs = nowMs;
     this.streams.add(stream);
@@ -164,28 +164,9 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   }
 
   refuseStream(streamId: number): void {
-    this.lastPeerStreamId = streamId;
-    this.#resets.add(streamId);
+    this.numbers.lastOfPeer = streamId;
+    this.numbers.addReset(streamId);
     this.writer.rstStream(streamId, ErrorCode.refusedStream);
-  }
-
-  get begunStreamId(): number {
-    return this.role === "client" ? this.#nextStreamId : this.lastPeerStreamId;
-  }
-
-  /** Begun by the peer after it could have known our GOAWAY's last stream: whatever comes on it is thrown away (RFC 9113 §6.8). */
-  isIgnored(streamId: number): boolean {
-    return this.role === "server" && streamId % 2 === 1 && streamId > this.lastServedStreamId;
-  }
-
-  isIdle(streamId: number): boolean {
-    const ours = this.role === "client" ? streamId % 2 === 1 : streamId % 2 === 0;
-    if (ours) return this.role === "server" || streamId >= this.#nextStreamId;
-    return streamId > this.lastPeerStreamId && !this.isIgnored(streamId);
-  }
-
-  wasReset(streamId: number): boolean {
-    return this.#resets.has(streamId) || this.isIgnored(streamId);
   }
 
   applyPeerSettings(settings: PeerSettings): boolean {
@@ -217,7 +198,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
   /** Ends everything because of a violation. */
   fail(error: ConnectionError): void {
     if (this.closed) return;
-    this.writer.goaway(this.lastPeerStreamId, error.code);
+    this.writer.goaway(this.numbers.lastOfPeer, error.code);
     const detail = `peer violated HTTP/2: ${errorCodeName(error.code)}: ${error.reason}`;
     this.disconnected({ kind: "protocol", detail });
     this.#events.onFailed(error);
@@ -269,7 +250,7 @@ export class Http2Connection implements StreamHost, ReceiverHost {
 
   sendReset(stream: Http2Stream, code: number): void {
     if (this.closed) return;
-    this.#resets.add(stream.id);
+    this.numbers.addReset(stream.id);
     this.writer.rstStream(stream.id, code);
     this.#events.onOutput();
   }

@@ -40,8 +40,8 @@ export class HeadReceiver {
     if (connection.role === "client") return this.#notOpen(streamId);
     if (streamId % 2 === 0)
       return connectionError(ErrorCode.protocolError, `HEADERS on stream ${streamId} of a client`);
-    if (connection.isIgnored(streamId)) return this.#count("noise");
-    if (!connection.isIdle(streamId)) return this.#notOpen(streamId);
+    if (connection.numbers.isIgnored(streamId)) return this.#count("noise");
+    if (!connection.numbers.isIdle(streamId)) return this.#notOpen(streamId);
     if (connection.streams.size >= connection.options.maxStreams) {
       connection.refuseStream(streamId);
       return this.#count("refusedStream");
@@ -69,8 +69,8 @@ export class HeadReceiver {
 
 /** Frames on a stream that is not open: late ones are thrown away (undefined), others are a violation (RFC 9113 §5.1). */
 export function closedStreamFault(connection: ReceiverHost, what: string, streamId: number): Fault {
-  if (connection.wasReset(streamId)) return undefined;
-  return connection.isIdle(streamId)
+  if (connection.numbers.wasReset(streamId)) return undefined;
+  return connection.numbers.isIdle(streamId)
     ? connectionError(ErrorCode.protocolError, `${what} on idle stream ${streamId}`)
     : connectionError(ErrorCode.streamClosed, `${what} on closed stream ${streamId}`);
 }

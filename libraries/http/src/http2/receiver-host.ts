@@ -7,6 +7,7 @@ import type { SendScheduler } from "./send-scheduler.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
+import type { StreamNumbers } from "./stream-numbers.ts";
 import type { StreamTable } from "./stream-table.ts";
 
 export type Http2Role = "client" | "server";
@@ -38,21 +39,14 @@ export interface ReceiverHost {
   /** Nothing that comes now matters. */
   readonly closed: boolean;
   readonly streams: Pick<StreamTable, "get" | "size">;
+  readonly numbers: StreamNumbers;
   readonly writer: FrameWriter;
   readonly scheduler: SendScheduler;
   /** Receive window of the whole connection. */
   readonly window: ReceiveWindow;
   readonly peer: PeerSettings;
-  /** Streams begun so far by either side, twice counted. */
-  readonly begunStreamId: number;
   /** Takes in a stream that the peer begins (server). */
   acceptStream(id: number, nowMs: number): Http2Stream;
-  /** A stream that nobody has begun yet. */
-  isIdle(streamId: number): boolean;
-  /** Begun by the peer after our last GOAWAY. */
-  isIgnored(streamId: number): boolean;
-  /** Frames for it may still be under way, so they are no violation. */
-  wasReset(streamId: number): boolean;
   /** Answers a stream that has no object with REFUSED_STREAM. */
   refuseStream(streamId: number): void;
   /** False when a stream's window would overflow. */

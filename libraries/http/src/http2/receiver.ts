@@ -173,7 +173,7 @@ export class Receiver implements FrameSink {
   #rstStream(streamId: number, payload: Uint8Array): Fault {
     if (payload.length !== 4)
       return connectionError(ErrorCode.frameSizeError, "RST_STREAM that is not 4 bytes");
-    if (streamId === 0 || this.#connection.isIdle(streamId))
+    if (streamId === 0 || this.#connection.numbers.isIdle(streamId))
       return connectionError(ErrorCode.protocolError, `RST_STREAM on idle stream ${streamId}`);
     const stream = this.#connection.streams.get(streamId);
     if (stream === undefined) return this.#lateReset();
@@ -187,7 +187,7 @@ export class Receiver implements FrameSink {
 
   #lateReset(): Fault {
     this.#lateResets++;
-    if (this.#lateResets <= this.#connection.begunStreamId + FREE_LATE_FRAMES) return undefined;
+    if (this.#lateResets <= this.#connection.numbers.begun + FREE_LATE_FRAMES) return undefined;
     return this.#count("noise");
   }
 
@@ -239,7 +239,7 @@ export class Receiver implements FrameSink {
     }
     const stream = connection.streams.get(streamId);
     if (stream !== undefined) return this.#growStream(stream, bytes);
-    return connection.isIdle(streamId)
+    return connection.numbers.isIdle(streamId)
       ? connectionError(ErrorCode.protocolError, `WINDOW_UPDATE on idle stream ${streamId}`)
       : undefined;
   }
