@@ -7,7 +7,7 @@ import { type Clock, delay, describeError, type Logger } from "@meltemi/runtime"
 import { createRegistry, type Registry } from "@meltemi/telemetry";
 import { startAddressAllocator } from "./address-allocation/address-allocator.ts";
 import { type HttpServer, listenHttp, type Pages } from "./admin/http-server.ts";
-import { createHttpPages, createMonitoringPages } from "./admin/pages.ts";
+import { type AdminDependencies, createHttpPages, createMonitoringPages } from "./admin/pages.ts";
 import { CERTIFICATE_POD_INDEXES } from "./certificate-authority/pod-view.ts";
 import type { TokenAuthenticator } from "./certificate-authority/token-authenticator.ts";
 import { createMeshCompiler, type MeshChanges, type MeshCompiler } from "./compile/mesh-compiler.ts";
@@ -41,6 +41,8 @@ export interface ControlPlaneDependencies {
   readonly random: () => number;
   readonly logger: Logger;
   readonly authenticator: TokenAuthenticator;
+  /** Undefined: its log levels are fixed. */
+  readonly changeLogLevels?: AdminDependencies["changeLogLevels"];
   readonly registry?: Registry;
 }
 
@@ -195,17 +197,21 @@ export function createControlPlane(
         httpServers.push(server);
         return server.port;
       };
-      const pages = createHttpPages({
+      const admin: AdminDependencies = {
         registry,
         outputs: compiler.outputs,
         connections: () => discovery.connections(),
         // Ready to be sent clients: there is something to say, and a door to say it through.
         isReady: () => isReady && servers.length > 0,
-      });
+        clusterId: options.compile.clusterId,
+        namespace: options.compile.rootNamespace,
+        authenticator: deps.authenticator,
+        changeLogLevels: deps.changeLogLevels,
+      };
       const { secure, plain, monitoring, http } = doors;
       return {
-        ...(http && { http: await openHttp(http, pages) }),
-        ...(monitoring && { monitoring: await openHttp(monitoring, createMonitoringPages({ registry })) }),
+        ...(http && { http: await openHttp(http, createHttpPages(admin)) }),
+        ...(monitoring && { monitoring: await openHttp(monitoring, createMonitoringPages(admin)) }),
         ...(plain && { plain: await openGrpc(plain, Credentials.createInsecure(), [discovery]) }),
         ...(secure && {
           secure: await openGrpc(secure.address, secure.credentials, [discovery, ...services]),

@@ -11,6 +11,7 @@ import {
   loadKubeconfig,
 } from "@meltemi/kubernetes";
 import {
+  changeLogLevels,
   createLogger,
   describeError,
   isLogLevel,
@@ -33,7 +34,9 @@ async function main(): Promise<number> {
     return 2;
   }
   const { config } = result;
-  const logger = makeLogger(config);
+  const level = isLogLevel(config.logLevel) ? config.logLevel : "info";
+  const filter = new LogFilter(level);
+  const logger = makeLogger(config, filter);
   const stop = new AbortController();
   process.once("SIGTERM", () => stop.abort());
   process.once("SIGINT", () => stop.abort());
@@ -45,6 +48,8 @@ async function main(): Promise<number> {
       random: Math.random,
       randomBytes: (count: number): Uint8Array => randomBytes(count),
       logger,
+      changeLogLevels: (method: string, query: URLSearchParams) =>
+        changeLogLevels(filter, level, method, query),
     };
     await runControlPlane(config, deps, stop.signal);
     client.close();
@@ -55,10 +60,9 @@ async function main(): Promise<number> {
   }
 }
 
-function makeLogger(config: ControlPlaneConfig): Logger {
-  const level = isLogLevel(config.logLevel) ? config.logLevel : "info";
+function makeLogger(config: ControlPlaneConfig, filter: LogFilter): Logger {
   const sink = {
-    filter: new LogFilter(level),
+    filter,
     format: config.logFormat,
     nowMs: () => systemClock.nowMs(),
     write: (line: string): void => {

@@ -14,7 +14,7 @@ import {
   startNamespacePublisher,
 } from "./certificate-authority/namespace-publisher.ts";
 import type { ControlPlaneConfig, MeshConfig } from "./config.ts";
-import { type ControlPlane, createControlPlane } from "./control-plane.ts";
+import { type ControlPlane, type ControlPlaneDependencies, createControlPlane } from "./control-plane.ts";
 import { watchMeshConfig } from "./mesh-config-watch.ts";
 import { runWaypointDeployer } from "./waypoint-deployer/deployer.ts";
 import type { DeployerSettings } from "./waypoint-deployer/settings.ts";
@@ -25,6 +25,7 @@ export interface RunDependencies {
   readonly random: () => number;
   readonly randomBytes: RandomBytes;
   readonly logger: Logger;
+  readonly changeLogLevels?: ControlPlaneDependencies["changeLogLevels"];
 }
 
 export interface RunningControlPlane {

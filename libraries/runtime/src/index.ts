@@ -15,4 +15,5 @@ export {
   type LogLevel,
   type LogSink,
 } from "./log.ts";
+export { applyLogClauses, changeLogLevels, parseLogClauses } from "./log-levels.ts";
 export { unreachable } from "./unreachable.ts";

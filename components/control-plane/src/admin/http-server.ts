@@ -1,4 +1,4 @@
-/** A small HTTP server for probes, metrics and debug pages: GET only, bounded, no secrets behind it. */
+/** A small HTTP server for probes, metrics and debug pages: bounded, bodies of requests are not read, no secrets behind it. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { describeError, type Logger, MeshError } from "@meltemi/runtime";
@@ -10,15 +10,18 @@ export interface Page {
 }
 
 export interface PageRequest {
+  readonly method: "GET" | "POST";
   readonly path: string;
   readonly query: URLSearchParams;
   readonly accept: string | undefined;
+  /** All values of `authorization`. */
+  readonly authorization: readonly string[];
   /** Asked over loopback: from the same pod, or by `kubectl port-forward`. */
   readonly isLocal: boolean;
 }
 
 /** Undefined: no such page. */
-export type Pages = (request: PageRequest) => Page | undefined;
+export type Pages = (request: PageRequest) => Page | undefined | Promise<Page | undefined>;
 
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;
@@ -36,7 +39,7 @@ export async function listenHttp(address: string, pages: Pages, logger: Logger):
   const { host, port } = splitAddress(address);
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS });
   server.maxConnections = MAX_CONNECTIONS;
-  server.on("request", (request, response) => answer(request, response, pages, logger));
+  server.on("request", (request, response) => void answer(request, response, pages, logger));
   await listen(server, host, port, address);
   const bound = server.address();
   return {
@@ -70,25 +73,41 @@ function listen(server: Server, host: string | undefined, port: number, address:
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, pages: Pages, logger: Logger): void {
-  const page = pageOf(request, pages, logger);
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pages: Pages,
+  logger: Logger,
+): Promise<void> {
+  // Nobody sends us a body that we need: what comes is discarded, within the request's time.
+  request.resume();
+  const page = await pageOf(request, pages, logger);
   response.writeHead(page.status, {
     "content-type": page.contentType,
     "content-length": Buffer.byteLength(page.body),
-    ...(page.status === 405 && { allow: "GET, HEAD" }),
+    ...(page.status === 405 && { allow: "GET, HEAD, POST" }),
   });
   response.end(request.method === "HEAD" ? undefined : page.body);
 }
 
-function pageOf(request: IncomingMessage, pages: Pages, logger: Logger): Page {
-  if (request.method !== "GET" && request.method !== "HEAD") return textPage(405, "only GET is served\n");
+async function pageOf(request: IncomingMessage, pages: Pages, logger: Logger): Promise<Page> {
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  if (method !== "GET" && method !== "POST") return textPage(405, "only GET and POST are served\n");
   const target = `http://localhost${request.url ?? "/"}`;
   if (!URL.canParse(target)) return textPage(400, "the path cannot be read\n");
   const url = new URL(target);
   try {
     const { accept } = request.headers;
     const isLocal = LOOPBACK.test(request.socket.remoteAddress ?? "");
-    const page = pages({ path: url.pathname, query: url.searchParams, accept, isLocal });
+    const authorization = request.headersDistinct["authorization"] ?? [];
+    const page = await pages({
+      method,
+      path: url.pathname,
+      query: url.searchParams,
+      accept,
+      authorization,
+      isLocal,
+    });
     return page ?? textPage(404, "not found\n");
   } catch (error) {
     logger.error("page failed", { path: url.pathname, reason: describeError(error) });

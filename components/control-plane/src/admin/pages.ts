@@ -1,61 +1,106 @@
-/** What the admin ports show: readiness on 8080, metrics on 15014, debug dumps on 8080 to loopback (reference: protocol §2). */
+/** What the admin ports show: readiness on 8080, metrics on 15014, debug pages on both (reference: protocol §2). */
 
 import type { Registry } from "@meltemi/telemetry";
+import type { TokenAuthenticator } from "../certificate-authority/token-authenticator.ts";
 import type { MeshOutputs } from "../compile/mesh-collections.ts";
 import type { ConnectionStatus } from "../distribute/connection.ts";
-import { jsonPage, type Page, type Pages, textPage } from "./http-server.ts";
+import { jsonPage, type Page, type PageRequest, type Pages, textPage } from "./http-server.ts";
 
 export interface AdminDependencies {
   readonly registry: Registry;
   readonly outputs: MeshOutputs;
   readonly connections: () => readonly ConnectionStatus[];
   readonly isReady: () => boolean;
+  /** Of this cluster, the only one that is watched. */
+  readonly clusterId: string;
+  /** The mesh's root namespace: its accounts may look at debug pages. */
+  readonly namespace: string;
+  readonly authenticator: TokenAuthenticator;
+  /** `POST /debug/logging`, as proxies have it at `/logging`. */
+  readonly changeLogLevels?:
+    | ((method: string, query: URLSearchParams) => { readonly status: number; readonly body: string })
+    | undefined;
 }
 
 /** Entries of one dump; `?limit=` asks for fewer. A dump of a whole large mesh would stop the pushes meanwhile. */
 const MAX_ENTRIES = 10_000;
 
-export function createMonitoringPages({ registry }: Pick<AdminDependencies, "registry">): Pages {
-  return ({ path, accept }) => {
-    if (path !== "/metrics") return undefined;
-    const { contentType, body } = registry.exposition(accept);
+/** Metrics for everybody; debug pages, as Istio serves them here, for whoever shows a token of the control plane's namespace. */
+export function createMonitoringPages(deps: AdminDependencies): Pages {
+  return (request) => {
+    if (request.path.startsWith("/debug")) return guardedDebugPage(request, deps);
+    if (request.path !== "/metrics" || request.method !== "GET") return undefined;
+    const { contentType, body } = deps.registry.exposition(request.accept);
     return { status: 200, contentType, body };
   };
 }
 
 export function createHttpPages(deps: AdminDependencies): Pages {
-  return ({ path, query, isLocal }) => {
-    // The dumps say who talks to whom and what forbids it: not for everybody who can reach the port.
-    if (path.startsWith("/debug") && !isLocal)
-      return textPage(403, "debug pages are served over loopback only: use kubectl port-forward\n");
-    const limit = limitOf(query);
-    switch (path) {
-      case "/ready":
-        return deps.isReady()
-          ? textPage(200, "ready\n")
-          : textPage(503, "not ready: objects are being listed\n");
-      case "/debug/syncz":
-        return jsonPage(deps.connections().slice(0, limit).map(syncz));
-      case "/debug/adsz":
-        return jsonPage(adsz(deps.connections(), limit));
-      case "/debug/endpointz":
-        return jsonPage(take(deps.outputs.workloads.values(), limit).map(mapsToRecords));
-      case "/debug/servicesz":
-        return jsonPage(take(deps.outputs.services.values(), limit).map(mapsToRecords));
-      case "/debug/authorizationz":
-        return jsonPage({
-          policies: take(deps.outputs.policies.values(), limit).map(mapsToRecords),
-          reports: take(deps.outputs.policyReports.values(), limit),
-        });
-      case "/debug/configz":
-        return jsonPage(configz(deps.outputs));
-      case "/debug":
-      case "/debug/":
-        return debugIndex();
-      default:
-        return undefined;
-    }
+  return (request) => {
+    if (request.path.startsWith("/debug")) return guardedDebugPage(request, deps);
+    if (request.path !== "/ready" || request.method !== "GET") return undefined;
+    return deps.isReady() ? textPage(200, "ready\n") : textPage(503, "not ready: objects are being listed\n");
   };
+}
+
+/** The pages say who talks to whom and what forbids it: not for everybody who can reach the port. */
+function guardedDebugPage(
+  request: PageRequest,
+  deps: AdminDependencies,
+): Page | undefined | Promise<Page | undefined> {
+  return request.isLocal ? debugPage(request, deps) : authenticatedDebugPage(request, deps);
+}
+
+async function authenticatedDebugPage(
+  request: PageRequest,
+  deps: AdminDependencies,
+): Promise<Page | undefined> {
+  if (request.authorization.length === 0)
+    return textPage(
+      401,
+      "debug pages are served over loopback (kubectl port-forward), or to a bearer token\n",
+    );
+  const answer = await deps.authenticator.authenticate(request.authorization);
+  if (answer.kind === "unavailable") return textPage(503, "the token cannot be reviewed now\n");
+  if (answer.kind === "refused") return textPage(401, "the token is not accepted\n");
+  if (answer.caller.namespace !== deps.namespace)
+    return textPage(403, `debug pages are for accounts of namespace ${deps.namespace}\n`);
+  return debugPage(request, deps);
+}
+
+function debugPage({ method, path, query }: PageRequest, deps: AdminDependencies): Page | undefined {
+  if (path === "/debug/logging" && deps.changeLogLevels !== undefined) {
+    const { status, body } = deps.changeLogLevels(method, query);
+    return textPage(status, body);
+  }
+  if (method !== "GET") return textPage(405, "only GET is served here\n");
+  const limit = limitOf(query);
+  switch (path) {
+    case "/debug/syncz":
+      return jsonPage(deps.connections().slice(0, limit).map(syncz));
+    case "/debug/adsz":
+      return jsonPage(adsz(deps.connections(), limit));
+    case "/debug/endpointz":
+      return jsonPage(take(deps.outputs.workloads.values(), limit).map(mapsToRecords));
+    case "/debug/servicesz":
+      return jsonPage(take(deps.outputs.services.values(), limit).map(mapsToRecords));
+    case "/debug/authorizationz":
+      return jsonPage({
+        policies: take(deps.outputs.policies.values(), limit).map(mapsToRecords),
+        reports: take(deps.outputs.policyReports.values(), limit),
+      });
+    case "/debug/configz":
+      return jsonPage(configz(deps.outputs));
+    case "/debug/clusterz":
+      return jsonPage([
+        { id: deps.clusterId, secretName: "", syncStatus: deps.isReady() ? "synced" : "syncing" },
+      ]);
+    case "/debug":
+    case "/debug/":
+      return debugIndex();
+    default:
+      return undefined;
+  }
 }
 
 function limitOf(query: URLSearchParams): number {
@@ -131,7 +176,16 @@ function configz(outputs: MeshOutputs): object {
 }
 
 function debugIndex(): Page {
-  const pages = ["syncz", "adsz", "endpointz", "servicesz", "authorizationz", "configz"];
+  const pages = [
+    "syncz",
+    "adsz",
+    "endpointz",
+    "servicesz",
+    "authorizationz",
+    "configz",
+    "clusterz",
+    "logging",
+  ];
   return textPage(200, pages.map((page) => `/debug/${page}\n`).join(""));
 }
 
