@@ -7,7 +7,7 @@ import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { createTemporaryFolder, eventually } from "@meltemi/testkit";
 import type { XdsUpdate } from "@meltemi/xds";
-import type { ZtunnelDeps } from "../../components/ztunnel/src/ztunnel.ts";
+import type { ZtunnelDeps } from "../../components/ztunnel/src/parts.ts";
 import { createTestMesh, ended, exchange, freePorts, sample } from "./ztunnel.fixture.ts";
 
 const PORT = 18080;

@@ -21,9 +21,10 @@ import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
 import { createTestAuthority, type TestAuthority } from "@meltemi/testkit";
 import { readConfig, type ZtunnelConfig } from "../../components/ztunnel/src/config.ts";
+import type { ZtunnelDeps } from "../../components/ztunnel/src/parts.ts";
 import type { ProxyPorts } from "../../components/ztunnel/src/ports.ts";
 import { createPodSockets } from "../../components/ztunnel/src/sockets/pod-sockets.ts";
-import { startZtunnel, type Ztunnel, type ZtunnelDeps } from "../../components/ztunnel/src/ztunnel.ts";
+import { startZtunnel, type Ztunnel } from "../../components/ztunnel/src/ztunnel.ts";
 
 interface TestPod extends AsyncDisposable {
   readonly ztunnel: Ztunnel;

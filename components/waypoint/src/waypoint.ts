@@ -7,11 +7,11 @@ import {
   createPeerRevocation,
   createReadiness,
   createSnapshotStore,
-  followAuthorities,
-  followCrlFile,
+  followRevocation,
   type Readiness,
   type SnapshotStore,
   startAdminServers,
+  tellBuild,
 } from "@meltemi/proxy-process";
 import { delay, describeError } from "@meltemi/runtime";
 import type { WaypointXdsUpdate } from "@meltemi/xds";
@@ -65,7 +65,7 @@ export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps):
       quit: () => void shutdown(),
     },
   );
-  const crl = startRevocation(parts, readiness);
+  const crl = followRevocation(config.hbone.crlPath, parts.revocation, readiness, deps);
   const apply = (update: WaypointXdsUpdate): void => {
     const next = applyUpdate(world.current, update);
     dataPath.sites.update(next);
@@ -122,15 +122,7 @@ export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps):
 function makeParts(config: WaypointConfig, deps: WaypointDeps): WaypointParts {
   const { clock, registry, logger } = deps;
   const { pod, place, trustDomain } = config;
-  registry
-    .gauge({
-      name: "istio_build",
-      help: "Istio component build info",
-      stable: true,
-      labels: ["component", "tag"],
-    })
-    .labels({ component: "proxy", tag: config.log.buildTag })
-    .set(1);
+  tellBuild(registry, "proxy", config.log.buildTag);
   const identity = { trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount };
   const world = createSnapshotStore(EMPTY_WORLD, { clock });
   const revocation = createPeerRevocation({ registry, logger: logger.scope("crl") });
@@ -161,30 +153,6 @@ async function untilCertificate({ deps, self }: WaypointParts): Promise<void> {
   });
   // What is refused now is tried again by the manager itself, which tells of every new certificate.
   await certificates.get(self.identity, "realtime").catch(() => rotated);
-}
-
-function startRevocation(
-  { config, deps, revocation }: WaypointParts,
-  readiness: Readiness,
-): (Disposable & { readonly ready: Promise<void> }) | undefined {
-  const { crlPath } = config.hbone;
-  if (crlPath === undefined) return undefined;
-  const task = readiness.task("revocation lists");
-  const authorities = followAuthorities({ certificates: deps.certificates, readRoots: deps.caRoots });
-  const file = followCrlFile(crlPath, {
-    clock: deps.clock,
-    logger: deps.logger.scope("crl"),
-    registry: deps.registry,
-    authorities: () => authorities.list(),
-    onLists: (lists) => revocation.replace(lists),
-  });
-  return {
-    ready: file.ready.then(() => task.done()),
-    [Symbol.dispose]() {
-      file[Symbol.dispose]();
-      authorities[Symbol.dispose]();
-    },
-  };
 }
 
 /** Ztunnels hear of a replica that leaves within this time, or the control plane is away. */

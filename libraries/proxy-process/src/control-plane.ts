@@ -1,10 +1,18 @@
 /** Clients of the control plane and its CA, as a proxy's settings ask for them. */
 
-import { type CertificateManagerDeps, createCertificateClient, type TextSource } from "@meltemi/identity";
-import { type Clock, MeshError } from "@meltemi/runtime";
+import {
+  type CertificateManager,
+  type CertificateManagerDeps,
+  createCertificateClient,
+  createCertificateManager,
+  type TextSource,
+} from "@meltemi/identity";
+import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
+import type { Registry } from "@meltemi/telemetry";
 import type { XdsClientDependencies, XdsClientOptions, XdsNode } from "@meltemi/xds";
 import type { ControlPlaneConfig } from "./environment.ts";
 import { readText, textSource } from "./text-source.ts";
+import { createXdsMetrics } from "./xds-metrics.ts";
 
 export interface CertificateSettings {
   readonly ca: ControlPlaneConfig & { readonly certificateTtlMs: number };
@@ -15,8 +23,23 @@ export interface CertificateSettings {
   readonly impersonate: boolean;
 }
 
-/** For a certificate manager. Without a CA every request is refused. */
-export function certificateFetcher(
+export interface ControlPlaneDeps {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export function createProxyCertificates(
+  settings: CertificateSettings,
+  { clock, random, logger }: ControlPlaneDeps,
+): CertificateManager {
+  const fetch = certificateFetcher(settings, { clock });
+  return createCertificateManager({}, { clock, random, fetch, log: logger.scope("identity") });
+}
+
+/** Without a CA every request is refused. */
+function certificateFetcher(
   { ca, authToken, clusterId, impersonate }: CertificateSettings,
   deps: { readonly clock: Clock },
 ): CertificateManagerDeps["fetch"] {
@@ -47,13 +70,14 @@ export interface XdsSettings {
   readonly node: XdsNode;
 }
 
-/** Options of an xDS client, and what it reads before each connection. `address` is that of the settings. */
+/** Options of an xDS client, and all that it needs but somebody to tell. `address` is that of the settings. */
 export function xdsClientParts(
   { xds, authToken, clusterId, node }: XdsSettings,
   address: string,
+  { clock, random, logger, registry }: ControlPlaneDeps & { readonly registry: Registry },
 ): {
   readonly options: XdsClientOptions;
-  readonly sources: Pick<XdsClientDependencies, "rootCertificates" | "token">;
+  readonly deps: Omit<XdsClientDependencies, "onUpdate">;
 } {
   const { alternateHostname, headers } = xds;
   const roots = rootsOf(xds);
@@ -66,7 +90,11 @@ export function xdsClientParts(
       headers,
       ...(alternateHostname !== undefined && { alternateHostname }),
     },
-    sources: {
+    deps: {
+      clock,
+      random,
+      logger: logger.scope("xds"),
+      metrics: createXdsMetrics(registry),
       rootCertificates: async () => (roots === undefined ? undefined : readText(roots)),
       token: async () => (await readText(token)).trim(),
     },

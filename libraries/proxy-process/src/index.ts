@@ -10,7 +10,7 @@ export {
   limitsFor,
   type PodAdmission,
 } from "./admission.ts";
-export { certificateFetcher, rootsOf, xdsClientParts } from "./control-plane.ts";
+export { createProxyCertificates, rootsOf, xdsClientParts } from "./control-plane.ts";
 export {
   type ControlPlaneConfig,
   DEFAULT_CONTROL_PLANE,
@@ -23,15 +23,14 @@ export {
 } from "./environment.ts";
 export { createHostnameResolver, type HostnameResolver } from "./hostname-resolver.ts";
 export { createInternalErrorReport, type ReportInternalError } from "./internal-errors.ts";
-export { createLineWriter } from "./line-writer.ts";
 export { createMeshStore, type MeshStore } from "./mesh-store.ts";
-export { collectProcessMetrics, maxOpenFiles } from "./process-metrics.ts";
+export { tellBuild } from "./process-metrics.ts";
 export { encodeProxyHeader, encodeProxyLine } from "./proxy-protocol.ts";
 export { createRefusalLog, type RefusalLog } from "./refusal-log.ts";
-export { type CrlFile, followCrlFile } from "./revocation/crl-file.ts";
-export { followAuthorities } from "./revocation/known-authorities.ts";
+export type { CrlFile } from "./revocation/crl-file.ts";
+export { followRevocation } from "./revocation/follow-revocation.ts";
 export { createPeerRevocation, type PeerRevocation } from "./revocation/peer-revocation.ts";
+export { type ProcessParts, runProxy } from "./run-proxy.ts";
 export { createSnapshotStore, type SnapshotStore } from "./snapshot-store.ts";
 export { readText, textSource } from "./text-source.ts";
 export { addressChanges, policyChanges } from "./xds-changes.ts";
-export { createXdsMetrics } from "./xds-metrics.ts";
