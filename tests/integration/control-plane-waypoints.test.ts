@@ -5,14 +5,17 @@ import { after, before, describe, test } from "node:test";
 import {
   apiVersionOf,
   type CustomObject,
+  DESTINATION_RULES,
   GATEWAY_CLASSES,
   GATEWAYS,
   HTTP_ROUTES,
   type KubernetesClient,
   RATE_LIMIT_POLICIES,
+  REQUEST_AUTHENTICATIONS,
   type ResourceType,
   SECRETS,
   SERVICES,
+  TELEMETRIES,
   VIRTUAL_SERVICES,
 } from "@meltemi/kubernetes";
 import type { ServedService, WaypointSettings } from "@meltemi/model/l7";
@@ -221,7 +224,14 @@ describe("waypoints", () => {
     await eventually(() => served()?.clusters[0]?.tls === undefined);
   });
 
-  test("routes and limits say what became of them", async () => {
+  interface Written {
+    readonly parents?: readonly { readonly conditions: readonly { readonly reason: string }[] }[];
+    readonly conditions?: readonly { readonly reason: string; readonly message: string }[];
+  }
+  const statusOf = async (type: ResourceType<CustomObject>, name: string): Promise<Written> =>
+    ((await api.get(type, { namespace: "shop", name }))?.status ?? {}) as Written;
+
+  test("what configures waypoints says what became of it", async () => {
     const stop = new AbortController();
     const writing = plane.plane.runStatus(stop.signal);
     const route = custom(HTTP_ROUTES, "ratings", {
@@ -236,12 +246,6 @@ describe("waypoints", () => {
         limits: [{ local: { requests: 1, per: "1s" } }],
       }),
     );
-    interface Written {
-      readonly parents?: readonly { readonly conditions: readonly { readonly reason: string }[] }[];
-      readonly conditions?: readonly { readonly reason: string; readonly message: string }[];
-    }
-    const statusOf = async (type: ResourceType<CustomObject>, name: string): Promise<Written> =>
-      ((await api.get(type, { namespace: "shop", name }))?.status ?? {}) as Written;
     await eventually(async () => {
       const { parents } = await statusOf(HTTP_ROUTES, "ratings");
       return (
@@ -249,15 +253,31 @@ describe("waypoints", () => {
         "Accepted,BackendNotFound,MissingWaypoint"
       );
     });
-    await eventually(async () => {
-      const { conditions } = await statusOf(RATE_LIMIT_POLICIES, "limit");
-      return conditions?.[0]?.reason === "TargetNotFound";
-    });
+    const reasonOf = async (type: ResourceType<CustomObject>, name: string): Promise<string | undefined> =>
+      (await statusOf(type, name)).conditions?.map(({ reason }) => reason).join();
+    await eventually(async () => (await reasonOf(RATE_LIMIT_POLICIES, "limit")) === "TargetNotFound");
+
+    await api.create(REQUEST_AUTHENTICATIONS, custom(REQUEST_AUTHENTICATIONS, "tokens", {}));
+    await eventually(async () => (await reasonOf(REQUEST_AUTHENTICATIONS, "tokens")) === "AncestorNotBound");
+    await api.create(TELEMETRIES, custom(TELEMETRIES, "telemetry", {}));
+    await eventually(async () => (await reasonOf(TELEMETRIES, "telemetry")) === "Accepted");
+
+    const tunnelled = { host: "ratings", trafficPolicy: { tunnel: { targetHost: "a", targetPort: 1 } } };
+    await api.create(DESTINATION_RULES, custom(DESTINATION_RULES, "ratings", tunnelled));
+    await eventually(async () => (await reasonOf(DESTINATION_RULES, "ratings")) === "PartiallyInvalid");
+    const direct = { spec: { trafficPolicy: { tunnel: null } } };
+    const rule = { namespace: "shop", name: "ratings" };
+    await api.patch(DESTINATION_RULES, rule, { kind: "merge", body: direct });
+    // What is all done has nothing to say, and takes back what it said.
+    await eventually(async () => !(await reasonOf(DESTINATION_RULES, "ratings")));
+    await api.delete(DESTINATION_RULES, rule);
     stop.abort();
     await writing;
   });
 
-  test("a VirtualService that cannot be read leaves what was known in force", async () => {
+  test("a VirtualService that cannot be read leaves what was known in force, and says so", async () => {
+    const stop = new AbortController();
+    const writing = plane.plane.runStatus(stop.signal);
     const labels = { "gateway.networking.k8s.io/gateway-name": "one" };
     const token = await runPod("one-ghi", "10.1.0.5", labels);
     await using peer = follow(plane, "one-ghi", token);
@@ -279,7 +299,12 @@ describe("waypoints", () => {
       () => plane.plane.compiler.inputs.services.get("shop/reviews")?.labels["touched"] === "1",
     );
     assert.equal(routes(), 1);
+    const [told] = await eventually(async () => (await statusOf(VIRTUAL_SERVICES, "reviews")).conditions);
+    assert.equal(told?.reason, "Invalid");
+    assert.match(told.message, /^Generation 1 stays in force .*cannot be read: /);
     await api.delete(VIRTUAL_SERVICES, reference);
     await eventually(() => routes() === 0);
+    stop.abort();
+    await writing;
   });
 });

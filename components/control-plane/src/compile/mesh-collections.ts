@@ -21,6 +21,7 @@ import type {
   WorkloadEntryFacts,
 } from "./facts.ts";
 import type { Graph } from "./graph.ts";
+import type { AppliedReport } from "./l7/applied-report.ts";
 import type {
   CredentialFacts,
   DestinationRuleFacts,
@@ -32,6 +33,7 @@ import type {
   VirtualServiceFacts,
 } from "./l7/facts.ts";
 import { fullHost } from "./l7/hosts.ts";
+import type { FaultReport, ObjectFault } from "./l7/object-fault.ts";
 import type { RateLimitReport } from "./l7/rate-limit-report.ts";
 import type { RouteReport } from "./l7/route-report.ts";
 import type { ServedAt } from "./l7/served-service.ts";
@@ -70,6 +72,8 @@ export interface MeshInputs {
   readonly keySets: Collection<KeySetFacts>;
   /** Secrets that DestinationRules name. */
   readonly credentials: Collection<CredentialFacts>;
+  /** Objects that cannot be read, by `<kind>/<namespace>/<name>`. */
+  readonly faults: Collection<ObjectFault>;
 }
 
 /** A policy that was sent and that selects workloads by label. */
@@ -116,6 +120,10 @@ export interface MeshOutputs {
   /** By `<kind>/<namespace>/<name>`. */
   readonly routeReports: Collection<RouteReport>;
   readonly rateLimitReports: Collection<RateLimitReport>;
+  /** By `<kind>/<namespace>/<name>`. */
+  readonly appliedReports: Collection<AppliedReport>;
+  /** By `<kind>/<namespace>/<name>`. */
+  readonly faultReports: Collection<FaultReport>;
 }
 
 /** Index value of `all`. */
@@ -181,6 +189,7 @@ type RoutingInputs = Pick<
   | "rateLimitPolicies"
   | "keySets"
   | "credentials"
+  | "faults"
 >;
 
 function createRoutingInputs(graph: Graph, { clusterDomain }: CompileSettings): RoutingInputs {
@@ -211,6 +220,7 @@ function createRoutingInputs(graph: Graph, { clusterDomain }: CompileSettings): 
     }),
     keySets: graph.collection("keySets", {}),
     credentials: graph.collection("credentials", {}),
+    faults: graph.collection("faults", {}),
   };
 }
 
@@ -235,6 +245,8 @@ export function createOutputs(graph: Graph): MeshOutputs {
     waypointSettings: graph.collection("waypointSettings", {}),
     routeReports: graph.collection("routeReports", {}),
     rateLimitReports: graph.collection("rateLimitReports", {}),
+    appliedReports: graph.collection("appliedReports", {}),
+    faultReports: graph.collection("faultReports", {}),
   };
 }
 

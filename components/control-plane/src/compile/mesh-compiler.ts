@@ -12,7 +12,9 @@ import {
   compileWorkloadEntry,
 } from "./endpoint-workload.ts";
 import { Graph, type OnFault, type Reader } from "./graph.ts";
+import type { AppliedReport } from "./l7/applied-report.ts";
 import { deriveTraffic } from "./l7/derive-traffic.ts";
+import type { FaultReport } from "./l7/object-fault.ts";
 import type { RateLimitReport } from "./l7/rate-limit-report.ts";
 import type { RouteReport } from "./l7/route-report.ts";
 import type { ServedAt } from "./l7/served-service.ts";
@@ -64,6 +66,8 @@ export interface MeshChanges {
   /** For status. */
   readonly routeReports: Changed<RouteReport>;
   readonly rateLimitReports: Changed<RateLimitReport>;
+  readonly appliedReports: Changed<AppliedReport>;
+  readonly faultReports: Changed<FaultReport>;
 }
 
 export interface MeshCompiler {
@@ -127,6 +131,8 @@ export function createMeshCompiler(settings: CompileSettings, onFault: OnFault):
         waypointSettings: takeChanges(graph, outputs.waypointSettings),
         routeReports: takeChanges(graph, outputs.routeReports),
         rateLimitReports: takeChanges(graph, outputs.rateLimitReports),
+        appliedReports: takeChanges(graph, outputs.appliedReports),
+        faultReports: takeChanges(graph, outputs.faultReports),
       };
     },
     get computations() {

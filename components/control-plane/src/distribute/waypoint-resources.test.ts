@@ -92,7 +92,7 @@ test("each waypoint has what it serves, one encoding a change, and nothing of ot
 
   const before = resources.encodings;
   const spec = { hosts: ["svc-one"], http: [{ directResponse: { status: 200 } }] };
-  inputs.virtualServices.put("ns/vs", { namespace: "ns", name: "vs", createdMs: 0, spec });
+  inputs.virtualServices.put("ns/vs", { namespace: "ns", name: "vs", createdMs: 0, generation: 1, spec });
   assert.equal(resources.publish(compiler.flush()), 1);
   assert.equal(resources.encodings - before, 1);
 

@@ -12,11 +12,15 @@ import {
 } from "@meltemi/kubernetes";
 import { formatProblems, type Parsed } from "@meltemi/resources";
 import type { Collection } from "../compile/collection.ts";
+import type { ObjectFault } from "../compile/l7/object-fault.ts";
+import { faultOf } from "./object-fault.ts";
 
 export interface FollowerDependencies extends InformerDependencies {
   readonly client: Pick<KubernetesClient, "list" | "watch">;
   /** An input changed; `kind` is the kind of the object. Not called for changes that are no facts. */
   readonly onChange: (kind: string) => void;
+  /** Objects that cannot be read, by `<kind>/<namespace>/<name>`. */
+  readonly faults: Collection<ObjectFault>;
   /** So many objects of the kind cannot be read now. */
   readonly onRefused: (kind: string, count: number) => void;
 }
@@ -53,7 +57,11 @@ export function createFollower(deps: FollowerDependencies): Follower {
   /** By kind, the keys of objects that cannot be read. */
   const refused = new Map<string, Set<string>>();
 
-  const setRefused = (type: ResourceType, key: string, isRefused: boolean): void => {
+  const setRefused = (type: ResourceType, object: KubernetesObject, problems: string | undefined): void => {
+    const key = keyOf(object);
+    const isRefused = problems !== undefined;
+    const fault = isRefused ? faultOf(type.kind, object, problems) : undefined;
+    if (deps.faults.put(`${type.kind}/${key}`, fault)) deps.onChange(type.kind);
     const keys = refused.get(type.kind) ?? new Set();
     refused.set(type.kind, keys);
     const before = keys.size;
@@ -73,7 +81,7 @@ export function createFollower(deps: FollowerDependencies): Follower {
         add: put,
         update: (_previous, object) => put(object),
         delete: (object) => {
-          setRefused(type, keyOf(object), false);
+          setRefused(type, object, undefined);
           if (collection.put(collectionKey(object), undefined)) deps.onChange(type.kind);
         },
       });
@@ -81,9 +89,12 @@ export function createFollower(deps: FollowerDependencies): Follower {
     },
     parsed(type, result, toFacts, object, standIn) {
       const key = keyOf(object);
-      setRefused(type, key, result.kind === "invalid");
-      if (result.kind === "ok") return toFacts(result.value, object);
+      if (result.kind === "ok") {
+        setRefused(type, object, undefined);
+        return toFacts(result.value, object);
+      }
       const problems = formatProblems(result.problems);
+      setRefused(type, object, problems);
       log.warn("object refused", { kind: type.kind, object: key, problems });
       return standIn(problems);
     },

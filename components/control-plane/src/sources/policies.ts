@@ -48,12 +48,12 @@ export function requestAuthenticationFacts({
   target,
   rules,
 }: RequestAuthentication): RequestAuthenticationFacts {
-  return { ...identityFacts(metadata), targetRefs: referencesOf(target), rules };
+  return { ...generationFacts(metadata), targetRefs: referencesOf(target), rules };
 }
 
 export function telemetryFacts({ metadata, target, spec }: Telemetry): TelemetryFacts {
   const hasSelector = target.kind === "selector";
-  return { ...identityFacts(metadata), targetRefs: referencesOf(target), hasSelector, spec };
+  return { ...generationFacts(metadata), targetRefs: referencesOf(target), hasSelector, spec };
 }
 
 export function rateLimitPolicyFacts({
@@ -61,15 +61,22 @@ export function rateLimitPolicyFacts({
   targetRefs,
   limits,
 }: RateLimitPolicy): RateLimitPolicyFacts {
-  return { ...identityFacts(metadata), generation: metadata.generation, targetRefs, limits };
+  return { ...generationFacts(metadata), targetRefs, limits };
 }
 
 function referencesOf(target: PolicyTarget): TelemetryFacts["targetRefs"] {
   return target.kind === "references" ? target.references : [];
 }
 
+/** Identity of an object whose status says which form it speaks of. */
+export function generationFacts(
+  metadata: Metadata,
+): ReturnType<typeof identityFacts> & { readonly generation: number } {
+  return { ...identityFacts(metadata), generation: metadata.generation };
+}
+
 /** `createdMs`: zero for an object that was never stored. */
-export function identityFacts({ namespace, name, createdAt }: Metadata): {
+function identityFacts({ namespace, name, createdAt }: Metadata): {
   readonly namespace: string;
   readonly name: string;
   readonly createdMs: number;

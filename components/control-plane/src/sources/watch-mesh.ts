@@ -39,7 +39,7 @@ import { authorizationPolicyFacts, peerAuthenticationFacts } from "./policies.ts
 import { authorizationPolicyStandIn, peerAuthenticationStandIn } from "./stand-in.ts";
 import { type TrafficWatch, watchTraffic } from "./watch-traffic.ts";
 
-export interface MeshWatchDependencies extends FollowerDependencies {
+export interface MeshWatchDependencies extends Omit<FollowerDependencies, "faults"> {
   readonly inputs: MeshInputs;
   /** Look-ups in the informer of pods that others need. */
   readonly podIndexes: Readonly<Record<string, IndexFunction<Pod>>>;
@@ -66,7 +66,7 @@ export interface MeshWatch {
 
 export function watchMesh(deps: MeshWatchDependencies): MeshWatch {
   const { inputs } = deps;
-  const { follow, parsed } = createFollower(deps);
+  const { follow, parsed } = createFollower({ ...deps, faults: inputs.faults });
   const policies = follow(AUTHORIZATION_POLICIES, inputs.authorizationPolicies, (object) =>
     parsed(
       AUTHORIZATION_POLICIES,

@@ -16,7 +16,6 @@ import {
   VIRTUAL_SERVICES,
 } from "@meltemi/kubernetes";
 import {
-  type Metadata,
   type Parsed,
   parseDestinationRule,
   parseGrpcRoute,
@@ -34,7 +33,7 @@ import type { RouteFacts } from "../compile/l7/facts.ts";
 import type { MeshInputs } from "../compile/mesh-collections.ts";
 import { type Follower, KEEP } from "./follow.ts";
 import {
-  identityFacts,
+  generationFacts,
   rateLimitPolicyFacts,
   requestAuthenticationFacts,
   telemetryFacts,
@@ -45,6 +44,8 @@ export interface TrafficWatch {
   /** Objects as stored, for status: by kind of the route. */
   readonly routes: ReadonlyMap<RouteFacts["kind"], Informer<CustomObject>>;
   readonly rateLimitPolicies: Informer<CustomObject>;
+  /** Of the other kinds whose status is written, by kind. */
+  readonly applied: ReadonlyMap<string, Informer<CustomObject>>;
 }
 
 /** What cannot be read leaves what is known in force. */
@@ -72,39 +73,39 @@ export function watchTraffic({ follow, parsed }: Follower, inputs: MeshInputs): 
     rateLimitPolicyFacts,
   );
   const routes = new Map<RouteFacts["kind"], Informer<CustomObject>>([
-    ["HTTPRoute", route(HTTP_ROUTES, parseHttpRoute, (s) => ({ ...routeFacts(s), kind: "HTTPRoute" }))],
-    ["GRPCRoute", route(GRPC_ROUTES, parseGrpcRoute, (s) => ({ ...routeFacts(s), kind: "GRPCRoute" }))],
-    ["TCPRoute", route(TCP_ROUTES, parseTcpRoute, (s) => ({ ...routeFacts(s), kind: "TCPRoute" }))],
-    ["TLSRoute", route(TLS_ROUTES, parseTlsRoute, (s) => ({ ...routeFacts(s), kind: "TLSRoute" }))],
+    ["HTTPRoute", route(HTTP_ROUTES, parseHttpRoute, (s) => ({ ...storedFacts(s), kind: "HTTPRoute" }))],
+    ["GRPCRoute", route(GRPC_ROUTES, parseGrpcRoute, (s) => ({ ...storedFacts(s), kind: "GRPCRoute" }))],
+    ["TCPRoute", route(TCP_ROUTES, parseTcpRoute, (s) => ({ ...storedFacts(s), kind: "TCPRoute" }))],
+    ["TLSRoute", route(TLS_ROUTES, parseTlsRoute, (s) => ({ ...storedFacts(s), kind: "TLSRoute" }))],
   ]);
-  return {
-    routes,
-    rateLimitPolicies,
-    informers: [
-      ...routes.values(),
-      rateLimitPolicies,
-      simple(VIRTUAL_SERVICES, inputs.virtualServices, parseVirtualService, storedFacts),
+  const applied = new Map<string, Informer<CustomObject>>([
+    ["VirtualService", simple(VIRTUAL_SERVICES, inputs.virtualServices, parseVirtualService, storedFacts)],
+    [
+      "DestinationRule",
       simple(DESTINATION_RULES, inputs.destinationRules, parseDestinationRule, storedFacts),
+    ],
+    [
+      "RequestAuthentication",
       simple(
         REQUEST_AUTHENTICATIONS,
         inputs.requestAuthentications,
         parseRequestAuthentication,
         requestAuthenticationFacts,
       ),
-      simple(TELEMETRIES, inputs.telemetries, parseTelemetry, telemetryFacts),
     ],
+    ["Telemetry", simple(TELEMETRIES, inputs.telemetries, parseTelemetry, telemetryFacts)],
+  ]);
+  return {
+    routes,
+    rateLimitPolicies,
+    applied,
+    informers: [...routes.values(), rateLimitPolicies, ...applied.values()],
   };
 }
 
 function storedFacts<S>({
   metadata,
   spec,
-}: Stored<S>): ReturnType<typeof identityFacts> & { readonly spec: S } {
-  return { ...identityFacts(metadata), spec };
-}
-
-function routeFacts<S>(
-  stored: Stored<S>,
-): ReturnType<typeof storedFacts<S>> & { readonly generation: Metadata["generation"] } {
-  return { ...storedFacts(stored), generation: stored.metadata.generation };
+}: Stored<S>): ReturnType<typeof generationFacts> & { readonly spec: S } {
+  return { ...generationFacts(metadata), spec };
 }

@@ -16,7 +16,8 @@ export function decideCondition(report: PolicyReport): ConditionContent {
 
 type Content = Omit<ConditionContent, "type" | "observedGeneration">;
 
-function targetsContent({ targets }: WaypointVerdict): Content {
+/** Whether waypoints have taken what has targetRefs; the same for every kind of policy. */
+export function targetsContent({ targets }: WaypointVerdict): Content {
   const unbound = targets.filter(({ outcome }) => outcome.kind !== "bound");
   const [first] = unbound;
   if (first === undefined) {

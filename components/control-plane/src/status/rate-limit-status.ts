@@ -1,7 +1,9 @@
 /** What a RateLimitPolicy's status says: where it is enforced, by whom, or why not. Pure. */
 
+import type { FaultReport } from "../compile/l7/object-fault.ts";
 import type { RateLimitReport } from "../compile/l7/rate-limit-report.ts";
 import type { TargetReport } from "../compile/policy-targets.ts";
+import { faultContent } from "./applied-status.ts";
 import type { ConditionContent } from "./condition.ts";
 
 export const RATE_LIMIT_CONDITIONS = ["WaypointAccepted"] as const;
@@ -39,7 +41,23 @@ function detailOf(outcome: TargetReport["outcome"]): string {
   }
 }
 
-export function decideRateLimit(report: RateLimitReport): ConditionContent {
+/** `report`: of the form that is in force; undefined only with a fault. */
+export function decideRateLimit(
+  report: RateLimitReport | undefined,
+  fault: FaultReport | undefined,
+): readonly ConditionContent[] {
+  if (fault !== undefined)
+    return [
+      {
+        type: "WaypointAccepted",
+        ...faultContent(fault),
+        observedGeneration: String(fault.generation),
+      },
+    ];
+  return report === undefined ? [] : [decideReadable(report)];
+}
+
+function decideReadable(report: RateLimitReport): ConditionContent {
   const targets = targetStatuses(report);
   const enforced = targets.filter((target) => target.enforced).length;
   const missing = report.missingServices.map((service) => `rate limit service unusable: ${service}`);

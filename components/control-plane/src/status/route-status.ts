@@ -1,10 +1,19 @@
 /** What a route's status says of each parent that is a service (reference: l7-and-cli §1.9). Pure. */
 
+import type { FaultReport } from "../compile/l7/object-fault.ts";
 import type { ParentReport, RouteReport, RouteVerdict } from "../compile/l7/route-report.ts";
+import { parentKey } from "../compile/l7/target-keys.ts";
+import { faultText } from "./applied-status.ts";
 import { type ConditionContent, mergeCondition, type StoredCondition } from "./condition.ts";
 
 /** Istio's name for who writes this, so that tools which wait for it find it. */
 export const ROUTE_CONTROLLER = "istio.io/gateway-controller";
+
+/** What became of a route; `report` is of the form that is in force. */
+export interface RouteState {
+  readonly report: RouteReport | undefined;
+  readonly fault: FaultReport | undefined;
+}
 
 export interface ParentStatus {
   readonly parentRef: ParentReport["parentRef"];
@@ -18,26 +27,53 @@ export interface ParentStatus {
  */
 export function decideParents(
   stored: readonly ParentStatus[],
-  report: RouteReport,
+  { report, fault }: RouteState,
   now: string,
 ): readonly ParentStatus[] | undefined {
   const others = stored.filter(({ controllerName }) => controllerName !== ROUTE_CONTROLLER);
   const before = stored.filter(({ controllerName }) => controllerName === ROUTE_CONTROLLER);
-  const ours = report.parents.map((parent) => parentStatus(parent, before, report.generation, now));
+  const wanted = fault === undefined ? readableParents(report) : unreadableParents(fault);
+  const ours = wanted.map((parent) => parentStatus(parent, before, now));
   const isSame = ours.length === before.length && ours.every((parent, at) => parent === before[at]);
   return isSame ? undefined : [...others, ...ours];
 }
 
+/** Of a parent that is a service. */
+interface WantedParent {
+  readonly parentRef: Reference;
+  readonly contents: readonly ConditionContent[];
+}
+
+function readableParents(report: RouteReport | undefined): readonly WantedParent[] {
+  if (report === undefined) return [];
+  return report.parents.map((parent) => ({
+    parentRef: parent.parentRef,
+    contents: contentsOf(parent, report.generation),
+  }));
+}
+
+/** Nothing more is said of it: what is in force is another form. */
+function unreadableParents(fault: FaultReport): readonly WantedParent[] {
+  const accepted: ConditionContent = {
+    type: "Accepted",
+    status: "False",
+    reason: "UnsupportedValue",
+    message: faultText(fault),
+    observedGeneration: fault.generation,
+  };
+  return fault.parentRefs
+    .filter((parent) => parentKey(parent, fault.namespace) !== undefined)
+    .map((parentRef) => ({ parentRef, contents: [accepted] }));
+}
+
 /** The stored one when it says what is wanted. */
 function parentStatus(
-  report: ParentReport,
+  { parentRef, contents }: WantedParent,
   before: readonly ParentStatus[],
-  generation: number,
   now: string,
 ): ParentStatus {
-  const { parentRef } = report;
   const known = before.find((each) => sameReference(each.parentRef, parentRef));
-  const conditions = contentsOf(report, generation).map((content) =>
+  const conditions = contents.map((content) =>
     mergeCondition(
       known?.conditions.find(({ type }) => type === content.type),
       content,

@@ -14,6 +14,8 @@ function reportOf(...fills: readonly Fill[]): RouteReport {
   return report ?? assert.fail("no report");
 }
 
+const readable = (...fills: readonly Fill[]) => ({ report: reportOf(...fills), fault: undefined });
+
 describe("route status", () => {
   const backend = (name: string, port = 80) => [{ backendRefs: [{ name, port }] }];
   const parent = (name: string, port?: number) => [
@@ -77,7 +79,7 @@ describe("route status", () => {
   ];
   for (const { name, spec, want } of cases)
     test(name, () => {
-      const [status] = decideParents([], reportOf(httpRoute(spec)), NOW) ?? [];
+      const [status] = decideParents([], readable(httpRoute(spec)), NOW) ?? [];
       assert.deepEqual(
         status?.conditions.map(({ status: value, reason }) => (value === "True" ? reason : `!${reason}`)),
         want,
@@ -85,12 +87,12 @@ describe("route status", () => {
     });
 
   test("what is stored already is not written again; others' entries stay", () => {
-    const report = reportOf(httpRoute({ rules: backend("v1") }));
+    const report = readable(httpRoute({ rules: backend("v1") }));
     const others = { parentRef: { name: "gw" }, controllerName: "x.example/y", conditions: [] };
     const first = decideParents([others], report, NOW) ?? assert.fail();
     assert.deepEqual(first[0], others);
     assert.equal(decideParents(parentsOf({ parents: first }), report, LATER), undefined);
-    const changed = reportOf(httpRoute({ rules: backend("gone") }));
+    const changed = readable(httpRoute({ rules: backend("gone") }));
     const [, second] = decideParents(first, changed, LATER) ?? assert.fail();
     assert.deepEqual(
       second?.conditions.map(({ lastTransitionTime }) => lastTransitionTime),
@@ -98,9 +100,43 @@ describe("route status", () => {
     );
   });
   test("a parent that is none any more is taken out", () => {
-    const report = reportOf(httpRoute({ rules: backend("v1") }));
+    const report = readable(httpRoute({ rules: backend("v1") }));
     const stored = decideParents([], report, NOW) ?? assert.fail();
-    assert.deepEqual(decideParents(stored, { ...report, parents: [] }, LATER), []);
+    assert.deepEqual(
+      decideParents(stored, { report: { ...reportOf(httpRoute({})), parents: [] }, fault: undefined }, LATER),
+      [],
+    );
+  });
+  test("one that cannot be read: its parents that are services are told, and what is in force", () => {
+    const service = { group: "", kind: "Service", name: "svc" };
+    const fault = {
+      kind: "HTTPRoute",
+      namespace: "ns",
+      name: "route",
+      generation: 4,
+      problems: "spec.rules: expected a list",
+      parentRefs: [service, { name: "a-gateway" }],
+    };
+    const messageOf = (lastGoodGeneration: number | undefined): string | undefined => {
+      const state = { report: undefined, fault: { ...fault, lastGoodGeneration } };
+      const parents = decideParents([], state, NOW) ?? assert.fail();
+      assert.deepEqual(
+        parents.map(({ parentRef }) => parentRef),
+        [service],
+      );
+      const [condition, ...others] = parents[0]?.conditions ?? [];
+      assert.deepEqual(
+        [condition?.status, condition?.reason, others.length],
+        ["False", "UnsupportedValue", 0],
+      );
+      assert.equal(condition?.observedGeneration, 4);
+      return condition.message;
+    };
+    assert.match(
+      messageOf(3) ?? "",
+      /^Generation 3 stays in force.* cannot be read: spec.rules: expected a list$/,
+    );
+    assert.match(messageOf(undefined) ?? "", /^Not enforced/);
   });
   test("a status that is none is read as empty", () => {
     for (const status of [
@@ -156,7 +192,7 @@ describe("rate limit status", () => {
   ];
   for (const [name, fields, [status, reason, message]] of cases)
     test(name, () => {
-      const condition = decideRateLimit(report(fields));
+      const [condition = assert.fail()] = decideRateLimit(report(fields), undefined);
       assert.deepEqual([condition.status, condition.reason], [status, reason]);
       assert.match(condition.message, message);
       assert.equal(condition.observedGeneration, "3");

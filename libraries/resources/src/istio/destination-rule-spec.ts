@@ -23,6 +23,7 @@ export interface LocalityLbSpec {
 }
 
 export interface LoadBalancerSpec {
+  readonly zoneAwareLbSetting?: Readonly<Record<string, unknown>>;
   readonly simple?: "UNSPECIFIED" | "RANDOM" | "PASSTHROUGH" | "ROUND_ROBIN" | "LEAST_REQUEST" | "LEAST_CONN";
   readonly consistentHash?: ConsistentHashSpec;
   readonly localityLbSetting?: LocalityLbSpec;
@@ -90,6 +91,11 @@ export interface PortPolicySpec {
 }
 
 export interface TrafficPolicySpec extends PortPolicySpec {
+  readonly tunnel?: {
+    readonly protocol?: string;
+    readonly targetHost?: string;
+    readonly targetPort?: number;
+  };
   readonly portLevelSettings?: readonly (PortPolicySpec & { readonly port?: { readonly number?: number } })[];
   readonly proxyProtocol?: { readonly version?: "V1" | "V2" };
   readonly retryBudget?: { readonly percent?: number; readonly minRetryConcurrency?: number };

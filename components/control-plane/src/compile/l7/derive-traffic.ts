@@ -3,6 +3,8 @@
 import type { Graph, Reader } from "../graph.ts";
 import type { MeshInputs, MeshOutputs } from "../mesh-collections.ts";
 import type { Compilation } from "../workload-parts.ts";
+import { reportAuthentication, reportDestinationRule, reportTelemetry } from "./applied-report.ts";
+import { reportFault } from "./object-fault.ts";
 import { reportRateLimit } from "./rate-limit-report.ts";
 import { reportRoute } from "./route-report.ts";
 import { compileServed } from "./served-service.ts";
@@ -33,4 +35,12 @@ export function deriveTraffic(
   graph.derive(inputs.rateLimitPolicies, outputs.rateLimitReports, (policy, read) =>
     reportRateLimit(policy, compilation(read)),
   );
+  graph.derive(inputs.requestAuthentications, outputs.appliedReports, (policy, read) =>
+    reportAuthentication(policy, compilation(read)),
+  );
+  graph.derive(inputs.telemetries, outputs.appliedReports, (telemetry, read) =>
+    reportTelemetry(telemetry, compilation(read)),
+  );
+  graph.derive(inputs.destinationRules, outputs.appliedReports, (rule) => reportDestinationRule(rule));
+  graph.derive(inputs.faults, outputs.faultReports, (fault, read) => reportFault(fault, compilation(read)));
 }

@@ -16,6 +16,7 @@ interface Aged {
   readonly namespace: string;
   readonly name: string;
   readonly createdMs: number;
+  readonly generation: number;
 }
 
 export interface VirtualServiceFacts extends Aged {
@@ -26,15 +27,11 @@ export interface DestinationRuleFacts extends Aged {
   readonly spec: DestinationRuleSpec;
 }
 
-interface RouteIdentity extends Aged {
-  readonly generation: number;
-}
-
 /** A route of Gateway API, of any kind. */
 export type RouteFacts =
-  | (RouteIdentity & { readonly kind: "HTTPRoute"; readonly spec: HTTPRouteSpec })
-  | (RouteIdentity & { readonly kind: "GRPCRoute"; readonly spec: GRPCRouteSpec })
-  | (RouteIdentity & { readonly kind: "TCPRoute" | "TLSRoute"; readonly spec: GatewayStreamRouteSpec });
+  | (Aged & { readonly kind: "HTTPRoute"; readonly spec: HTTPRouteSpec })
+  | (Aged & { readonly kind: "GRPCRoute"; readonly spec: GRPCRouteSpec })
+  | (Aged & { readonly kind: "TCPRoute" | "TLSRoute"; readonly spec: GatewayStreamRouteSpec });
 
 /** `targetRefs` empty: it has a selector, or is for its whole namespace. */
 interface Targeted extends Aged {
@@ -52,7 +49,6 @@ export interface TelemetryFacts extends Targeted {
 }
 
 export interface RateLimitPolicyFacts extends Targeted {
-  readonly generation: number;
   readonly limits: RateLimitPolicy["limits"];
 }
 

@@ -146,7 +146,7 @@ describe("RequestAuthentication", () => {
     ...fields,
   });
   const authentication = (rules: readonly TokenRule[], targetRefs = [SERVICE]): Fill => {
-    const identity = { namespace: "ns", name: "ra", createdMs: 0 };
+    const identity = { namespace: "ns", name: "ra", createdMs: 0, generation: 1 };
     return ({ requestAuthentications }) =>
       void requestAuthentications.put("ns/ra", { ...identity, targetRefs, rules });
   };
@@ -221,7 +221,7 @@ describe("Telemetry", () => {
     hasSelector = false,
   ): Fill => {
     const name = `t${targetRefs.length}${hasSelector}`;
-    const facts = { namespace, name, createdMs: 0, targetRefs, hasSelector, spec };
+    const facts = { namespace, name, createdMs: 0, generation: 1, targetRefs, hasSelector, spec };
     return ({ telemetries }) => void telemetries.put(`${namespace}/${name}`, facts);
   };
   const telemetryOf = (fills: readonly Fill[], traffic = {}) =>

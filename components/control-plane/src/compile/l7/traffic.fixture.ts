@@ -76,13 +76,13 @@ interface Identity {
 export function virtualService(spec: VirtualServiceSpec, identity: Identity = {}): Fill {
   const { namespace = "ns", name = "vs", createdMs = 0 } = identity;
   return ({ virtualServices }) =>
-    void virtualServices.put(`${namespace}/${name}`, { namespace, name, createdMs, spec });
+    void virtualServices.put(`${namespace}/${name}`, { namespace, name, createdMs, generation: 1, spec });
 }
 
 export function destinationRule(spec: DestinationRuleSpec, identity: Identity = {}): Fill {
   const { namespace = "ns", name = "dr", createdMs = 0 } = identity;
   return ({ destinationRules }) =>
-    void destinationRules.put(`${namespace}/${name}`, { namespace, name, createdMs, spec });
+    void destinationRules.put(`${namespace}/${name}`, { namespace, name, createdMs, generation: 1, spec });
 }
 
 export function httpRoute(spec: HTTPRouteSpec, identity: Identity = {}): Fill {
