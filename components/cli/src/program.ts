@@ -1,15 +1,22 @@
 /** All commands, as one program. */
 
 import { Command, Help, type Option } from "commander";
+import { addAdminCommand } from "./commands/admin.ts";
 import { addAnalyzeCommand } from "./commands/analyze.ts";
+import { addBugReportCommand } from "./commands/bug-report.ts";
 import { addClusterCommand } from "./commands/cluster.ts";
+import { addCompletionCommand } from "./commands/completion.ts";
 import type { CommandContext } from "./commands/context.ts";
+import { addCreateRemoteSecretCommand } from "./commands/create-remote-secret.ts";
+import { addDashboardCommand } from "./commands/dashboard.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addExperimentalCommand } from "./commands/experimental.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addInstallCommand, addManifestCommand } from "./commands/install.ts";
 import { addProxyConfigCommand } from "./commands/proxy-config.ts";
 import { addProxyStatusCommand } from "./commands/proxy-status.ts";
+import { addRemoteClustersCommand } from "./commands/remote-clusters.ts";
+import { addTagCommand } from "./commands/tag.ts";
 import { addUninstallCommand } from "./commands/uninstall.ts";
 import { addValidateCommand } from "./commands/validate.ts";
 import { addVersionCommand } from "./commands/version.ts";
@@ -47,6 +54,13 @@ Examples:
   addAnalyzeCommand(program, context);
   addValidateCommand(program, context);
   addVersionCommand(program, context);
+  addTagCommand(program, context);
+  addAdminCommand(program, context);
+  addDashboardCommand(program, context);
+  addBugReportCommand(program, context);
+  addCreateRemoteSecretCommand(program, context);
+  addRemoteClustersCommand(program, context);
+  addCompletionCommand(program, context);
   addClusterCommand(program, context);
   addDemoCommand(program, context);
   return program;

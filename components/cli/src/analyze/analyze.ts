@@ -8,6 +8,7 @@ import { ENROLMENT_ANALYZERS } from "./enrolment.ts";
 import { isAtLeast, type Level, type Message, resourceName } from "./message.ts";
 import { POLICY_ANALYZERS } from "./policies.ts";
 import { SCHEMA_ANALYZER } from "./schema.ts";
+import { STATUS_ANALYZER } from "./status.ts";
 import { TRAFFIC_ANALYZERS } from "./traffic.ts";
 import { WAYPOINT_ANALYZERS } from "./waypoints.ts";
 
@@ -17,6 +18,7 @@ export const ANALYZERS: readonly Analyzer[] = [
   ...POLICY_ANALYZERS,
   ...TRAFFIC_ANALYZERS,
   SCHEMA_ANALYZER,
+  STATUS_ANALYZER,
 ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
 export interface Selection {

@@ -2,7 +2,6 @@
 
 import {
   isAmbientNamespace,
-  isWaypointGateway,
   labelsMatch,
   matchLabelsOf,
   modeOf,
@@ -11,7 +10,7 @@ import {
 } from "../mesh-objects/ambient.ts";
 import type { MeshObject } from "../mesh-objects/object-set.ts";
 import { httpFieldsOf, policyAction, selectsPod, targetsOf } from "../mesh-objects/policies.ts";
-import { jsonAt, objectsAt, textAt, textsAt } from "../output/json.ts";
+import { jsonAt, objectsAt, textsAt } from "../output/json.ts";
 import type { AnalysisContext, Analyzer } from "./analyzer.ts";
 import { type Message, message } from "./message.ts";
 
@@ -234,39 +233,6 @@ function* analyzeExportTo({ objects }: AnalysisContext): Generator<Message> {
   }
 }
 
-/** A waypoint by its Gateway's class, whether or not it runs yet. */
-function* analyzeConditions({ objects }: AnalysisContext): Generator<Message> {
-  for (const object of objects.everything()) {
-    if (object.kind === "Pod" || object.kind === "Namespace" || object.kind === "Deployment") continue;
-    const isOfOthers =
-      (object.kind === "Gateway" && !isWaypointGateway(object)) || object.kind === "GatewayClass";
-    if (isOfOthers) continue;
-    const own = objectsAt(object.status, "conditions");
-    const ofParents = objectsAt(object.status, "parents").flatMap((parent) =>
-      objectsAt(parent, "conditions"),
-    );
-    for (const condition of [...own, ...ofParents]) {
-      const [type, reason] = [textAt(condition, "type"), textAt(condition, "reason")];
-      const isNegative = textAt(condition, "status") === "False" || reason === "PartiallyInvalid";
-      if (isNegative && NEGATIVE_TYPES.has(type))
-        yield message(
-          "negativeCondition",
-          object,
-          `${type}=${textAt(condition, "status")} (${reason}): ${textAt(condition, "message")}`,
-        );
-    }
-  }
-}
-
-const NEGATIVE_TYPES = new Set([
-  "istio.io/WaypointBound",
-  "ZtunnelAccepted",
-  "WaypointAccepted",
-  "Accepted",
-  "Programmed",
-  "ResolvedRefs",
-]);
-
 export const POLICY_ANALYZERS: readonly Analyzer[] = [
   {
     name: "policy.SelectorAnalyzer",
@@ -292,10 +258,5 @@ export const POLICY_ANALYZERS: readonly Analyzer[] = [
     name: "ambient.ExportToAnalyzer",
     about: "exportTo, which ambient mode ignores",
     analyze: analyzeExportTo,
-  },
-  {
-    name: "status.ConditionAnalyzer",
-    about: "conditions by which the control plane says what is wrong",
-    analyze: analyzeConditions,
   },
 ];

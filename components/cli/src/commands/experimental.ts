@@ -5,6 +5,8 @@ import { addAuthzCommand } from "./authz-check.ts";
 import type { CommandContext } from "./context.ts";
 import { addDescribeCommand } from "./describe.ts";
 import { withExamples } from "./examples.ts";
+import { addInternalDebugCommand } from "./internal-debug.ts";
+import { addPrecheckCommand } from "./precheck.ts";
 import { addProxyStatusCommand } from "./proxy-status.ts";
 
 export function addExperimentalCommand(program: Command, context: CommandContext): void {
@@ -18,5 +20,7 @@ export function addExperimentalCommand(program: Command, context: CommandContext
   );
   addDescribeCommand(parent, program, context);
   addAuthzCommand(parent, program, context);
+  addInternalDebugCommand(parent, program, context);
+  addPrecheckCommand(parent, program, context);
   addProxyStatusCommand(program, parent, context);
 }

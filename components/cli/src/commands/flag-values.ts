@@ -21,3 +21,8 @@ export function readPort(text: string): number {
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port;
   throw new InvalidArgumentError("Expected a port from 1 to 65535.");
 }
+
+export function readCount(text: string): number {
+  if (/^\d{1,7}$/.test(text) && Number(text) > 0) return Number(text);
+  throw new InvalidArgumentError("Expected a number from 1 to 9999999.");
+}

@@ -6,6 +6,7 @@ import { type Command, Option } from "commander";
 import { stringify } from "yaml";
 import { type ConnectFlags, connectOptions, withCluster } from "./connect.ts";
 import type { CommandContext } from "./context.ts";
+import { readBoolean } from "./flag-values.ts";
 import { type MeshPods, renderVersions, reportVersions } from "./mesh-versions.ts";
 
 interface VersionFlags extends ConnectFlags {
@@ -25,7 +26,9 @@ export function addVersionCommand(program: Command, context: CommandContext): vo
         .choices(["text", "json", "yaml"])
         .default("text"),
     )
+    .addOption(new Option("--remote [boolean]", "ask the cluster, too").argParser(readBoolean).default(true))
     .option("--no-remote", "only this client; ask no cluster")
+    .option("-s, --short", "for scripts of istioctl: it always is", true)
     .addHelpText(
       "after",
       `
@@ -49,7 +52,10 @@ async function askCluster(flags: ConnectFlags, context: CommandContext): Promise
   try {
     return await withCluster(flags, context, async (client) => ({
       controlPlane: await podsWith("app=istiod", client, context.signal),
-      proxies: await podsWith("app=ztunnel", client, context.signal),
+      proxies: [
+        ...(await podsWith("app=ztunnel", client, context.signal)),
+        ...(await podsWith("gateway.networking.k8s.io/gateway-name", client, context.signal)),
+      ],
     }));
   } catch (error) {
     context.signal.throwIfAborted();

@@ -6,8 +6,8 @@ import { podsWith } from "./find-pods.ts";
 import type { MeshCluster } from "./mesh-cluster.ts";
 
 /** Of istiod's HTTP server. */
-const DEBUG_PORT = 8080;
-export const ISTIOD_SELECTOR = "app=istiod";
+export const ISTIOD_HTTP_PORT = 8080;
+const ISTIOD_SELECTOR = "app=istiod";
 
 /** Every replica, of one revision or of all; each knows only its own clients. Throws NOT_FOUND without any. */
 export async function findIstiods(
@@ -28,7 +28,7 @@ export async function findIstiods(
 /** Parsed JSON of a debug page, such as `/debug/syncz`. */
 export async function readDebugPage(cluster: MeshCluster, istiod: Pod, path: string): Promise<unknown> {
   const what = `GET ${path} of pod ${keyOf(istiod)}`;
-  const { status, body } = await cluster.request(istiod, DEBUG_PORT, { method: "GET", path });
+  const { status, body } = await cluster.request(istiod, ISTIOD_HTTP_PORT, { method: "GET", path });
   if (status !== 200)
     throw new MeshError("PEER_REFUSED", `${what}: HTTP ${status} ${body.slice(0, 200).trim()}`);
   try {
