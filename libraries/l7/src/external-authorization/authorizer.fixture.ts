@@ -42,6 +42,7 @@ export function authorizationFilters(
   authorizers: readonly ExternalAuthorizer[],
   cluster: LiveCluster | undefined,
   providers: readonly string[] = authorizers.map(({ name }) => name),
+  memory: FilterMemory = new FilterMemory({ clock: systemClock }),
 ): readonly RequestFilter[] {
   return buildFilters(
     {
@@ -52,6 +53,6 @@ export function authorizationFilters(
       settings: { trustDomain: "cluster.local", trustDomainAliases: [], authorizers },
       cluster: () => cluster,
     },
-    { memory: new FilterMemory({ clock: systemClock }), onProblem: () => undefined },
+    { memory, onProblem: () => undefined },
   );
 }

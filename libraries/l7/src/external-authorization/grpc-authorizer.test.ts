@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { ExternalAuthorizer } from "@meltemi/model/l7";
+import { systemClock } from "@meltemi/runtime";
+import { createRegistry } from "@meltemi/telemetry";
 import { externalAuthorization as wire } from "@meltemi/wire";
 import fc from "fast-check";
+import { FilterMemory } from "../filters/filter-memory.ts";
+import { FilterMeter, type UnjudgedPass } from "../filters/filter-meter.ts";
 import {
   clusterAt,
   filterRun,
@@ -178,6 +182,34 @@ describe("a gRPC authorizer", () => {
     const { reply } = await ask(undefined);
     assert.deepEqual([reply?.status, reply?.details], [403, "ext_authz_error"]);
     assert.equal((await ask(undefined, {}, { failOpen: true })).reply, undefined);
+  });
+  test("what it says of requests is counted, and failures that pass are told", async () => {
+    const registry = createRegistry();
+    const passed: UnjudgedPass[] = [];
+    const meter = new FilterMeter({ registry, onUnjudgedPass: (one) => void passed.push(one) });
+    const memory = new FilterMemory({ clock: systemClock, meter });
+    const filters = authorizationFilters(
+      [authorizer({ protocol: "grpc", failOpen: true })],
+      cluster,
+      ["opa"],
+      memory,
+    );
+    for (const response of [{}, { status: { code: 7 } }, undefined]) {
+      server.answer = () =>
+        response && toBinary(wire.CheckResponseSchema, create(wire.CheckResponseSchema, response));
+      await judge(filters, sampleRequest({ path: "/guarded" }));
+    }
+    const counted = registry.exposition(undefined).body.match(/^envoy_http\S+ \d$/gm);
+    assert.deepEqual(
+      counted,
+      ["ok", "denied", "error", "failure_mode_allowed"].map(
+        (name) => `envoy_http_ext_authz_${name}{provider="opa"} 1`,
+      ),
+    );
+    assert.deepEqual(
+      passed.map(({ filter, name }) => [filter, name]),
+      [["ext_authz", "opa"]],
+    );
   });
 });
 
