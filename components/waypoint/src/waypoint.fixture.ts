@@ -1,7 +1,7 @@
 /** A world for tests: the waypoint itself, a service that is bound to it, one that is not, and pods of both kinds. */
 
 import { ip, newService, newWorkload, type Port, type Service, type Workload } from "@meltemi/model";
-import type { Cluster, ServedService, WaypointSettings } from "@meltemi/model/l7";
+import { type Cluster, newCluster, type ServedService, type WaypointSettings } from "@meltemi/model/l7";
 import type { WaypointXdsUpdate } from "@meltemi/xds";
 import type { Self } from "./world/self.ts";
 import { applyUpdate, EMPTY_WORLD, type WaypointWorld } from "./world/world.ts";
@@ -20,20 +20,13 @@ export const SELF: Self = {
 export const REVIEWS = "default/reviews.default.svc.cluster.local";
 
 export function clusterOf(changes: Partial<Cluster> = {}): Cluster {
-  return {
+  return newCluster({
     name: "inbound-vip|80|http|reviews.default.svc.cluster.local",
     service: { namespace: "default", hostname: "reviews.default.svc.cluster.local" },
     port: 80,
-    protocol: "sameAsClient",
     loadBalancer: { kind: "roundRobin" },
-    connectionPool: {
-      connectTimeoutMs: 1000,
-      tcpIdleTimeoutMs: 0,
-      maxRequestsPerConnection: 0,
-      httpIdleTimeoutMs: 60_000,
-    },
     ...changes,
-  };
+  });
 }
 
 export function servedOf(changes: Partial<ServedService> = {}): ServedService {

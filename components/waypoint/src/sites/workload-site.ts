@@ -1,23 +1,16 @@
 /** Traffic that is addressed to workloads: the waypoint's own policies, and the workload itself as the only destination. */
 
 import { LiveCluster, type PortSite } from "@meltemi/l7";
-import type { Cluster, WaypointSettings } from "@meltemi/model/l7";
+import { newCluster, type WaypointSettings } from "@meltemi/model/l7";
 import { commonParts, type SiteDeps } from "./served-site.ts";
 
 /** What was dialled is where it goes; the name is Istio's. */
-const DIRECT: Cluster = {
+const DIRECT = newCluster({
   name: "direct-http",
   service: { namespace: "", hostname: "" },
   port: 0,
-  protocol: "sameAsClient",
   loadBalancer: { kind: "passthrough" },
-  connectionPool: {
-    connectTimeoutMs: 10_000,
-    tcpIdleTimeoutMs: 3_600_000,
-    maxRequestsPerConnection: 0,
-    httpIdleTimeoutMs: 3_600_000,
-  },
-};
+});
 
 export interface WorkloadSite {
   readonly settings: WaypointSettings;

@@ -5,7 +5,7 @@ import { createServer } from "node:http2";
 import { type AddressInfo, connect } from "node:net";
 import { tcpChannel } from "@meltemi/l4";
 import { applyAddressUpdates, EMPTY_SNAPSHOT, ip, newService, newWorkload } from "@meltemi/model";
-import type { Cluster, PolicyOperation } from "@meltemi/model/l7";
+import { type Cluster, newCluster, type PolicyOperation } from "@meltemi/model/l7";
 import { type Clock, systemClock } from "@meltemi/runtime";
 import type { BodyStart, FilterRun, LocalReply, RequestContext, RequestFilter } from "../request-context.ts";
 import { LiveCluster } from "../upstream/live-cluster.ts";
@@ -27,20 +27,7 @@ export function clusterAt(port: number, protocol: Cluster["protocol"]): LiveClus
     { kind: "service", service },
     { kind: "workload", workload },
   ]);
-  const connectionPool = {
-    connectTimeoutMs: 2000,
-    tcpIdleTimeoutMs: 0,
-    maxRequestsPerConnection: 0,
-    httpIdleTimeoutMs: 0,
-  };
-  const config: Cluster = {
-    name: "policy",
-    service: SERVICE,
-    port: 80,
-    protocol,
-    loadBalancer: { kind: "roundRobin" },
-    connectionPool,
-  };
+  const config = newCluster({ name: "policy", service: SERVICE, port: 80, protocol });
   const view = { snapshot, labels: new Map() };
   const nowhere = { region: "", zone: "", subzone: "" };
   return new LiveCluster(config, {

@@ -4,7 +4,8 @@ import { HeaderFields } from "@meltemi/http";
 import type { Clock } from "@meltemi/runtime";
 import type { BodyStart, RequestFilter } from "../request-context.ts";
 import { CONTINUE } from "../request-context.ts";
-import { createProxyBench, type FakeExchange, type ProxyBench } from "./proxy.fixture.ts";
+import type { FakeExchange } from "./fake-exchange.fixture.ts";
+import { createProxyBench, type ProxyBench } from "./proxy.fixture.ts";
 
 const CLOCK: Clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
 

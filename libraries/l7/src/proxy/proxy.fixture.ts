@@ -1,190 +1,20 @@
-/** A client's exchange and a cluster whose connections do what the test says; no sockets. */
+/** A proxy between a client and a cluster that do what the test says; no sockets. */
 
-import {
-  type BodyReceiver,
-  type ClientConnection,
-  type ClientConnectionOwner,
-  type ClientExchange,
-  HeaderFields,
-  type HttpAbort,
-  type HttpFault,
-  type RequestHead,
-  type ResponseHead,
-  type ResponseReceiver,
-  type ServerExchange,
-} from "@meltemi/http";
+import type { RequestHead } from "@meltemi/http";
 import { type Ip, ip } from "@meltemi/model";
-import type { Cluster, HttpRoute, RetryPolicy } from "@meltemi/model/l7";
+import { type Cluster, type HttpRoute, newCluster, type RetryPolicy } from "@meltemi/model/l7";
 import type { Clock } from "@meltemi/runtime";
 import type { TryResult } from "../balance/outlier-detector.ts";
 import type { RequestFilter } from "../request-context.ts";
 import { compileRoutes } from "../routing/route-table.ts";
 import { ConnectionLimits } from "../upstream/connection-limits.ts";
-import { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { UpstreamCluster, UpstreamEndpoint } from "../upstream/upstream-cluster.ts";
+import { type FakeTry, fakeEndpoints } from "./fake-endpoints.fixture.ts";
+import { FakeExchange } from "./fake-exchange.fixture.ts";
 import { HeldBytes } from "./held-body.ts";
 import { createHttpProxy } from "./http-proxy.ts";
 import type { RequestRecord, RequestTracer } from "./request-record.ts";
 import type { HttpSite } from "./site.ts";
-
-export class FakeExchange implements ServerExchange {
-  readonly request: RequestHead;
-  readonly requestEnded: boolean;
-  receiver: BodyReceiver | undefined;
-  head: ResponseHead | undefined;
-  body = "";
-  trailers: HeaderFields | undefined;
-  ended = false;
-  paused = false;
-  aborted: HttpAbort | undefined;
-  readonly informed: number[] = [];
-  /** What `write` answers. */
-  writable = true;
-  /** The client is gone: what is written goes nowhere. */
-  left = false;
-
-  constructor(request: Partial<RequestHead>, hasBody: boolean) {
-    this.request = {
-      version: "HTTP/1.1",
-      method: "GET",
-      scheme: "http",
-      authority: "reviews",
-      path: "/",
-      headers: new HeaderFields(),
-      expectsContinue: false,
-      ...request,
-    };
-    this.requestEnded = !hasBody;
-  }
-
-  get status(): number | undefined {
-    return this.head?.status;
-  }
-  get isReading(): boolean {
-    return this.receiver !== undefined;
-  }
-  /** The client goes away; whoever receives too late hears of it too. */
-  leave(): void {
-    this.left = true;
-    if (this.aborted === undefined) this.receiver?.onFault({ kind: "reset", detail: "client gone" });
-  }
-  receive(receiver: BodyReceiver): void {
-    this.receiver = receiver;
-    if (this.left) queueMicrotask(() => receiver.onFault({ kind: "reset", detail: "client gone" }));
-    else if (this.requestEnded) receiver.onEnd(undefined);
-  }
-  pause(): void {
-    this.paused = true;
-  }
-  resume(): void {
-    this.paused = false;
-  }
-  inform(status: number): void {
-    this.informed.push(status);
-  }
-  respond(head: ResponseHead, ended: boolean): void {
-    if (this.left) return;
-    if (this.head !== undefined) throw new Error("responded twice");
-    this.head = head;
-    this.ended = ended;
-  }
-  write(chunk: Uint8Array): boolean {
-    if (this.left) return true;
-    if (this.head === undefined || this.ended) throw new Error("body without head, or after the end");
-    this.body += Buffer.from(chunk).toString();
-    return this.writable;
-  }
-  end(trailers?: HeaderFields): void {
-    if (this.left) return;
-    if (this.ended) throw new Error("ended twice");
-    this.ended = true;
-    this.trailers = trailers;
-  }
-  abort(reason: HttpAbort): void {
-    this.aborted = reason;
-  }
-}
-
-/** One request at an endpoint, seen from there. */
-export class FakeTry implements ClientExchange {
-  readonly uid: string;
-  readonly head: RequestHead;
-  readonly receiver: ResponseReceiver;
-  body = "";
-  ended: boolean;
-  paused = false;
-  aborted: HttpAbort | undefined;
-  status = 0;
-  responseEnded = false;
-  broken = false;
-  readonly #onOver: () => void;
-
-  constructor(
-    uid: string,
-    head: RequestHead,
-    ended: boolean,
-    receiver: ResponseReceiver,
-    onOver: () => void,
-  ) {
-    this.uid = uid;
-    this.head = { ...head, headers: head.headers.copy() };
-    this.ended = ended;
-    this.receiver = receiver;
-    this.#onOver = onOver;
-  }
-
-  /** Nothing more is read or written: the connection is free. */
-  get isOver(): boolean {
-    return this.aborted !== undefined || this.broken || (this.ended && this.responseEnded);
-  }
-
-  write(chunk: Uint8Array): boolean {
-    if (this.isOver || this.ended) throw new Error("body after the end");
-    this.body += Buffer.from(chunk).toString();
-    return true;
-  }
-  end(): void {
-    if (this.isOver || this.ended) throw new Error("ended twice");
-    this.ended = true;
-    this.#mayBeOver();
-  }
-  pause(): void {
-    this.paused = true;
-  }
-  resume(): void {
-    this.paused = false;
-  }
-  abort(reason: HttpAbort): void {
-    if (this.isOver) return;
-    this.aborted = reason;
-    this.#mayBeOver();
-  }
-  answer(status: number, body?: string, ...fields: readonly (readonly [string, string])[]): void {
-    this.respond(status, body === undefined, ...fields);
-    if (body === undefined || this.aborted !== undefined) return;
-    this.receiver.onData(Buffer.from(body), false);
-    if (this.aborted === undefined) this.finish();
-  }
-  respond(status: number, ended: boolean, ...fields: readonly (readonly [string, string])[]): void {
-    this.status = status;
-    this.responseEnded = ended;
-    this.receiver.onResponse({ status, headers: HeaderFields.of(...fields) }, ended);
-    this.#mayBeOver();
-  }
-  finish(): void {
-    this.responseEnded = true;
-    this.receiver.onEnd(undefined);
-    this.#mayBeOver();
-  }
-  fail(fault: HttpFault): void {
-    this.broken = true;
-    this.receiver.onFault(fault);
-    this.#mayBeOver();
-  }
-  #mayBeOver(): void {
-    if (this.isOver) queueMicrotask(this.#onOver);
-  }
-}
 
 const RETRY: RetryPolicy = {
   retries: 2,
@@ -196,19 +26,12 @@ const RETRY: RetryPolicy = {
   otherLocalities: false,
 };
 
-export const CLUSTER: Cluster = {
+export const CLUSTER: Cluster = newCluster({
   name: "inbound-vip|80|http|reviews.default.svc.cluster.local",
   service: { namespace: "default", hostname: "reviews.default.svc.cluster.local" },
   port: 80,
   protocol: "http1",
-  loadBalancer: { kind: "roundRobin" },
-  connectionPool: {
-    connectTimeoutMs: 1000,
-    tcpIdleTimeoutMs: 0,
-    maxRequestsPerConnection: 0,
-    httpIdleTimeoutMs: 0,
-  },
-};
+});
 
 export interface ProxyBench {
   readonly tries: FakeTry[];
@@ -242,39 +65,14 @@ export interface BenchOptions {
   readonly onChoose?: () => void;
 }
 
-export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyBench {
-  const tries: FakeTry[] = [];
-  const outcomes: ProxyBench["outcomes"] = [];
-  const records: RequestRecord[] = [];
-  const errors: unknown[] = [];
-  const refusing = new Set<string>();
-  const limits = new ConnectionLimits(given.bounds ?? {});
-  const onInternalError = (error: unknown): void => void errors.push(error);
-  const endpoints = (given.endpoints ?? ["a", "b", "c"]).map((uid, index): UpstreamEndpoint => {
-    const dial = async (owner: ClientConnectionOwner) =>
-      refusing.has(uid)
-        ? ({ kind: "failed", timedOut: false, detail: `connect to ${uid}: refused` } as const)
-        : ({ kind: "open", connection: fakeConnection(owner, uid, tries) } as const);
-    const pool = new EndpointPool(
-      {
-        connectTimeoutMs: given.connectTimeoutMs ?? 1000,
-        idleTimeoutMs: 0,
-        maxRequestsPerConnection: 0,
-        requestsAtOnce: 1,
-      },
-      { clock, dial, limits, onInternalError },
-    );
-    return {
-      uid,
-      ip: ip(`10.0.0.${index + 1}`),
-      port: 8080,
-      workload: undefined,
-      poolFor: () => pool,
-      active: 0,
-    };
-  });
+function fakeCluster(
+  given: BenchOptions,
+  endpoints: readonly UpstreamEndpoint[],
+  limits: ConnectionLimits,
+  outcomes: ProxyBench["outcomes"],
+): UpstreamCluster {
   let turn = 0;
-  const cluster: UpstreamCluster = {
+  return {
     config: { ...CLUSTER, ...given.cluster },
     limits,
     choose(_context, tried) {
@@ -286,6 +84,26 @@ export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyB
     },
     report: ({ uid }, outcome) => void outcomes.push({ uid, ...outcome }),
   };
+}
+
+export function createProxyBench(clock: Clock, given: BenchOptions = {}): ProxyBench {
+  const tries: FakeTry[] = [];
+  const outcomes: ProxyBench["outcomes"] = [];
+  const records: RequestRecord[] = [];
+  const errors: unknown[] = [];
+  const refusing = new Set<string>();
+  const limits = new ConnectionLimits(given.bounds ?? {});
+  const onInternalError = (error: unknown): void => void errors.push(error);
+  const endpoints = fakeEndpoints(
+    {
+      uids: given.endpoints ?? ["a", "b", "c"],
+      connectTimeoutMs: given.connectTimeoutMs ?? 1000,
+      refusing,
+      tries,
+    },
+    { clock, limits, onInternalError },
+  );
+  const cluster = fakeCluster(given, endpoints, limits, outcomes);
   const heldBytes = new HeldBytes(given.maxHeldBytes ?? 2 * 1024 * 1024);
   const proxy = createHttpProxy({
     clock,
@@ -341,25 +159,3 @@ const CONNECTION = {
   destination: { ip: ip("10.96.0.1"), port: 80 },
   serverName: undefined,
 };
-
-/** HTTP/1.1: one exchange at a time, each answered by the test. */
-function fakeConnection(owner: ClientConnectionOwner, uid: string, tries: FakeTry[]): ClientConnection {
-  let isUsed = false;
-  return {
-    version: "HTTP/1.1",
-    capacity: 1,
-    active: 0,
-    send(head, ended, receiver) {
-      isUsed = true;
-      const made = new FakeTry(uid, head, ended, receiver, () => owner.onClosed(this));
-      tries.push(made);
-      owner.onDraining(this);
-      return made;
-    },
-    drain() {
-      owner.onDraining(this);
-      if (!isUsed) owner.onClosed(this);
-    },
-    close() {},
-  };
-}

@@ -5,14 +5,9 @@ import type { RetryPolicy } from "@meltemi/model/l7";
 import { createFakeClock } from "@meltemi/testkit";
 import fc from "fast-check";
 import { CONTINUE } from "../request-context.ts";
-import {
-  type BenchOptions,
-  CLUSTER,
-  createProxyBench,
-  type FakeExchange,
-  type FakeTry,
-  type ProxyBench,
-} from "./proxy.fixture.ts";
+import type { FakeTry } from "./fake-endpoints.fixture.ts";
+import type { FakeExchange } from "./fake-exchange.fixture.ts";
+import { type BenchOptions, CLUSTER, createProxyBench, type ProxyBench } from "./proxy.fixture.ts";
 
 /**
  * Whatever clients and endpoints do, and in whatever order: every exchange ends in exactly one record, everything that was counted

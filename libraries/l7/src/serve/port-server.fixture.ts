@@ -13,7 +13,7 @@ import {
 import { after, before } from "node:test";
 import { createRelays, tcpChannel } from "@meltemi/l4";
 import { applyAddressUpdates, EMPTY_SNAPSHOT, ip, newService, newWorkload, type Port } from "@meltemi/model";
-import type { Cluster, HttpRoute, ServedProtocol } from "@meltemi/model/l7";
+import { type Cluster, type HttpRoute, newCluster, type ServedProtocol } from "@meltemi/model/l7";
 import { systemClock } from "@meltemi/runtime";
 import { HeldBytes } from "../proxy/held-body.ts";
 import { createHttpProxy } from "../proxy/http-proxy.ts";
@@ -107,19 +107,7 @@ export async function serve(
   const errors: unknown[] = [];
   const onInternalError = (error: unknown): void => void errors.push(error);
   const cluster = new LiveCluster(
-    {
-      name: "reviews",
-      service,
-      port: 80,
-      protocol: upstreamProtocol,
-      loadBalancer: { kind: "roundRobin" },
-      connectionPool: {
-        connectTimeoutMs: 1000,
-        tcpIdleTimeoutMs: 0,
-        maxRequestsPerConnection: 0,
-        httpIdleTimeoutMs: 60_000,
-      },
-    },
+    newCluster({ name: "reviews", service, port: 80, protocol: upstreamProtocol }),
     {
       clock: systemClock,
       random: Math.random,
