@@ -25,16 +25,19 @@ function parentRefsOf(object: KubernetesObject): readonly ParentRefSpec[] {
     readonly parentRefs?: unknown;
   };
   if (!Array.isArray(parentRefs)) return [];
-  return parentRefs.slice(0, MAX_PARENTS).filter(isParentRef);
+  return (parentRefs as readonly unknown[]).slice(0, MAX_PARENTS).flatMap(parentRefOf);
 }
 
-function isParentRef(value: unknown): value is ParentRefSpec {
-  if (typeof value !== "object" || value === null) return false;
-  const { name, port, ...others } = value as Readonly<Record<string, unknown>>;
-  const texts = [others["group"], others["kind"], others["namespace"], others["sectionName"]];
-  return (
-    typeof name === "string" &&
-    (port === undefined || typeof port === "number") &&
-    texts.every((text) => text === undefined || typeof text === "string")
-  );
+const TEXTS = ["group", "kind", "namespace", "sectionName"] as const;
+
+/** None where a field is of another type: what it is about cannot be known then. */
+function parentRefOf(value: unknown): readonly ParentRefSpec[] {
+  if (typeof value !== "object" || value === null) return [];
+  const fields = value as Readonly<Record<string, unknown>>;
+  const { name, port } = fields;
+  if (typeof name !== "string" || (port !== undefined && typeof port !== "number")) return [];
+  const texts = TEXTS.filter((field) => fields[field] !== undefined);
+  if (!texts.every((field) => typeof fields[field] === "string")) return [];
+  const given = Object.fromEntries(texts.map((field) => [field, fields[field] as string]));
+  return [{ name, ...given, ...(port !== undefined && { port }) }];
 }
