@@ -1,8 +1,11 @@
 /** The commands that look into a mesh, on a local cluster: what they say is held against the traffic that really passes. */
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { eventually } from "@meltemi/testkit";
+import { createTemporaryFolder, eventually } from "@meltemi/testkit";
 import {
   applyObject,
   cluster,
@@ -119,6 +122,76 @@ test("proxies are in step with the control plane, and the waypoint tells what it
     /ALLOW shop\/read-only \(enforced by its waypoint\)/,
   );
   assert.match(await succeed("x", "authz", "check", "deploy/waypoint.shop"), /^ALLOW +read-only\.shop/m);
+});
+
+test("a connection that ztunnel refuses is explained as refused, by the policy that does it", {
+  skip,
+}, async () => {
+  const spec = {
+    selector: { matchLabels: { app: "server" } },
+    action: "DENY",
+    rules: [{ to: [{ operation: { ports: ["9000"] } }] }],
+  };
+  const ip = await kubectl("get", "pod", "-n", "shop", "server", "-o", "jsonpath={.status.podIP}");
+  const talk = `(echo hello; sleep 1) | timeout 3 curl -s telnet://${ip}:9000 || true`;
+  const answer = (): Promise<string> => kubectl("exec", "-n", "shop", "client", "--", "sh", "-c", talk);
+  const before = await istioctl("explain", "client.shop", "pod/server:9000");
+  assert.equal(before.code, 0, before.stdout);
+  assert.match(await answer(), /hello/);
+  await applyObject({ ...POLICY, metadata: { name: "no-tcp", namespace: "shop" }, spec });
+  await eventually(async () => !(await answer()).includes("hello"), { deadlineMs: 30_000, everyMs: 300 });
+  const { stdout, code } = await istioctl("explain", "client.shop", "pod/server:9000");
+  assert.equal(code, 1, stdout);
+  assert.match(stdout, /DENY +shop\/no-tcp: matches/);
+  assert.match(stdout, /Verdict: DENIED: explicitly denied by: shop\/no-tcp/);
+});
+
+test("analyze finds what is wrong with what runs, and says nothing when it is mended", { skip }, async () => {
+  const [found, isFound] = ["MLT0002", (text: string): boolean => text.includes("[MLT0002]")];
+  const network = (port: number): unknown => ({
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: "n", namespace: "shop" },
+    spec: {
+      podSelector: { matchLabels: { app: "server" } },
+      ingress: [{ ports: [{ port, protocol: "TCP" }] }],
+    },
+  });
+  await applyObject(network(8080));
+  const wrong = await istioctl("analyze", "-n", "shop");
+  assert.deepEqual(
+    [isFound(wrong.stdout), wrong.code],
+    [true, 79],
+    `${found}: ${wrong.stdout}${wrong.stderr}`,
+  );
+  await applyObject(network(15_008));
+  const right = await istioctl("analyze", "-n", "shop");
+  assert.deepEqual([isFound(right.stdout), right.code], [false, 0], right.stdout);
+});
+
+test("the control plane shows itself to its own pod, and to no stranger", { skip }, async () => {
+  const curl = "curl -s -o /dev/null -m 5 -w '%{http_code}' http://istiod.istio-system:15014/debug/syncz";
+  assert.equal(await kubectl("exec", "-n", "shop", "client", "--", "sh", "-c", curl), "401");
+  assert.match(await succeed("admin", "log", "--level", "xds:debug"), /xds +debug$/m);
+  assert.match(await succeed("remote-clusters"), /^Kubernetes +synced +istiod-\S+ +default$/m);
+});
+
+test("a report holds logs and dumps, and nothing that is secret", { skip }, async () => {
+  await using folder = await createTemporaryFolder("report");
+  await succeed("bug-report", "--output-dir", folder.path);
+  execFileSync("tar", ["xzf", folder.file("bug-report.tar.gz"), "-C", folder.path]);
+  const files = readdirSync(folder.file("bug-report"), { recursive: true, withFileTypes: true }).filter(
+    (one) => one.isFile(),
+  );
+  const names = files.map(({ name }) => name);
+  for (const name of ["config_dump.json", "syncz.json", "analyze.txt", "Pod.yaml"])
+    assert.ok(names.includes(name), name);
+  for (const { parentPath, name } of files) {
+    const text = readFileSync(join(parentPath, name), "utf8");
+    // A JSON Web Token begins so, whatever is in it.
+    assert.doesNotMatch(text, /eyJ[\w-]+\.eyJ|PRIVATE KEY/, name);
+    assert.doesNotMatch(name, /\.error\.txt$/, text);
+  }
 });
 
 test("a pod that is not there is refused with what there is", { skip }, async () => {

@@ -71,6 +71,11 @@ export function addAnalyzeCommand(program: Command, context: CommandContext): vo
         .argParser(readDuration)
         .default(DEFAULT_TIMEOUT_MS, "30s"),
     )
+    // Istio's, which change nothing here: folders are always looked through, and colours follow the terminal.
+    .addOption(new Option("-R, --recursive [boolean]").argParser(readBoolean).hideHelp())
+    .addOption(new Option("--color [boolean]").argParser(readBoolean).hideHelp())
+    .addOption(new Option("-v, --verbose [boolean]").argParser(readBoolean).hideHelp())
+    .addOption(new Option("-r, --revision <name>").hideHelp())
     .action((files: readonly string[], flags: AnalyzeFlags) => run(files, flags, context));
   command.addHelpText(
     "after",

@@ -53,7 +53,7 @@ function renderEndpoints(endpoints: Explanation["endpoints"]): readonly string[]
   ];
 }
 
-export function verdictText(verdict: Verdict): string {
+function verdictText(verdict: Verdict): string {
   switch (verdict.kind) {
     case "allowed":
       return `ALLOWED: ${verdict.reason}`;

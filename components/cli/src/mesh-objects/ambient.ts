@@ -5,7 +5,7 @@ import type { MeshObject, ObjectSet } from "./object-set.ts";
 
 export const DATAPLANE_MODE = "istio.io/dataplane-mode";
 export const USE_WAYPOINT = "istio.io/use-waypoint";
-export const WAYPOINT_FOR = "istio.io/waypoint-for";
+const WAYPOINT_FOR = "istio.io/waypoint-for";
 const WAYPOINT_CLASS = "istio-waypoint";
 
 export type MeshMode = "ambient" | "sidecar" | "none";

@@ -1,7 +1,7 @@
 /** Which policies concern a workload or a service, and who enforces them (reference: l7-and-cli §2.0, §2.1). Pure. */
 
 import { type Json, jsonAt, objectsAt, textAt } from "../output/json.ts";
-import { isAmbientNamespace, labelsMatch, matchLabelsOf, waypointOf } from "./ambient.ts";
+import { labelsMatch, matchLabelsOf, waypointOf } from "./ambient.ts";
 import type { MeshObject, ObjectSet } from "./object-set.ts";
 
 export interface PolicyTarget {
@@ -66,9 +66,4 @@ export function httpFieldsOf({ spec }: MeshObject): readonly string[] {
     }
   }
   return [...fields].sort();
-}
-
-/** Pods in ambient mode that a policy without targetRefs reaches. */
-export function isAmbientPolicy(policy: MeshObject, objects: ObjectSet): boolean {
-  return targetsOf(policy).length === 0 && isAmbientNamespace(policy.namespace, objects);
 }

@@ -71,7 +71,7 @@ export async function podsWith(
   return running.toSorted((a, b) => Number(isReady(b)) - Number(isReady(a)));
 }
 
-export function isReady(pod: Pod): boolean {
+function isReady(pod: Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 }
 

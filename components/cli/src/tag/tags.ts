@@ -6,7 +6,7 @@
 import { nameOf, type Service } from "@meltemi/kubernetes";
 import { MeshError } from "@meltemi/runtime";
 
-export const TAG_LABEL = "istio.io/tag";
+const TAG_LABEL = "istio.io/tag";
 export const REVISION_LABEL = "istio.io/rev";
 
 export interface Tag {

@@ -6,7 +6,7 @@ import { findPods, type Lookup, podsWith } from "../reach/find-pods.ts";
 import { parseTarget } from "../reach/target.ts";
 import type { EntryFilter } from "./entries.ts";
 
-export const ZTUNNEL_SELECTOR = "app=ztunnel";
+const ZTUNNEL_SELECTOR = "app=ztunnel";
 
 export interface ZtunnelQuestion {
   /** `[<type>/]<name>[.<namespace>]` of a ztunnel or of a workload. */
