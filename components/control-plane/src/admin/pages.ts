@@ -25,11 +25,14 @@ export interface AdminDependencies {
 /** Entries of one dump; `?limit=` asks for fewer. A dump of a whole large mesh would stop the pushes meanwhile. */
 const MAX_ENTRIES = 10_000;
 
+const ONLY_GET: Page = textPage(405, "only GET is served here\n");
+
 /** Metrics for everybody; debug pages, as Istio serves them here, for whoever shows a token of the control plane's namespace. */
 export function createMonitoringPages(deps: AdminDependencies): Pages {
   return (request) => {
     if (request.path.startsWith("/debug")) return guardedDebugPage(request, deps);
-    if (request.path !== "/metrics" || request.method !== "GET") return undefined;
+    if (request.path !== "/metrics") return undefined;
+    if (request.method !== "GET") return ONLY_GET;
     const { contentType, body } = deps.registry.exposition(request.accept);
     return { status: 200, contentType, body };
   };
@@ -38,7 +41,8 @@ export function createMonitoringPages(deps: AdminDependencies): Pages {
 export function createHttpPages(deps: AdminDependencies): Pages {
   return (request) => {
     if (request.path.startsWith("/debug")) return guardedDebugPage(request, deps);
-    if (request.path !== "/ready" || request.method !== "GET") return undefined;
+    if (request.path !== "/ready") return undefined;
+    if (request.method !== "GET") return ONLY_GET;
     return deps.isReady() ? textPage(200, "ready\n") : textPage(503, "not ready: objects are being listed\n");
   };
 }
@@ -73,7 +77,7 @@ function debugPage({ method, path, query }: PageRequest, deps: AdminDependencies
     const { status, body } = deps.changeLogLevels(method, query);
     return textPage(status, body);
   }
-  if (method !== "GET") return textPage(405, "only GET is served here\n");
+  if (method !== "GET") return ONLY_GET;
   const limit = limitOf(query);
   switch (path) {
     case "/debug/syncz":
