@@ -1,27 +1,15 @@
 /** The load generator of the waypoint benchmark, the same for every proxy. Obeys one command at a time. */
 
+import { obeyCommands } from "../load-worker.ts";
 import { openHttp1Lanes } from "./http1-lanes.ts";
 import { openHttp2Lanes } from "./http2-lanes.ts";
 import { runLoad } from "./lanes.ts";
 import type { LoadCommand, LoadReply } from "./messages.ts";
 import { askedRequests, FEW_ROUTES } from "./traffic.ts";
 
-process.on("message", (command: LoadCommand) => void answer(command));
-process.on("disconnect", () => process.exit(0));
-process.send?.({ kind: "ready" });
+const NOTHING = { answered: 0, perSecond: 0, p50Us: Number.NaN, p99Us: Number.NaN, correct: false } as const;
 
-async function answer(command: LoadCommand): Promise<void> {
-  const before = process.cpuUsage();
-  let result: Omit<LoadReply, "cpuSeconds">;
-  try {
-    result = await obey(command);
-  } catch (error) {
-    const nothing = { answered: 0, perSecond: 0, p50Us: Number.NaN, p99Us: Number.NaN };
-    result = { ...nothing, correct: false, fault: String(error) };
-  }
-  const used = process.cpuUsage(before);
-  process.send?.({ ...result, cpuSeconds: (used.user + used.system) / 1e6 } satisfies LoadReply);
-}
+obeyCommands<LoadCommand, LoadReply>(obey, (fault) => ({ ...NOTHING, fault }));
 
 async function obey(command: LoadCommand): Promise<Omit<LoadReply, "cpuSeconds">> {
   const { port, speaks, routes } = command.target;
