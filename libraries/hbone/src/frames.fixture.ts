@@ -1,4 +1,4 @@
-/** For tests: frames by hand, and two connections joined without a network. */
+/** For tests: two connections joined without a network, and what they did. */
 
 import {
   BatchBuffers,
@@ -7,43 +7,16 @@ import {
   type ConnectionEvents,
   ErrorCode,
   errorCodeName,
-  Flag,
   FrameType,
   Http2Connection,
   type Http2Role,
   Outbox,
   type StreamHost,
 } from "@meltemi/http/http2-transport";
+import { frame, parseFrames } from "@meltemi/testkit";
 import type { HeaderFields } from "./headers.ts";
 import { BATCH_BYTES, HBONE_CLIENT_DEFAULTS, HBONE_SERVER_DEFAULTS, type HboneOptions } from "./options.ts";
 import { TunnelStream } from "./tunnel-stream.ts";
-
-export function frame(
-  type: number,
-  flags: number,
-  streamId: number,
-  payload: Uint8Array = new Uint8Array(0),
-): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header.writeUInt8(type, 3);
-  header.writeUInt8(flags, 4);
-  header.writeUInt32BE(streamId, 5);
-  return Buffer.concat([header, payload]);
-}
-
-export function uint32(...values: readonly number[]): Buffer {
-  const buffer = Buffer.alloc(values.length * 4);
-  for (const [index, value] of values.entries()) buffer.writeUInt32BE(value, index * 4);
-  return buffer;
-}
-
-export function setting(id: number, value: number): Buffer {
-  const buffer = Buffer.alloc(6);
-  buffer.writeUInt16BE(id, 0);
-  buffer.writeUInt32BE(value, 2);
-  return buffer;
-}
 
 export const PREFACE: Buffer = Buffer.concat([CLIENT_PREFACE, frame(FrameType.settings, 0, 0)]);
 
@@ -51,47 +24,6 @@ export const CONNECT: HeaderFields = [
   [":method", "CONNECT"],
   [":authority", "10.0.0.1:80"],
 ];
-
-/** Literals only: what an encoder of ours would never send is sent too. */
-function block(fields: HeaderFields): Buffer {
-  const string = (text: string): Buffer => {
-    const bytes = Buffer.from(text, "latin1");
-    if (bytes.length >= 127 + 128) throw new RangeError("a string of more than 254 bytes in a test");
-    const length = bytes.length < 127 ? [bytes.length] : [127, bytes.length - 127];
-    return Buffer.concat([Buffer.from(length), bytes]);
-  };
-  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), string(name), string(value)]));
-}
-
-export function headersFrame(streamId: number, fields: HeaderFields, endStream = false): Buffer {
-  const flags = Flag.endHeaders | (endStream ? Flag.endStream : 0);
-  return frame(FrameType.headers, flags, streamId, block(fields));
-}
-
-export interface SeenFrame {
-  readonly type: number;
-  readonly flags: number;
-  readonly streamId: number;
-  readonly payload: Buffer;
-}
-
-/** Cuts what a connection wrote; a client's preface is skipped. */
-export function parseFrames(bytes: Buffer): SeenFrame[] {
-  const frames: SeenFrame[] = [];
-  let at = bytes.subarray(0, CLIENT_PREFACE.length).equals(CLIENT_PREFACE) ? CLIENT_PREFACE.length : 0;
-  while (at + 9 <= bytes.length) {
-    const length = bytes.readUIntBE(at, 3);
-    const payload = bytes.subarray(at + 9, at + 9 + length);
-    frames.push({
-      type: bytes[at + 3] ?? 0,
-      flags: bytes[at + 4] ?? 0,
-      streamId: bytes.readUInt32BE(at + 5),
-      payload,
-    });
-    at += 9 + length;
-  }
-  return frames;
-}
 
 /** A connection whose events are kept. */
 export class Endpoint implements ConnectionEvents {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ErrorCode, FrameType } from "@meltemi/http/http2-transport";
-import { CONNECT, Endpoint, frame, headersFrame, PREFACE, uint32 } from "./frames.fixture.ts";
+import { frame, headersFrame, uint32 } from "@meltemi/testkit";
+import { CONNECT, Endpoint, PREFACE } from "./frames.fixture.ts";
 
 const OPEN = headersFrame(1, CONNECT);
 /** At once, by one client. */

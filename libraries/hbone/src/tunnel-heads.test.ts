@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Flag, FrameType } from "@meltemi/http/http2-transport";
-import { CONNECT, Endpoint, frame, headersFrame, outcome, PREFACE } from "./frames.fixture.ts";
+import { frame, headersFrame } from "@meltemi/testkit";
+import { CONNECT, Endpoint, outcome, PREFACE } from "./frames.fixture.ts";
 import type { HeaderFields } from "./headers.ts";
 import { openTunnel } from "./tunnel-stream.ts";
 

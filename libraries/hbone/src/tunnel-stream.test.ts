@@ -3,18 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ErrorCode, Flag, FrameType, Setting } from "@meltemi/http/http2-transport";
 import type { ByteConsumer, ChannelFault } from "@meltemi/l4";
+import { frame, headersFrame, parseFrames, setting, uint32 } from "@meltemi/testkit";
 import fc from "fast-check";
-import {
-  CONNECT,
-  Endpoint,
-  exchange,
-  frame,
-  headersFrame,
-  PREFACE,
-  parseFrames,
-  setting,
-  uint32,
-} from "./frames.fixture.ts";
+import { CONNECT, Endpoint, exchange, PREFACE } from "./frames.fixture.ts";
 import type { HeaderFields } from "./headers.ts";
 import type { HboneOptions } from "./options.ts";
 import { openTunnel, type TunnelStream } from "./tunnel-stream.ts";

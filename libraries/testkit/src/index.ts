@@ -7,6 +7,15 @@ export {
 export { policy, policyMatch, service, servicePort, workload } from "./builders.ts";
 export { type EventuallyOptions, eventually } from "./eventually.ts";
 export { createFakeClock, type FakeClock } from "./fake-clock.ts";
+export {
+  type FrameFields,
+  frame,
+  headersFrame,
+  parseFrames,
+  type SeenFrame,
+  setting,
+  uint32,
+} from "./http2-frames.ts";
 export { type CommandResult, type RunOptions, runIn, spawnIn } from "./netns-command.ts";
 export { createNetnsLab, type LabNode, type LabPlace, type NetnsLab } from "./netns-lab.ts";
 export { startTcpServer, type TcpServer, type TcpServerOptions } from "./tcp-server.ts";

@@ -1,6 +1,7 @@
 /** Two connections joined in memory: exchanges, flow control, tunnels, drain. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frame, headersFrame, parseFrames, setting, uint32 } from "@meltemi/testkit";
 import type { ServerExchange } from "../exchange.ts";
 import { HeaderFields } from "../headers.ts";
 import type { ClientStream } from "./client-stream.ts";
@@ -10,16 +11,11 @@ import {
   Endpoint,
   encoded,
   exchangeBytes,
-  frame,
   GET,
-  headersFrame,
   POST,
   PREFACE,
-  parseFrames,
   Recorder,
-  setting,
   turn,
-  uint32,
 } from "./frames.fixture.ts";
 import type { Http2Options } from "./options.ts";
 

@@ -1,22 +1,11 @@
 /** Cheap frames in masses: bounded, then the connection ends (CVE-2019-9512 and its family, CVE-2023-44487, CVE-2025-8671). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frame, headersFrame, uint32 } from "@meltemi/testkit";
 import { HeaderFields } from "../headers.ts";
 import { ErrorCode, Flag, FrameType } from "./constants.ts";
 import { FLOOD_ALLOWANCES, RAPID_RESET_MS } from "./flood-guard.ts";
-import {
-  dataFrame,
-  Endpoint,
-  frame,
-  GET,
-  headersFrame,
-  outcome,
-  POST,
-  PREFACE,
-  Recorder,
-  SETTINGS,
-  uint32,
-} from "./frames.fixture.ts";
+import { dataFrame, Endpoint, GET, outcome, POST, PREFACE, Recorder, SETTINGS } from "./frames.fixture.ts";
 
 const OPEN = headersFrame(1, POST);
 const many = (count: number, make: (index: number) => Uint8Array): Uint8Array[] =>

@@ -1,5 +1,6 @@
-/** For tests: frames by hand, receivers that keep what they hear, and two connections joined without a network. */
+/** For tests: usual requests, receivers that keep what they hear, and two connections joined without a network. */
 
+import { type FrameFields, frame, parseFrames } from "@meltemi/testkit";
 import type {
   BodyReceiver,
   HttpFault,
@@ -27,103 +28,25 @@ import { ServerStream } from "./server-stream.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
 
-export type Fields = readonly (readonly [name: string, value: string])[];
-
-export function frame(
-  type: number,
-  flags: number,
-  streamId: number,
-  payload: Uint8Array = new Uint8Array(0),
-): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header.writeUInt8(type, 3);
-  header.writeUInt8(flags, 4);
-  header.writeUInt32BE(streamId, 5);
-  return Buffer.concat([header, payload]);
-}
-
-export function uint32(...values: readonly number[]): Buffer {
-  const buffer = Buffer.alloc(values.length * 4);
-  for (const [index, value] of values.entries()) buffer.writeUInt32BE(value, index * 4);
-  return buffer;
-}
-
-export function setting(id: number, value: number): Buffer {
-  const buffer = Buffer.alloc(6);
-  buffer.writeUInt16BE(id, 0);
-  buffer.writeUInt32BE(value, 2);
-  return buffer;
-}
-
 export const SETTINGS: Buffer = frame(FrameType.settings, 0, 0);
 export const PREFACE: Buffer = Buffer.concat([CLIENT_PREFACE, SETTINGS]);
 
-export const GET: Fields = [
+export const GET: FrameFields = [
   [":method", "GET"],
   [":scheme", "http"],
   [":authority", "a.example"],
   [":path", "/"],
 ];
-export const POST: Fields = [[":method", "POST"], ...GET.slice(1)];
-export const CONNECT: Fields = [
+export const POST: FrameFields = [[":method", "POST"], ...GET.slice(1)];
+export const CONNECT: FrameFields = [
   [":method", "CONNECT"],
   [":authority", "10.0.0.1:80"],
 ];
-export const WEBSOCKET: Fields = [[":method", "CONNECT"], [":protocol", "websocket"], ...GET.slice(1)];
-
-/** A block of literals only: what an encoder of ours would never send is sent too. */
-function block(fields: Fields): Buffer {
-  const parts: Buffer[] = [];
-  const string = (text: string): void => {
-    const bytes = Buffer.from(text, "latin1");
-    const rest = bytes.length - 127;
-    if (rest < 0) parts.push(Buffer.from([bytes.length]));
-    else if (rest < 128) parts.push(Buffer.from([127, rest]));
-    else parts.push(Buffer.from([127, (rest & 127) | 128, (rest >>> 7) & 127]));
-    parts.push(bytes);
-  };
-  for (const [name, value] of fields) {
-    parts.push(Buffer.from([0]));
-    string(name);
-    string(value);
-  }
-  return Buffer.concat(parts);
-}
-
-export function headersFrame(streamId: number, fields: Fields, endStream = false): Buffer {
-  const flags = Flag.endHeaders | (endStream ? Flag.endStream : 0);
-  return frame(FrameType.headers, flags, streamId, block(fields));
-}
+export const WEBSOCKET: FrameFields = [[":method", "CONNECT"], [":protocol", "websocket"], ...GET.slice(1)];
 
 export function dataFrame(streamId: number, bytes: number | string, endStream = false): Buffer {
   const payload = typeof bytes === "string" ? Buffer.from(bytes) : Buffer.alloc(bytes);
   return frame(FrameType.data, endStream ? Flag.endStream : 0, streamId, payload);
-}
-
-export interface SeenFrame {
-  readonly type: number;
-  readonly flags: number;
-  readonly streamId: number;
-  readonly payload: Buffer;
-}
-
-/** Cuts what a connection wrote; a client's preface is skipped. */
-export function parseFrames(bytes: Buffer): SeenFrame[] {
-  const frames: SeenFrame[] = [];
-  let at = bytes.subarray(0, CLIENT_PREFACE.length).equals(CLIENT_PREFACE) ? CLIENT_PREFACE.length : 0;
-  while (at + 9 <= bytes.length) {
-    const length = bytes.readUIntBE(at, 3);
-    const payload = bytes.subarray(at + 9, at + 9 + length);
-    frames.push({
-      type: bytes[at + 3] ?? 0,
-      flags: bytes[at + 4] ?? 0,
-      streamId: bytes.readUInt32BE(at + 5),
-      payload,
-    });
-    at += 9 + length;
-  }
-  return frames;
 }
 
 /** Keeps everything that one body, or one response, brought. */
@@ -267,7 +190,7 @@ export function outcome(endpoint: Endpoint): string {
 }
 
 /** A block as our own encoder makes it, with a table of its own. */
-export function encoded(fields: Fields): Buffer {
+export function encoded(fields: FrameFields): Buffer {
   const encoder = new HpackEncoder();
   encoder.begin();
   for (const [name, value] of fields) encoder.field(name, value);

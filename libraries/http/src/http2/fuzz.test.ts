@@ -1,6 +1,7 @@
 /** Any cut, any frames, any bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frame, headersFrame, uint32 } from "@meltemi/testkit";
 import fc from "fast-check";
 import { HeaderFields } from "../headers.ts";
 import { ErrorCode, FrameType } from "./constants.ts";
@@ -8,15 +9,12 @@ import {
   dataFrame,
   Endpoint,
   encoded,
-  frame,
   GET,
-  headersFrame,
   outcome,
   POST,
   PREFACE,
   Recorder,
   SETTINGS,
-  uint32,
   WEBSOCKET,
 } from "./frames.fixture.ts";
 

@@ -1,31 +1,29 @@
 /** RFC 9113 §8 by tables: which heads and bodies are messages, and which are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type FrameFields, frame, headersFrame, uint32 } from "@meltemi/testkit";
 import { ErrorCode, FrameType } from "./constants.ts";
 import {
   CONNECT,
   dataFrame,
   Endpoint,
-  type Fields,
-  frame,
   GET,
-  headersFrame,
   outcome,
   POST,
   PREFACE,
   Recorder,
   SETTINGS,
-  uint32,
   WEBSOCKET,
 } from "./frames.fixture.ts";
 
 /** Heads of requests: [name, fields, outcome]. */
-const plus = (...fields: Fields): Fields => [...GET, ...fields];
-const without = (name: string, from: Fields = GET): Fields => from.filter((field) => field[0] !== name);
-const instead = (name: string, value: string, from: Fields = GET): Fields =>
+const plus = (...fields: FrameFields): FrameFields => [...GET, ...fields];
+const without = (name: string, from: FrameFields = GET): FrameFields =>
+  from.filter((field) => field[0] !== name);
+const instead = (name: string, value: string, from: FrameFields = GET): FrameFields =>
   from.map((field) => (field[0] === name ? ([name, value] as const) : field));
 
-const HEAD_CASES: readonly (readonly [name: string, fields: Fields, fine: boolean])[] = [
+const HEAD_CASES: readonly (readonly [name: string, fields: FrameFields, fine: boolean])[] = [
   ["GET", GET, true],
   ["OPTIONS *", instead(":path", "*", instead(":method", "OPTIONS")), true],
   ["GET *", instead(":path", "*"), false],

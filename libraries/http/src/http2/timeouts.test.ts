@@ -2,23 +2,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AbortReason, ByteChannel, ByteConsumer } from "@meltemi/l4";
-import { createFakeClock, type FakeClock } from "@meltemi/testkit";
+import {
+  createFakeClock,
+  type FakeClock,
+  frame,
+  headersFrame,
+  parseFrames,
+  type SeenFrame,
+} from "@meltemi/testkit";
 import type { ServerConnection, ServerExchange } from "../exchange.ts";
 import { HeaderFields } from "../headers.ts";
 import type { Http2End } from "./channel-connection.ts";
 import { createHttp2Client } from "./client.ts";
 import { CLIENT_PREFACE, ErrorCode, Flag, FrameType } from "./constants.ts";
-import {
-  frame,
-  GET,
-  headersFrame,
-  PREFACE,
-  parseFrames,
-  Recorder,
-  SETTINGS,
-  type SeenFrame,
-  turn,
-} from "./frames.fixture.ts";
+import { GET, PREFACE, Recorder, SETTINGS, turn } from "./frames.fixture.ts";
 import { HTTP2_CLIENT_DEFAULTS, HTTP2_SERVER_DEFAULTS, type Http2ConnectionOptions } from "./options.ts";
 import { head } from "./peers.fixture.ts";
 import { createHttp2Server } from "./server.ts";

@@ -1,22 +1,10 @@
 /** RFC 9113 by tables: which fault ends the connection, which only a stream, and what is harmless. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frame, headersFrame, parseFrames, setting, uint32 } from "@meltemi/testkit";
 import { HeaderFields } from "../headers.ts";
 import { CLIENT_PREFACE, ErrorCode, Flag, FrameType, Setting } from "./constants.ts";
-import {
-  Endpoint,
-  frame,
-  GET,
-  headersFrame,
-  outcome,
-  POST,
-  PREFACE,
-  parseFrames,
-  Recorder,
-  SETTINGS,
-  setting,
-  uint32,
-} from "./frames.fixture.ts";
+import { Endpoint, GET, outcome, POST, PREFACE, Recorder, SETTINGS } from "./frames.fixture.ts";
 
 const OPEN = headersFrame(1, POST);
 const data = (streamId: number, bytes: number, flags = 0): Buffer =>
