@@ -92,7 +92,7 @@ const cases: readonly (Asked & {
   { name: "levels", target: "/debug/logging?level=debug", method: "POST", status: 200 },
   { name: "levels from elsewhere", target: "/debug/logging", method: "POST", isLocal: false, status: 401 },
   { name: "a dump is only read", target: "/debug/configz", method: "POST", status: 405 },
-  { name: "readiness is only read", target: "/ready", method: "POST", status: undefined },
+  { name: "readiness is only read", target: "/ready", method: "POST", status: 405 },
   { name: "no such page", target: "/nothing", status: undefined },
 ];
 for (const { name, isReady = true, target, status, ...how } of cases)
