@@ -133,8 +133,8 @@ test("a connection that ztunnel refuses is explained as refused, by the policy t
     rules: [{ to: [{ operation: { ports: ["9000"] } }] }],
   };
   const ip = await kubectl("get", "pod", "-n", "shop", "server", "-o", "jsonpath={.status.podIP}");
-  const talk = `(echo hello; sleep 1) | timeout 3 curl -s telnet://${ip}:9000 || true`;
-  const answer = (): Promise<string> => kubectl("exec", "-n", "shop", "client", "--", "sh", "-c", talk);
+  const talk = `exec 3<>/dev/tcp/${ip}/9000; echo hello >&3; read -t 3 -u 3 back; echo "$back"`;
+  const answer = (): Promise<string> => kubectl("exec", "-n", "shop", "client", "--", "bash", "-c", talk);
   const before = await istioctl("explain", "client.shop", "pod/server:9000");
   assert.equal(before.code, 0, before.stdout);
   assert.match(await answer(), /hello/);

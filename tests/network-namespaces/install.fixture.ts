@@ -8,9 +8,10 @@ import { promisify } from "node:util";
 import { eventually } from "@meltemi/testkit";
 
 const run = promisify(execFile);
-const NAME = "instest";
+/** Two people who test on one machine give their clusters names and ports of their own. */
+const NAME = process.env["MELTEMI_TEST_CLUSTER"] ?? "instest";
 /** Out of the way of a cluster that somebody uses, and of the range that the kernel gives out by itself. */
-const API_PORT = "26543";
+const API_PORT = process.env["MELTEMI_TEST_API_PORT"] ?? "26543";
 const PROGRAM = join(import.meta.dirname, "../../components/local-cluster/src/main.ts");
 const NODES = ["node-1", "node-2"] as const;
 const hasKubectl = ["/usr/bin", "/usr/local/bin"].some((folder) => existsSync(`${folder}/kubectl`));
