@@ -1,6 +1,7 @@
 /** What `analyze` says. Codes IST are Istio's, with its meaning (reference: l7-and-cli §3.5); codes MLT are about ambient mode, which Istio's do not cover. */
 
 import type { MeshObject } from "../mesh-objects/object-set.ts";
+import { printable } from "../output/printable.ts";
 
 export type Level = "Info" | "Warning" | "Error";
 
@@ -102,7 +103,7 @@ export function resourceName({ kind, name, namespace }: MeshObject): string {
 export function formatMessage({ type: { code, level }, object, text }: Message): string {
   const place = object.namespace === "" ? object.name : `${object.namespace}/${object.name}`;
   const origin = object.origin === "" ? "" : ` ${object.origin}`;
-  return `${level} [${code}] (${object.kind} ${place}${origin}) ${text}`;
+  return printable(`${level} [${code}] (${object.kind} ${place}${origin}) ${text}`);
 }
 
 /** As `-o json` and `-o yaml` print it. */

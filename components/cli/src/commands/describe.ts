@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { describePod } from "../describe/describe-pod.ts";
 import { describeService } from "../describe/describe-service.ts";
 import { loadCluster } from "../mesh-objects/load-cluster.ts";
+import { printable } from "../output/printable.ts";
 import { findPods } from "../reach/find-pods.ts";
 import { parseTarget } from "../reach/target.ts";
 import { type MeshFlags, meshOptions, withMeshCluster } from "./connect.ts";
@@ -56,7 +57,7 @@ async function showPod(name: string, flags: DescribeFlags, context: CommandConte
     const lines = describePod(pod, { objects, rootNamespace: flags.istioNamespace });
     if (flags.ignoreUnmeshed && lines.some((line) => line.startsWith("   Data plane: not in the mesh")))
       return;
-    for (const line of lines) context.terminal.line(line);
+    for (const line of lines) context.terminal.line(printable(line));
   });
 }
 
@@ -68,6 +69,6 @@ async function showService(name: string, flags: MeshFlags, context: CommandConte
     if (service === undefined)
       throw new MeshError("NOT_FOUND", `service ${target.namespace}/${target.name} not found`);
     const described = describeService(service, { objects, rootNamespace: flags.istioNamespace });
-    for (const line of described) context.terminal.line(line);
+    for (const line of described) context.terminal.line(printable(line));
   });
 }

@@ -1,5 +1,6 @@
 /** An explanation for people. Pure. */
 
+import { printable } from "../output/printable.ts";
 import type { Explanation, Hop, JudgedPolicy, Verdict } from "./explanation.ts";
 
 export function renderExplanation(explanation: Explanation): readonly string[] {
@@ -14,7 +15,7 @@ export function renderExplanation(explanation: Explanation): readonly string[] {
     ...hops.flatMap((hop, index) => [...renderHop(hop, index + 1), ""]),
     ...renderEndpoints(endpoints),
     `Verdict: ${verdictText(verdict)}`,
-  ];
+  ].map(printable);
 }
 
 function renderHop(hop: Hop, number: number): readonly string[] {
