@@ -14,7 +14,7 @@ import {
   tellBuild,
 } from "@meltemi/proxy-process";
 import { delay, describeError } from "@meltemi/runtime";
-import type { WaypointXdsUpdate } from "@meltemi/xds";
+import type { WaypointXdsUpdate, XdsClient } from "@meltemi/xds";
 import { dumpConfig } from "./admin/dump-config.ts";
 import type { WaypointConfig } from "./config.ts";
 import { createDataPath } from "./data-path.ts";
@@ -38,7 +38,7 @@ export interface Waypoint {
 
 /** Rejects when a port is taken; nothing is left open then. */
 export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps): Promise<Waypoint> {
-  const { logger, certificates } = deps;
+  const { logger } = deps;
   const parts = makeParts(config, deps);
   const { world, self } = parts;
   const readiness = createReadiness();
@@ -54,31 +54,9 @@ export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps):
     stopping ??= stop().then(finished.resolve, finished.reject);
     return stopping;
   };
-  const admin = await startAdminServers(
-    { component: "waypoint", ...config.admin, host: config.listenHost, logFilter: config.log.filter },
-    {
-      logger,
-      filter: deps.filter,
-      registry: deps.registry,
-      readiness,
-      dump: () => dumpConfig(config, { world: world.current, sites: dataPath.sites, certificates }),
-      quit: () => void shutdown(),
-    },
-  );
+  const admin = await startAdmin(parts, readiness, dataPath.sites, () => void shutdown());
   const crl = followRevocation(config.hbone.crlPath, parts.revocation, readiness, deps);
-  const apply = (update: WaypointXdsUpdate): void => {
-    const next = applyUpdate(world.current, update);
-    dataPath.sites.update(next);
-    world.replace(next);
-    if (update.kind === "servedService") dataPath.server.drainUnserved();
-    if (update.kind === "servedService" || update.kind === "waypointSettings") dataPath.server.rejudge();
-  };
-  const follow = lingering(config.unboundLingerMs, apply, deps);
-  const xds = deps.controlPlane((update) => {
-    follow(update);
-    return [];
-  });
-  xds.start();
+  const xds = followControlPlane(parts, dataPath);
   const stop = async (): Promise<void> => {
     logger.info("shutdown: draining", { deadline_ms: config.drainDeadlineMs });
     readiness.task("shutdown");
@@ -94,13 +72,7 @@ export async function startWaypoint(config: WaypointConfig, deps: WaypointDeps):
   };
   // Open only once policies, revocation lists and the own certificate are there: before, what they forbid could not be forbidden.
   const open = async (): Promise<void> => {
-    const sync = readiness.task("control plane");
-    const certificate = readiness.task("certificate");
-    await Promise.all([
-      xds.synced.then(() => sync.done()),
-      untilCertificate(parts).then(() => certificate.done()),
-      crl?.ready,
-    ]);
+    await Promise.all([untilKnown(parts, readiness, xds), crl?.ready]);
     if (stopping !== undefined) return;
     listener = await openHboneListener(parts, dataPath);
     logger.info("listening", { port: listener.port, identity: self.identity.serviceAccount });
@@ -140,6 +112,48 @@ function makeParts(config: WaypointConfig, deps: WaypointDeps): WaypointParts {
     certificate: async () => contexts(await deps.certificates.get(identity, "realtime")),
     reportInternalError: createInternalErrorReport({ registry, logger: logger.scope("proxy") }),
   };
+}
+
+function startAdmin(
+  { config, deps, world }: WaypointParts,
+  readiness: Readiness,
+  sites: DataPath["sites"],
+  quit: () => void,
+): Promise<AdminServers> {
+  const { logger, filter, registry, certificates } = deps;
+  const dump = () => dumpConfig(config, { world: world.current, sites, certificates });
+  return startAdminServers(
+    { component: "waypoint", ...config.admin, host: config.listenHost, logFilter: config.log.filter },
+    { logger, filter, registry, readiness, dump, quit },
+  );
+}
+
+/** Starts the client of the control plane: what it sends is the world of the next request. */
+function followControlPlane({ config, deps, world }: WaypointParts, { sites, server }: DataPath): XdsClient {
+  const apply = (update: WaypointXdsUpdate): void => {
+    const next = applyUpdate(world.current, update);
+    sites.update(next);
+    world.replace(next);
+    if (update.kind === "servedService") server.drainUnserved();
+    if (update.kind === "servedService" || update.kind === "waypointSettings") server.rejudge();
+  };
+  const follow = lingering(config.unboundLingerMs, apply, deps);
+  const xds = deps.controlPlane((update) => {
+    follow(update);
+    return [];
+  });
+  xds.start();
+  return xds;
+}
+
+/** Until the configuration and the own certificate are there. */
+async function untilKnown(parts: WaypointParts, readiness: Readiness, xds: XdsClient): Promise<void> {
+  const sync = readiness.task("control plane");
+  const certificate = readiness.task("certificate");
+  await Promise.all([
+    xds.synced.then(() => sync.done()),
+    untilCertificate(parts).then(() => certificate.done()),
+  ]);
 }
 
 /** The CA may be away when we start: asked again until it answers. */

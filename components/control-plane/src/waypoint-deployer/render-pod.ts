@@ -43,20 +43,7 @@ function renderContainer(gateway: Gateway, metadata: WaypointMetadata, settings:
   return {
     name: PROXY_CONTAINER,
     image: annotationOf(gateway, "sidecar.istio.io/proxyImage") ?? settings.image,
-    args: [
-      "proxy",
-      "waypoint",
-      "--domain",
-      `$(POD_NAMESPACE).svc.${settings.clusterDomain}`,
-      "--serviceCluster",
-      `${metadata.serviceAccount}.$(POD_NAMESPACE)`,
-      "--proxyLogLevel",
-      settings.logLevel,
-      "--proxyComponentLogLevel",
-      "misc:error",
-      "--log_output_level",
-      `default:${settings.logLevel}`,
-    ],
+    args: renderArguments(metadata, settings),
     ports: [
       { containerPort: 15020, name: "metrics", protocol: "TCP" },
       { containerPort: 15021, name: "status-port", protocol: "TCP" },
@@ -88,6 +75,24 @@ function renderContainer(gateway: Gateway, metadata: WaypointMetadata, settings:
       ...(settings.revocationLists ? [{ mountPath: CRL_FOLDER, name: "crl-volume", readOnly: true }] : []),
     ],
   };
+}
+
+/** Those that Istio gives its own waypoints. */
+function renderArguments(metadata: WaypointMetadata, settings: DeployerSettings): readonly string[] {
+  return [
+    "proxy",
+    "waypoint",
+    "--domain",
+    `$(POD_NAMESPACE).svc.${settings.clusterDomain}`,
+    "--serviceCluster",
+    `${metadata.serviceAccount}.$(POD_NAMESPACE)`,
+    "--proxyLogLevel",
+    settings.logLevel,
+    "--proxyComponentLogLevel",
+    "misc:error",
+    "--log_output_level",
+    `default:${settings.logLevel}`,
+  ];
 }
 
 function renderVolumes(settings: DeployerSettings): readonly Tree[] {

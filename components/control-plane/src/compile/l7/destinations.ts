@@ -7,8 +7,9 @@ import type { ServicePortFacts } from "../facts.ts";
 import { serviceHostname } from "../mesh-collections.ts";
 import type { WaypointReference } from "../waypoint.ts";
 import type { Compilation } from "../workload-parts.ts";
-import { compileCluster } from "./cluster.ts";
+import { type CompiledCluster, compileCluster } from "./cluster.ts";
 import { type MergedRule, policyFor, ruleFor } from "./destination-rule.ts";
+import type { CredentialFacts } from "./facts.ts";
 import { byAge, hostPatterns } from "./hosts.ts";
 
 /** A service as routes find it. */
@@ -60,7 +61,7 @@ export function createDestinations(
   waypoint: WaypointReference,
   namespace: string,
 ): Destinations {
-  const made = new Map<string, { readonly cluster: Cluster; readonly fault: string | undefined }>();
+  const made = new Map<string, CompiledCluster>();
   const rules = new Map<string, MergedRule | undefined>();
 
   const ruleOf = (host: Host): MergedRule | undefined => {
@@ -73,7 +74,7 @@ export function createDestinations(
     if (known !== undefined) return known;
     const rule = ruleOf(host);
     const subset = subsetName === undefined ? undefined : rule?.subsets.get(subsetName);
-    const { cluster, fault } = compileCluster({
+    const compiled = compileCluster({
       name,
       service: { namespace: host.namespace, hostname: host.hostname },
       port: port.port,
@@ -81,20 +82,17 @@ export function createDestinations(
       subset,
       policy: policyFor(rule, port.port, subset),
       settings: compilation.settings.traffic,
-      credential: (secret) =>
-        compilation.read.get(compilation.inputs.credentials, `${waypoint.namespace}/${secret}`),
+      credential: (secret) => credentialOf(secret, waypoint, compilation),
     });
-    const entry = { cluster, fault };
-    made.set(name, entry);
-    return entry;
+    made.set(name, compiled);
+    return compiled;
   };
 
   return {
     target(destination, requestPort) {
       const host = findHost(destination.host, namespace, compilation);
       if (host === undefined) return invalid(`service ${destination.host} was not found`);
-      const wanted =
-        destination.port ?? (host.ports.length === 1 ? host.ports[0]?.port : undefined) ?? requestPort;
+      const wanted = destination.port ?? onlyPort(host) ?? requestPort;
       const port = host.ports.find((each) => each.port === wanted);
       if (port === undefined) return invalid(`service ${destination.host} has no port ${wanted}`);
       const { subset } = destination;
@@ -111,6 +109,19 @@ export function createDestinations(
       return [...made.values()].map(({ cluster }) => cluster);
     },
   };
+}
+
+function onlyPort({ ports }: Host): number | undefined {
+  return ports.length === 1 ? ports[0]?.port : undefined;
+}
+
+/** Secrets are those of the waypoint's own namespace. */
+function credentialOf(
+  secret: string,
+  waypoint: WaypointReference,
+  { read, inputs }: Compilation,
+): CredentialFacts | undefined {
+  return read.get(inputs.credentials, `${waypoint.namespace}/${secret}`);
 }
 
 /** The model bounds it: a message for people. */
