@@ -16,7 +16,8 @@ function overStream(stream: Duplex, isServer: boolean): WebSocket {
       protocols: undefined,
       options: object,
     ) => WebSocket
-  )(null, undefined, {});
+  )(null, undefined, { autoPong: true, closeTimeout: 30_000 });
+  // Without a time of its own it would give up on the other side's close frame after a millisecond.
   const options = { maxPayload: 0, skipUTF8Validation: false, allowSynchronousEvents: true };
   Object.assign(socket, { _isServer: isServer });
   (socket as unknown as { setSocket(...of: unknown[]): void }).setSocket(stream, Buffer.alloc(0), options);
