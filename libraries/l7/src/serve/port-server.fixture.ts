@@ -27,11 +27,15 @@ import { LiveCluster } from "../upstream/live-cluster.ts";
 import { createPortServer, type PortSite } from "./port-server.ts";
 
 const servers: { close(): unknown }[] = [];
+/** What servers accepted: a server of Node waits at its end for connections on which nothing was ever asked, as pools keep them. */
+const accepted: Socket[] = [];
 after(() => {
   for (const server of servers) server.close();
+  for (const socket of accepted) socket.destroy();
 });
 
 export async function listen(server: Server): Promise<number> {
+  server.on("connection", (socket) => accepted.push(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   servers.push(server);
