@@ -45,13 +45,12 @@ export async function acceptTunnel(request: HboneRequest, deps: TunnelDeps): Pro
   let decision = decide(world.current);
   if (decision.kind === "refuse" && decision.mayChange && deps.waiting < MAX_WAITING) {
     deps.waiting++;
-    const changed = await world.waitFor(
-      (now) => accepted(decide(now)),
-      LATE_CONFIGURATION_MS,
-      request.abandoned,
-    );
-    deps.waiting--;
-    decision = changed ?? decision;
+    try {
+      const ready = (now: WaypointWorld): Accepted | undefined => accepted(decide(now));
+      decision = (await world.waitFor(ready, LATE_CONFIGURATION_MS, request.abandoned)) ?? decision;
+    } finally {
+      deps.waiting--;
+    }
   }
   if (decision.kind === "refuse") refuse(request, decision, deps);
   else serve(request, decision, deps);
