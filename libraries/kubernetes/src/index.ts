@@ -77,6 +77,7 @@ export {
   type ResourceType,
   refOf,
 } from "./resource-type.ts";
+export { isNotServed, withServedVersions } from "./served-versions/client.ts";
 export { isAlreadyExists, isConflict, isGone, isNotFound, statusOf } from "./status-error.ts";
 export { createPodStreams, type ExecOptions, type PodStreams } from "./streams/pod-streams.ts";
 export {
