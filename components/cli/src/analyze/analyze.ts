@@ -7,6 +7,7 @@ import type { AnalysisContext, Analyzer } from "./analyzer.ts";
 import { ENROLMENT_ANALYZERS } from "./enrolment.ts";
 import { isAtLeast, type Level, type Message, resourceName } from "./message.ts";
 import { POLICY_ANALYZERS } from "./policies.ts";
+import { REQUIREMENT_ANALYZER } from "./requirements.ts";
 import { SCHEMA_ANALYZER } from "./schema.ts";
 import { STATUS_ANALYZER } from "./status.ts";
 import { TRAFFIC_ANALYZERS } from "./traffic.ts";
@@ -15,6 +16,7 @@ import { WAYPOINT_ANALYZERS } from "./waypoints.ts";
 export const ANALYZERS: readonly Analyzer[] = [
   ...ENROLMENT_ANALYZERS,
   ...WAYPOINT_ANALYZERS,
+  REQUIREMENT_ANALYZER,
   ...POLICY_ANALYZERS,
   ...TRAFFIC_ANALYZERS,
   SCHEMA_ANALYZER,

@@ -44,7 +44,10 @@ export type MessageName =
   | "exportToIgnored"
   | "trustDomainsIgnored"
   | "annotationIgnored"
-  | "waypointTrafficType";
+  | "waypointTrafficType"
+  | "requiredWaypointUnusable"
+  | "requiredWaypointBypassed"
+  | "requiredWaypointUnreadable";
 
 const MESSAGES: Readonly<Record<MessageName, MessageType>> = {
   referencedResourceNotFound: type("IST0101", "ReferencedResourceNotFound", "Error"),
@@ -76,6 +79,10 @@ const MESSAGES: Readonly<Record<MessageName, MessageType>> = {
   trustDomainsIgnored: type("MLT0011", "TrustDomainsIgnored", "Warning"),
   annotationIgnored: type("MLT0012", "AnnotationIgnored", "Info"),
   waypointTrafficType: type("MLT0013", "WaypointServesOtherTraffic", "Warning"),
+  // MLT0014 is precheck's.
+  requiredWaypointUnusable: type("MLT0015", "RequiredWaypointUnusable", "Error"),
+  requiredWaypointBypassed: type("MLT0016", "RequiredWaypointBypassed", "Error"),
+  requiredWaypointUnreadable: type("MLT0017", "RequiredWaypointUnreadable", "Warning"),
 };
 
 export interface Message {

@@ -4,6 +4,7 @@ import {
   isAmbientNamespace,
   labelsMatch,
   matchLabelsOf,
+  missingWaypointOf,
   modeOf,
   servicesOf,
   waypointOf,
@@ -70,7 +71,10 @@ function* analyzeTargets(context: AnalysisContext): Generator<Message> {
           );
         continue;
       }
-      if (hasCluster && found.kind !== "Gateway" && waypointOf(found, objects) === undefined)
+      // That its waypoint is missing is said of whoever names it.
+      const isSaid = missingWaypointOf(found, objects) !== undefined;
+      const needsWaypoint = hasCluster && found.kind !== "Gateway" && !isSaid;
+      if (needsWaypoint && waypointOf(found, objects) === undefined)
         yield message(
           "policyWithoutWaypoint",
           policy,

@@ -3,6 +3,7 @@
 import { protocolOf } from "../describe/port-protocol.ts";
 import {
   isWaypointGateway,
+  missingWaypointOf,
   modeOf,
   podsOf,
   trafficTypeOf,
@@ -10,12 +11,15 @@ import {
   waypointOf,
   waypointRefOf,
 } from "../mesh-objects/ambient.ts";
-import { meshParentsOf, routesOf } from "../mesh-objects/hosts.ts";
-import type { MeshObject } from "../mesh-objects/object-set.ts";
+import { meshParentsOf, missingDestinations, routesOf } from "../mesh-objects/hosts.ts";
+import type { MeshObject, ObjectSet } from "../mesh-objects/object-set.ts";
+import { targetsService } from "../mesh-objects/policies.ts";
 import { objectsAt, textAt } from "../output/json.ts";
 import { type AnalysisContext, type Analyzer, isSystemNamespace } from "./analyzer.ts";
 import { type Message, message } from "./message.ts";
 
+/** Names in one message; more are counted. */
+const MAX_NAMES = 5;
 const BINDING_KINDS = ["Namespace", "Service", "ServiceEntry", "Pod", "WorkloadEntry"];
 
 /** Labels that name a waypoint: it is there, and it serves such traffic. */
@@ -33,7 +37,7 @@ function* analyzeBindings({ objects, hasCluster }: AnalysisContext): Generator<M
         yield message(
           "referencedResourceNotFound",
           object,
-          `Referenced waypoint not found: "${ref.namespace}/${ref.name}"`,
+          `Referenced waypoint not found: "${ref.namespace}/${ref.name}"${consequences(object, objects)}`,
         );
       continue;
     }
@@ -46,6 +50,27 @@ function* analyzeBindings({ objects, hasCluster }: AnalysisContext): Generator<M
         `Waypoint ${ref.namespace}/${ref.name} serves ${type} traffic: it sees nothing that is addressed to this ${object.kind}.`,
       );
   }
+}
+
+/** What a missing waypoint means is told once, where it is named, and not again by each that it concerns. */
+function consequences(carrier: MeshObject, objects: ObjectSet): string {
+  const services =
+    carrier.kind === "Namespace"
+      ? ["Service", "ServiceEntry"]
+          .flatMap((kind) => objects.in(kind, carrier.name))
+          .filter((service) => service.labels[USE_WAYPOINT] === undefined)
+      : [carrier].filter(({ kind }) => kind.startsWith("Service"));
+  const routes = new Set(services.flatMap((service) => routesOf(service, objects)));
+  const policies = objects
+    .all("AuthorizationPolicy")
+    .filter((policy) => services.some((service) => targetsService(policy, service, objects)));
+  if (services.length === 0) return "";
+  const names = services.slice(0, MAX_NAMES).map(({ name }) => name);
+  const more = services.length > names.length ? ` and ${services.length - names.length} more` : "";
+  const idle = [...routes, ...policies].map(({ kind, name }) => `${kind} ${name}`);
+  const lost = idle.length === 0 ? "" : `; without effect: ${idle.slice(0, MAX_NAMES).join(", ")}`;
+  const rest = idle.length > MAX_NAMES ? ` and ${idle.length - MAX_NAMES} more` : "";
+  return `. It is that of ${names.join(", ")}${more}${lost}${rest}`;
 }
 
 function* analyzeUnused({ objects, hasCluster }: AnalysisContext): Generator<Message> {
@@ -80,6 +105,7 @@ function* analyzeRoutes({ objects, hasCluster }: AnalysisContext): Generator<Mes
       );
     if (!hasCluster || !isAmbientService(service, objects) || waypointOf(service, objects) !== undefined)
       continue;
+    if (missingWaypointOf(service, objects) !== undefined) continue;
     for (const route of routes)
       yield message(
         "routeWithoutWaypoint",
@@ -122,28 +148,25 @@ function* analyzePorts({ objects }: AnalysisContext): Generator<Message> {
   }
 }
 
+/** Files alone tell what is missing where they hold the namespace at least in part: what another namespace has, nobody knows. */
 function* analyzeParents({ objects, hasCluster }: AnalysisContext): Generator<Message> {
-  if (!hasCluster) return;
+  const known = new Set(
+    ["Service", "ServiceEntry"].flatMap((kind) => objects.all(kind)).map(({ namespace }) => namespace),
+  );
+  const isKnown = (namespace: string): boolean => hasCluster || known.has(namespace);
   for (const route of ["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"].flatMap((kind) =>
     objects.all(kind),
   )) {
     for (const { kind, namespace, name } of meshParentsOf(route))
-      if (objects.get(kind, namespace, name) === undefined)
+      if (isKnown(namespace) && objects.get(kind, namespace, name) === undefined)
         yield message(
           "referencedResourceNotFound",
           route,
           `Referenced parent not found: "${kind} ${namespace}/${name}"`,
         );
-    for (const ref of objectsAt(route.spec, "rules").flatMap((rule) => objectsAt(rule, "backendRefs"))) {
-      const namespace = textAt(ref, "namespace") || route.namespace;
-      const isService = ["", "Service"].includes(textAt(ref, "kind"));
-      if (isService && objects.get("Service", namespace, textAt(ref, "name")) === undefined)
-        yield message(
-          "referencedResourceNotFound",
-          route,
-          `Referenced backend not found: "${namespace}/${textAt(ref, "name")}"`,
-        );
-    }
+    for (const missing of missingDestinations(route, objects))
+      if (isKnown(missing.slice(0, missing.indexOf("/"))))
+        yield message("referencedResourceNotFound", route, `Referenced backend not found: "${missing}"`);
   }
 }
 

@@ -5,10 +5,12 @@ import {
   modeOf,
   podsOf,
   trafficTypeOf,
+  WAYPOINT_REQUIRED,
+  waypointDemandOf,
   waypointOf,
   waypointRefOf,
 } from "../mesh-objects/ambient.ts";
-import { isAbout, routesOf } from "../mesh-objects/hosts.ts";
+import { isAbout, missingDestinations, routesOf } from "../mesh-objects/hosts.ts";
 import type { MeshObject } from "../mesh-objects/object-set.ts";
 import { policyAction, targetsService } from "../mesh-objects/policies.ts";
 import { objectsAt, textAt } from "../output/json.ts";
@@ -36,6 +38,7 @@ export function describeServiceLines(service: MeshObject, context: DescribeConte
       return `   Port: ${name} ${textAt(port, "port")}/${protocolOf(port)} targets pod port ${target}`;
     }),
     ...waypointLines(service, context),
+    ...requirementLines(service, context),
     ...routeLines(service, context),
     ...ruleLines(service, context),
     ...policyLines(service, context),
@@ -67,11 +70,39 @@ function waypointLines(service: MeshObject, { objects }: DescribeContext): reado
   ];
 }
 
+/** Annotation `meltemi.io/waypoint-required`, of the service or else of its namespace, and what its condition says of it. */
+function requirementLines(service: MeshObject, { objects }: DescribeContext): readonly string[] {
+  const demand = waypointDemandOf(service, objects);
+  if (demand === undefined) return [];
+  const unreadable =
+    demand.unreadable === undefined
+      ? []
+      : [
+          `   WARNING: ${WAYPOINT_REQUIRED} of the ${demand.by} is ${JSON.stringify(demand.unreadable)}, expected "true" or "false": it counts as "true"`,
+        ];
+  if (!demand.required) return [`   Waypoint required: no (annotation of the ${demand.by})`, ...unreadable];
+  const condition = objectsAt(service.status, "conditions").find(
+    (one) => textAt(one, "type") === "meltemi.io/WaypointRequired",
+  );
+  const state =
+    condition === undefined
+      ? "no status yet"
+      : `${textAt(condition, "reason")}: ${textAt(condition, "message")}`;
+  const line = `Waypoint required: yes (annotation of the ${demand.by}; ${state})`;
+  const isHeld = condition === undefined || textAt(condition, "reason") === "Enforced";
+  return [isHeld ? `   ${line}` : `   WARNING: ${line}`, ...unreadable];
+}
+
 function routeLines(service: MeshObject, { objects }: DescribeContext): readonly string[] {
   const routes = routesOf(service, objects);
   const kinds = new Set(routes.map(({ kind }) => (kind === "VirtualService" ? kind : "Gateway API")));
   return [
-    ...routes.map(({ kind, namespace, name }) => `   ${kind}: ${name}.${namespace}`),
+    ...routes.flatMap((route) => [
+      `   ${route.kind}: ${route.name}.${route.namespace}`,
+      ...missingDestinations(route, objects).map(
+        (missing) => `      WARNING: its backend ${missing} is not there: requests for it fail`,
+      ),
+    ]),
     ...(kinds.size > 1
       ? [
           "   WARNING: routes of the Gateway API and VirtualServices are mixed: the VirtualServices are not used",

@@ -116,6 +116,12 @@ test("a service with everything", () => {
   ]);
 });
 
+function required(value: string, reason: string): object {
+  const annotations = { "meltemi.io/waypoint-required": value };
+  const conditions = [{ type: "meltemi.io/WaypointRequired", status: "True", reason, message: "m" }];
+  return { ...SERVICE, metadata: { ...SERVICE.metadata, annotations }, status: { conditions } };
+}
+
 const workloadWaypoint = {
   ...GATEWAY,
   metadata: { ...GATEWAY.metadata, labels: { "istio.io/waypoint-for": "workload" } },
@@ -136,6 +142,41 @@ const cases = [
     name: "not enforced",
     objects: [{ ...SERVICE, metadata: { name: "server", namespace: "shop" } }, ATTACHED],
     want: /NOT enforced: it has no waypoint/,
+  },
+  {
+    name: "a waypoint is required, and there is none",
+    objects: [required("true", "NoUsableWaypoint"), GATEWAY],
+    want: /WARNING: Waypoint required: yes \(annotation of the Service; NoUsableWaypoint: m\)/,
+  },
+  {
+    name: "a waypoint is required, and is the only way in",
+    objects: [required("true", "Enforced"), GATEWAY],
+    want: / {3}Waypoint required: yes \(annotation of the Service; Enforced: m\)/,
+  },
+  {
+    name: "a demand that cannot be read",
+    objects: [required("yes", "Enforced"), GATEWAY],
+    want: /is "yes", expected "true" or "false": it counts as "true"/,
+  },
+  {
+    name: "its namespace's demand does not hold for it",
+    objects: [required("false", "Enforced"), GATEWAY],
+    want: /Waypoint required: no \(annotation of the Service\)/,
+  },
+  {
+    name: "a route with a backend that is not there",
+    objects: [
+      SERVICE,
+      GATEWAY,
+      {
+        ...ROUTES[0],
+        spec: {
+          parentRefs: [{ kind: "Service", name: "server" }],
+          rules: [{ backendRefs: [{ name: "server" }, { name: "gone", port: 80 }] }],
+        },
+      },
+    ],
+    want: /HTTPRoute: r\.shop\n {6}WARNING: its backend shop\/gone is not there: requests for it fail/,
   },
   {
     name: "routes without waypoint",

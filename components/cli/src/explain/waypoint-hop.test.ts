@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ip, newWorkload, workloadIdentity } from "@meltemi/model";
-import type { ServedPort, ServedService, WaypointSettings } from "@meltemi/model/l7";
+import type { RateLimit, ServedPort, ServedService, WaypointSettings } from "@meltemi/model/l7";
 import { systemClock } from "@meltemi/runtime";
 import { explainWaypoint } from "./waypoint-hop.ts";
 import { readWaypointView, type WaypointView } from "./waypoint-view.ts";
@@ -54,6 +54,13 @@ const limit = {
   keys: [],
   limit: { kind: "local", requests: 1, perMs: 1000, burst: 1 },
 } as const;
+
+const CLUSTER = "inbound-vip|80|http|server.shop.svc.cluster.local";
+
+function globalLimit(change: { readonly cluster?: string; readonly failOpen?: boolean }): RateLimit {
+  const global = { kind: "global", domain: "d", cluster: "gone", timeoutMs: 20, failOpen: false } as const;
+  return { ...limit, limit: { ...global, ...change } };
+}
 
 interface Case {
   readonly name: string;
@@ -149,7 +156,41 @@ const CASES: readonly Case[] = [
     name: "a rate limit",
     change: { service: { rateLimits: [limit] }, port: { httpRoutes: [] } },
     verdict: "allowed",
-    says: /rate limit shop\/limit may refuse with 429/,
+    says: /rate limit shop\/limit may refuse with 429 \(1 per 1s, at most 1 at once, in each replica\)/,
+  },
+  {
+    name: "a rate limit that is about other requests",
+    change: {
+      service: { rateLimits: [{ ...limit, keys: [{ kind: "header", name: "x-user" }] }] },
+      port: { httpRoutes: [] },
+    },
+    verdict: "allowed",
+    says: /rate limit shop\/limit does not count this request: it has no header x-user/,
+  },
+  {
+    name: "a global rate limit whose service there is not",
+    change: { service: { rateLimits: [globalLimit({})] } },
+    verdict: "answered",
+    status: 500,
+    says: /shop\/limit asks gone, which is not known to the waypoint: the waypoint answers 500/,
+  },
+  {
+    name: "a global rate limit without its service, which fails open",
+    change: { service: { rateLimits: [globalLimit({ failOpen: true })] }, port: { httpRoutes: [] } },
+    verdict: "allowed",
+    says: /the waypoint lets it pass \(failOpen\)/,
+  },
+  {
+    name: "a global rate limit",
+    change: { service: { rateLimits: [globalLimit({ cluster: CLUSTER })] }, port: { httpRoutes: [] } },
+    verdict: "allowed",
+    says: /may refuse with 429; without an answer in 20 ms the waypoint answers 500.*unless rate limit shop\/limit refuses/s,
+  },
+  {
+    name: "denied before any limit counts",
+    change: { service: { policies: [{ ...policy, action: "deny" }], rateLimits: [globalLimit({})] } },
+    verdict: "denied",
+    status: 403,
   },
   {
     name: "no route takes it",

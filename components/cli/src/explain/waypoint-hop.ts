@@ -89,7 +89,7 @@ async function explainWorkload(
     return refused(400, `this waypoint serves ${type} traffic, none that is addressed to workloads`);
   const context = contextOf(view, question);
   if (context === undefined) return badPath(question);
-  const judged = await judgeRequest(view.settings, view.settings, context, clock);
+  const judged = await judgeRequest(view.settings, view, context, clock);
   const steps = ["serves what is addressed to a workload, with its own policies", ...judged.notes];
   return { ...judged, steps, afterwards: [], clusters: [], service: undefined };
 }
@@ -104,7 +104,7 @@ async function explainHttp(
   const context = contextOf(view, question);
   if (context === undefined) return badPath(question);
   const how = port.protocol === "sniff" ? "looks at the first bytes, and reads them as HTTP" : "reads HTTP";
-  const judged = await judgeRequest(served, view.settings, context, clock);
+  const judged = await judgeRequest(served, view, context, clock);
   const steps = [`${how} on port ${port.port}`, ...judged.notes];
   if (judged.verdict.kind !== "allowed")
     return { ...judged, steps, afterwards: [], clusters: [], service: served };

@@ -13,6 +13,8 @@ import {
 import type { RequestPolicy, ServedService, WaypointSettings } from "@meltemi/model/l7";
 import { type Clock, MeshError } from "@meltemi/runtime";
 import type { JudgedPolicy, Verdict } from "./explanation.ts";
+import { judgeLimits } from "./rate-limits.ts";
+import type { WaypointView } from "./waypoint-view.ts";
 
 /** Of a service, or of the waypoint itself for traffic to workloads. */
 export type PolicySubject = Pick<ServedService, "jwtRules" | "policies" | "rateLimits">;
@@ -26,7 +28,7 @@ export interface FilterJudgement {
 /** Runs tokens and policies on the request, which changes it as in a waypoint. External authorizers and counters are not asked. */
 export async function judgeRequest(
   subject: PolicySubject,
-  settings: WaypointSettings,
+  { settings, endpoints }: Pick<WaypointView, "settings" | "endpoints">,
   context: RequestContext,
   clock: Clock,
 ): Promise<FilterJudgement> {
@@ -56,10 +58,17 @@ export async function judgeRequest(
   }
   const facts = (policies: RequestPolicies): PolicyFacts => policyFacts(policies, context);
   const policies = judgeEach(subject.policies, settings, "http", facts);
+  const judged = verdictOf(reply, policies);
+  const all = new RequestPolicies(asked, policyOptions("http", { settings }, { onProblem: () => undefined }));
+  // Limits come last: what was refused before them is not counted.
+  const limited =
+    reply === undefined
+      ? judgeLimits(subject.rateLimits, context, facts(all), (name) => endpoints.get(name))
+      : { notes: [], counting: [] };
   return {
     policies,
-    notes: [...notes, ...extraNotes(subject, policies)],
-    verdict: verdictOf(reply, policies),
+    notes: [...notes, ...extraNotes(subject, policies), ...limited.notes],
+    verdict: limited.verdict ?? unlessLimited(judged, limited.counting),
   };
 }
 
@@ -125,8 +134,6 @@ function extraNotes(subject: PolicySubject, policies: readonly JudgedPolicy[]): 
   const notes: string[] = [];
   if (policies.some(({ action, matches, dryRun }) => action === "CUSTOM" && matches && !dryRun))
     notes.push("an external authorizer is asked, and may still refuse: it was not asked here");
-  for (const { namespace, name } of subject.rateLimits)
-    notes.push(`rate limit ${namespace}/${name} may refuse with 429: it was not counted here`);
   if (subject.jwtRules.length > 0)
     notes.push(`tokens of ${subject.jwtRules.map(({ issuer }) => issuer).join(", ")} are verified`);
   return notes;
@@ -137,6 +144,14 @@ function verdictOf(reply: LocalReply | undefined, policies: readonly JudgedPolic
   const rule = /^rbac_access_denied_matched_policy\[(.*)\]$/s.exec(reply.details)?.[1];
   const reason = rule === undefined ? `${reply.body || reply.details}` : denialText(rule);
   return { kind: "denied", reason, status: reply.status };
+}
+
+function unlessLimited(verdict: Verdict, limits: readonly string[]): Verdict {
+  if (verdict.kind !== "allowed" || limits.length === 0) return verdict;
+  return {
+    ...verdict,
+    reason: `${verdict.reason}, unless rate limit ${[...new Set(limits)].join(" or ")} refuses`,
+  };
 }
 
 function denialText(rule: string): string {

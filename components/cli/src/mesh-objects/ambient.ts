@@ -50,6 +50,28 @@ export function waypointRefOf(object: MeshObject, objects: ObjectSet): WaypointR
   };
 }
 
+export const WAYPOINT_REQUIRED = "meltemi.io/waypoint-required";
+
+export interface WaypointDemand {
+  readonly by: "Service" | "Namespace";
+  readonly required: boolean;
+  /** A value that is neither `true` nor `false`, and counts as `true`. */
+  readonly unreadable?: string;
+}
+
+/** Whether a Service demands that all traffic comes through its waypoint; undefined: nobody said anything. */
+export function waypointDemandOf(service: MeshObject, objects: ObjectSet): WaypointDemand | undefined {
+  const own = service.annotations[WAYPOINT_REQUIRED];
+  const value = own ?? objects.get("Namespace", "", service.namespace)?.annotations[WAYPOINT_REQUIRED];
+  if (value === undefined || service.kind !== "Service") return undefined;
+  const isReadable = value === "true" || value === "false";
+  return {
+    by: own === undefined ? "Namespace" : "Service",
+    required: value !== "false",
+    ...(!isReadable && { unreadable: value.slice(0, 50) }),
+  };
+}
+
 export function isWaypointGateway(gateway: MeshObject): boolean {
   return textAt(gateway.spec, "gatewayClassName") === WAYPOINT_CLASS;
 }
@@ -66,6 +88,12 @@ export function waypointOf(object: MeshObject, objects: ObjectSet): MeshObject |
   const type = trafficTypeOf(gateway);
   const wanted = object.kind === "Pod" || object.kind === "WorkloadEntry" ? "workload" : "service";
   return type === "all" || type === wanted ? gateway : undefined;
+}
+
+/** A waypoint that is named and is not there. */
+export function missingWaypointOf(object: MeshObject, objects: ObjectSet): WaypointRef | undefined {
+  const ref = waypointRefOf(object, objects);
+  return ref !== undefined && objects.get("Gateway", ref.namespace, ref.name) === undefined ? ref : undefined;
 }
 
 /** Pods that a Service selects. */

@@ -91,6 +91,33 @@ export function destinationsOf({
   );
 }
 
+/** `namespace/name` of a route's backends, or hosts of a VirtualService's destinations, that no object stands behind. */
+export function missingDestinations(route: MeshObject, objects: ObjectSet): readonly string[] {
+  const missing =
+    route.kind === "VirtualService"
+      ? destinationsOf(route)
+          .map(({ host }) => host)
+          .filter(
+            (host) => !host.includes("*") && serviceOfHost(host, route.namespace, objects) === undefined,
+          )
+      : backendsOf(route)
+          .filter(({ kind, namespace, name }) => objects.get(kind, namespace, name) === undefined)
+          .map(({ namespace, name }) => `${namespace}/${name}`);
+  return [...new Set(missing)];
+}
+
+/** Those that are Services; what else a `backendRef` may be is for the control plane to say. */
+function backendsOf(route: MeshObject): readonly RouteParent[] {
+  return objectsAt(route.spec, "rules")
+    .flatMap((rule) => objectsAt(rule, "backendRefs"))
+    .map((ref) => ({
+      kind: textAt(ref, "kind") || "Service",
+      namespace: textAt(ref, "namespace") || route.namespace,
+      name: textAt(ref, "name"),
+    }))
+    .filter(({ kind }) => kind === "Service");
+}
+
 function single<T>(value: T | undefined): readonly T[] {
   return value === undefined ? [] : [value];
 }

@@ -7,6 +7,7 @@ export { buildFilters } from "../filters/build-filters.ts";
 export { FilterMemory } from "../filters/filter-memory.ts";
 export { connectionFacts, policyFacts } from "../filters/policy-facts.ts";
 export { policyOptions } from "../filters/policy-options.ts";
+export { descriptorOf } from "../rate-limit/descriptor.ts";
 export type { LocalReply, RequestContext } from "../request-context.ts";
 export { normalizePath } from "../routing/normalize-path.ts";
 export { compileRoutes, decideRoute, type RouteDecision } from "../routing/route-table.ts";
