@@ -13,6 +13,7 @@ import {
   type Pod,
   SERVICE_ACCOUNTS,
   staticToken,
+  withServedVersions,
 } from "@meltemi/kubernetes";
 import { customResourceDefinitions } from "@meltemi/resources";
 import { createLogger, LogFilter, type Logger, systemClock } from "@meltemi/runtime";
@@ -100,7 +101,7 @@ export async function startCluster(statePath = ":memory:"): Promise<TestCluster>
     token: staticToken(ADMIN_TOKEN),
     defaultNamespace: "default",
   };
-  const client = createKubernetesClient(access, { clock: systemClock });
+  const client = withServedVersions(createKubernetesClient(access, { clock: systemClock }));
   await createDefinitions(client);
   return {
     client,

@@ -18,8 +18,9 @@ import {
   type ResourceType,
   SERVICE_ACCOUNTS,
   SERVICES,
+  withServedVersions,
 } from "@meltemi/kubernetes";
-import { systemClock } from "@meltemi/runtime";
+import { MeshError, systemClock } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import { runWaypointDeployer } from "../../components/control-plane/src/waypoint-deployer/deployer.ts";
 import type { DeployerSettings } from "../../components/control-plane/src/waypoint-deployer/settings.ts";
@@ -50,10 +51,32 @@ interface Scene extends AsyncDisposable {
   readonly client: KubernetesClient;
 }
 
-/** A control plane that leads. */
-async function createScene(): Promise<Scene> {
+/** Calls as they would end at a server without these kinds. */
+function withoutKinds(client: KubernetesClient, groups: readonly string[]): KubernetesClient {
+  const served = <T>(group: string, call: () => Promise<T>): Promise<T> =>
+    groups.includes(group)
+      ? Promise.reject(
+          new MeshError("NOT_FOUND", "the server could not find the requested resource", {
+            details: { status: 404, reason: "NotFound" },
+          }),
+        )
+      : call();
+  return {
+    ...client,
+    list: (type, options) => served(type.group, () => client.list(type, options)),
+    get: (type, ref, options) => served(type.group, () => client.get(type, ref, options)),
+    apply: (type, object, options) => served(type.group, () => client.apply(type, object, options)),
+    request: async (request) =>
+      groups.some((group) => request.path.startsWith(`/apis/${group}/`))
+        ? { status: 404, contentType: "text/plain", body: "404 page not found" }
+        : await client.request(request),
+  };
+}
+
+/** A control plane that leads, over a server without the kinds of some groups. */
+async function createScene(missingGroups: readonly string[] = []): Promise<Scene> {
   const cluster = await startCluster();
-  const { client } = cluster;
+  const client = withServedVersions(withoutKinds(cluster.client, missingGroups));
   for (const namespace of ["istio-system", NAMESPACE]) await ensureNamespace(client, namespace);
   const running = await startControlPlane(cluster);
   const stop = new AbortController();
@@ -272,6 +295,16 @@ test(
       await eventually(async () => (await client.get(type, ref)) === undefined);
   },
 );
+
+test("a cluster without autoscalers has waypoints without, and all the rest", deadline, async () => {
+  await using scene = await createScene(["autoscaling"]);
+  const { client } = scene;
+  const annotations = { "meltemi.io/high-availability": "true" };
+  await client.create(GATEWAYS, gateway({}, { annotations }));
+  await eventually(() => client.get(POD_DISRUPTION_BUDGETS, ref));
+  await eventually(async () => (await client.get(DEPLOYMENTS, ref))?.spec?.replicas === 2);
+  await untilConditions(client, GATEWAYS, ref, ["Accepted=True/Accepted"]);
+});
 
 test("what is somebody else's is left alone: revisions, versions, classes, objects", deadline, async () => {
   await using scene = await createScene();

@@ -9,6 +9,7 @@ import {
   createKubernetesClient,
   loadInCluster,
   loadKubeconfig,
+  withServedVersions,
 } from "@meltemi/kubernetes";
 import {
   changeLogLevels,
@@ -41,7 +42,7 @@ async function main(): Promise<number> {
   process.once("SIGTERM", () => stop.abort());
   process.once("SIGINT", () => stop.abort());
   try {
-    const client = createKubernetesClient(await loadAccess(), { clock: systemClock });
+    const client = withServedVersions(createKubernetesClient(await loadAccess(), { clock: systemClock }));
     const deps = {
       client,
       clock: systemClock,

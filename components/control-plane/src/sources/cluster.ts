@@ -88,7 +88,8 @@ export function endpointSliceFacts(slice: EndpointSlice): EndpointSliceFacts | u
     ports: (slice.ports ?? []).flatMap(({ name = "", port, protocol = "TCP" }) =>
       port === undefined || protocol !== "TCP" ? [] : [{ name, port }],
     ),
-    endpoints: slice.endpoints.map(({ addresses, conditions, targetRef }) => ({
+    // Null where a controller wrote none.
+    endpoints: (slice.endpoints ?? []).map(({ addresses, conditions, targetRef }) => ({
       ips: addresses.flatMap((text) => parseIp(text) ?? []),
       // Absent means unknown, which Kubernetes asks to read as ready.
       healthy: conditions?.ready !== false,

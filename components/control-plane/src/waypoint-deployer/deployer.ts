@@ -18,6 +18,7 @@ import { WAYPOINT_CLASS } from "./gateway-class.ts";
 import { createParametersWatch } from "./parameters-watch.ts";
 import { CLASS_DEFAULTS_LABEL, parametersKey, reconcileGateway } from "./reconcile.ts";
 import type { DeployerSettings } from "./settings.ts";
+import type { WriteDependencies } from "./write-objects.ts";
 import { writeClassStatus } from "./write-status.ts";
 
 export interface DeployerDependencies {
@@ -53,12 +54,13 @@ function startDeployer(settings: DeployerSettings, deps: DeployerDependencies): 
   const selection = { namespace: settings.systemNamespace, labelSelector: CLASS_DEFAULTS_LABEL };
   const classDefaults = createInformer(deps.client, CONFIG_MAPS, selection, deps);
   const options = { concurrency: CONCURRENCY, maxAttempts: MAX_ATTEMPTS, backoff: BACKOFF };
+  const leftOut: WriteDependencies["leftOut"] = new Set();
   const gateways = createWorkQueue(
     { ...options, name: "waypoints" },
     {
       ...deps,
       reconcile: (key, aborted) =>
-        reconcileGateway(key, aborted, { ...deps, settings, classDefaults, parameters }),
+        reconcileGateway(key, aborted, { ...deps, leftOut, settings, classDefaults, parameters }),
     },
   );
   const classes = createWorkQueue(

@@ -158,7 +158,9 @@ function reachability({ gateway, service, slices, clusterDomain }: GatewayFacts)
       "AddressNotUsable",
       absent.map((port) => `port ${port} not found for hostname "${hostname}"`).join("; "),
     );
-  if (!slices.some(({ endpoints }) => endpoints.some(({ conditions }) => conditions?.ready !== false)))
+  if (
+    !slices.some(({ endpoints }) => (endpoints ?? []).some(({ conditions }) => conditions?.ready !== false))
+  )
     return failed("AddressNotAssigned", `no instances found for hostname "${hostname}"`);
   return assigned(gateway, service, hostname, ports);
 }

@@ -1,25 +1,17 @@
 /** One Gateway brought in line: looks, lets the plan decide, writes objects and status. */
 
-import {
-  type ConfigMap,
-  type Gateway,
-  type Informer,
-  type KubernetesClient,
-  keyOf,
-} from "@meltemi/kubernetes";
-import { type Clock, describeError, type Logger } from "@meltemi/runtime";
+import { type ConfigMap, type Gateway, type Informer, keyOf } from "@meltemi/kubernetes";
+import { type Clock, describeError } from "@meltemi/runtime";
 import type { MeshWatch } from "../sources/watch-mesh.ts";
 import { decideGatewayStatus, gatewayHostname } from "./gateway-status.ts";
 import { type ParametersWatch, untilSynced } from "./parameters-watch.ts";
 import { type GatewayView, type Parameters, planGateway } from "./plan.ts";
 import type { DeployerSettings } from "./settings.ts";
-import { claimGateway, writeObjects } from "./write-objects.ts";
+import { claimGateway, type WriteDependencies, writeObjects } from "./write-objects.ts";
 import { writeGatewayStatus } from "./write-status.ts";
 
-export interface ReconcileDependencies {
-  readonly client: Pick<KubernetesClient, "get" | "apply" | "patch" | "delete">;
+export interface ReconcileDependencies extends WriteDependencies {
   readonly clock: Clock;
-  readonly log: Logger;
   readonly settings: DeployerSettings;
   readonly watch: Pick<
     MeshWatch,

@@ -6,6 +6,7 @@ import {
   GATEWAYS,
   type Gateway,
   HORIZONTAL_POD_AUTOSCALERS,
+  isNotServed,
   type KubernetesClient,
   type KubernetesObject,
   nameOf,
@@ -16,7 +17,7 @@ import {
   SERVICE_ACCOUNTS,
   SERVICES,
 } from "@meltemi/kubernetes";
-import type { Logger } from "@meltemi/runtime";
+import { describeError, type Logger } from "@meltemi/runtime";
 import { annotationOf, CONTROLLER_VERSION_ANNOTATION, generatedName, MANAGED_LABEL } from "./metadata.ts";
 import { CONTROLLER_VERSION, missingReplicas, type PlannedObject } from "./plan.ts";
 import type { Part } from "./render.ts";
@@ -24,6 +25,8 @@ import type { Part } from "./render.ts";
 export interface WriteDependencies {
   readonly client: Pick<KubernetesClient, "get" | "apply" | "patch" | "delete">;
   readonly log: Logger;
+  /** Parts of which this cluster has no API: told once, not with every look. */
+  readonly leftOut: Set<Part>;
 }
 
 /** Istio's own, so that a control plane that takes over finds its fields. */
@@ -63,24 +66,53 @@ export async function writeObjects(
   deps: WriteDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { part, object } of objects) {
-    const type = TYPES[part];
-    const planned = object as KubernetesObject;
-    const existing = await deps.client.get(type, refOf(planned), { signal });
-    const stranger = existing && strangerOf(existing, gateway);
-    if (stranger !== undefined) {
-      deps.log.warn("object left alone", {
-        kind: type.kind,
-        object: `${namespaceOf(planned)}/${nameOf(planned)}`,
-        why: stranger,
-      });
-      continue;
-    }
-    await deps.client.apply(type, planned, { fieldManager: FIELD_MANAGER, force: true, signal });
-    if (part === "deployment") await setReplicas(planned, existing, objects, deps, signal);
-  }
+  for (const each of objects)
+    await whereServed(each.part, deps, () => writeObject(gateway, each, objects, deps, signal));
   for (const part of OPTIONAL_PARTS)
     if (!objects.some((each) => each.part === part)) await removePart(gateway, part, deps, signal);
+}
+
+/** A cluster without the API of an autoscaler or a budget has its waypoints without them. */
+async function whereServed(
+  part: Part,
+  deps: WriteDependencies,
+  write: () => Promise<boolean>,
+): Promise<void> {
+  const { leftOut, log } = deps;
+  try {
+    if (await write()) leftOut.delete(part);
+  } catch (error) {
+    if (!OPTIONAL_PARTS.includes(part) || !isNotServed(error)) throw error;
+    if (leftOut.has(part)) return;
+    leftOut.add(part);
+    const { kind } = TYPES[part];
+    log.warn("waypoints are deployed without it", { kind, why: describeError(error) });
+  }
+}
+
+/** True when it was written: false for what is somebody else's. */
+async function writeObject(
+  gateway: Gateway,
+  { part, object }: PlannedObject,
+  objects: readonly PlannedObject[],
+  deps: WriteDependencies,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const type = TYPES[part];
+  const planned = object as KubernetesObject;
+  const existing = await deps.client.get(type, refOf(planned), { signal });
+  const stranger = existing && strangerOf(existing, gateway);
+  if (stranger !== undefined) {
+    deps.log.warn("object left alone", {
+      kind: type.kind,
+      object: `${namespaceOf(planned)}/${nameOf(planned)}`,
+      why: stranger,
+    });
+    return false;
+  }
+  await deps.client.apply(type, planned, { fieldManager: FIELD_MANAGER, force: true, signal });
+  if (part === "deployment") await setReplicas(planned, existing, objects, deps, signal);
+  return true;
 }
 
 /** Whose an object of the same name is; undefined when it is this Gateway's. */
@@ -119,7 +151,10 @@ async function removePart(
 ): Promise<void> {
   const type = TYPES[part];
   const ref = { namespace: namespaceOf(gateway), name: generatedName(gateway) };
-  const existing = await client.get(type, ref, { signal });
+  const existing = await client.get(type, ref, { signal }).catch((error: unknown) => {
+    if (isNotServed(error)) return undefined;
+    throw error;
+  });
   const isOurs = existing?.metadata?.ownerReferences?.some(({ uid }) => uid === gateway.metadata?.uid);
   const uid = existing?.metadata?.uid;
   if (existing === undefined || !isOurs || uid === undefined || strangerOf(existing, gateway) !== undefined)
