@@ -1,14 +1,16 @@
 /** Services that demand their waypoint (annotation `meltemi.io/waypoint-required`): whether the demand can be met, and read. */
 
 import {
+  missingWaypointOf,
   modeOf,
   podsOf,
   WAYPOINT_REQUIRED,
+  type WaypointRef,
   waypointDemandOf,
   waypointOf,
   waypointRefOf,
 } from "../mesh-objects/ambient.ts";
-import type { MeshObject } from "../mesh-objects/object-set.ts";
+import type { MeshObject, ObjectSet } from "../mesh-objects/object-set.ts";
 import { objectsAt, textAt } from "../output/json.ts";
 import type { AnalysisContext, Analyzer } from "./analyzer.ts";
 import { type Message, message } from "./message.ts";
@@ -20,7 +22,9 @@ function* analyzeRequirements(context: AnalysisContext): Generator<Message> {
   if (!context.hasCluster) return;
   for (const service of context.objects.all("Service")) {
     if (waypointDemandOf(service, context.objects)?.required !== true) continue;
-    const { reason, text } = reportOf(service) ?? foundOut(service, context);
+    // The control plane calls a waypoint that is not there "not ready", as Istio's does.
+    const isMissing = missingWaypointOf(service, context.objects) !== undefined;
+    const { reason, text } = (isMissing ? undefined : reportOf(service)) ?? foundOut(service, context);
     if (reason === "NoUsableWaypoint") yield message("requiredWaypointUnusable", service, text);
     if (reason === "WorkloadsNotInMesh") yield message("requiredWaypointBypassed", service, text);
   }
@@ -57,7 +61,10 @@ function reportOf(service: MeshObject): Finding | undefined {
 function foundOut(service: MeshObject, { objects }: AnalysisContext): Finding {
   if (waypointOf(service, objects) === undefined) {
     const ref = waypointRefOf(service, objects);
-    const why = ref === undefined ? "none is asked for" : `${ref.namespace}/${ref.name} cannot be used`;
+    const why =
+      ref === undefined
+        ? "none is asked for"
+        : `${ref.namespace}/${ref.name} ${isThere(ref, objects) ? "cannot be used" : "is not there"}`;
     return {
       reason: "NoUsableWaypoint",
       text: `Its waypoint is required, and ${why}: all connections to its ports are refused.`,
@@ -70,6 +77,10 @@ function foundOut(service: MeshObject, { objects }: AnalysisContext): Finding {
     reason: "WorkloadsNotInMesh",
     text: `Its waypoint is required, but ${names.join(", ")} (${outside.length} in all) are not in ambient mode and take connections from anybody.`,
   };
+}
+
+function isThere({ namespace, name }: WaypointRef, objects: ObjectSet): boolean {
+  return objects.get("Gateway", namespace, name) !== undefined;
 }
 
 export const REQUIREMENT_ANALYZER: Analyzer = {

@@ -95,6 +95,13 @@ for (const [index, { code, bad, good }] of CASES.entries())
     assert.ok(!codes(good).includes(code), messagesOf(good).map(formatMessage).join("; "));
   });
 
+test("a required waypoint that is not there is not called unready", () => {
+  const text = messagesOf([labelled({}), demanding("true", "NoUsableWaypoint")])
+    .map(formatMessage)
+    .join("\n");
+  assert.match(text, /its waypoint is required, and shop\/w is not there: all connections/i);
+});
+
 test("of files alone, what their own namespaces lack is missed", () => {
   assert.deepEqual(messagesOf([service, withBackend("gone")], false).map(formatMessage), [
     'Error [IST0101] (HTTPRoute shop/r) Referenced backend not found: "shop/gone"',

@@ -3,9 +3,10 @@
 import { MeshError, systemClock } from "@meltemi/runtime";
 import { type Command, Option } from "commander";
 import type { Json } from "../output/json.ts";
+import { printable } from "../output/printable.ts";
 import { renderStructured } from "../output/structured.ts";
 import { findWaypoint } from "../proxy-config/find-waypoint.ts";
-import { VIEWS, type ViewFilter, type ViewName } from "../proxy-config/views.ts";
+import { emptyHint, VIEWS, type ViewFilter, type ViewName } from "../proxy-config/views.ts";
 import { readDumpFile } from "../reach/dump-file.ts";
 import { findPods, podText } from "../reach/find-pods.ts";
 import { changeLevels, loggingPath } from "../reach/log-levels.ts";
@@ -112,6 +113,8 @@ async function show(
     if (index > 0) terminal.line("");
     if (flags.withHeaders) terminal.line(`${view.title}:`);
     for (const line of view.table(dump, flags, nowMs)) terminal.line(line);
+    const hint = emptyHint(name, dump, flags);
+    if (hint !== undefined) terminal.aside(printable(hint));
   }
 }
 

@@ -30,6 +30,25 @@ for (const line of COMMANDS)
     t.assert.snapshot(out, { serializers: [String] });
   });
 
+const EMPTY = [
+  {
+    line: "route --name server",
+    want: /^nothing here matches --name server; there is: inbound-vip\|80\|http\|server\.shop\.svc\.cluster\.local\n$/,
+  },
+  { line: "cluster --subset v9", want: /--subset v9; there is: / },
+  {
+    line: "ep --cluster x --address 1.2.3.4",
+    want: /--address 1\.2\.3\.4; there is: .*--cluster x; there is: /,
+  },
+  { line: "listener --port 1", want: /--port 1; there is: / },
+];
+for (const { line, want } of EMPTY)
+  test(`proxy-config ${line}: an empty table says what there is`, async () => {
+    const { err, code } = await run("istioctl", "pc", ...line.split(" "), "-f", DUMP);
+    assert.match(err, want);
+    assert.equal(code, 0);
+  });
+
 const roots = (...pems: string[]) => ({ certificates: [{ rootCerts: pems.map((pem) => ({ pem })) }] });
 const comparisons = [
   { name: "the same", a: roots("x", "y"), b: roots("y", "x", "x"), want: "same" },

@@ -10,8 +10,9 @@ import {
   type ResourceType,
 } from "@meltemi/kubernetes";
 import { type Clock, delay, MeshError } from "@meltemi/runtime";
+import { explainWorkload } from "../install/look-at-pods.ts";
 import type { Terminal } from "../output/terminal.ts";
-import { formatWaypoint, isProgrammed, isWaypoint, programmedCondition, USE_LABEL } from "./gateway.ts";
+import { formatWaypoint, isProgrammed, isWaypoint, USE_LABEL, waitingText } from "./gateway.ts";
 
 export interface ClusterDependencies {
   readonly client: KubernetesClient;
@@ -74,15 +75,25 @@ export async function awaitProgrammed(
       return waypoints;
     }
     const [first] = late;
-    const why = (first && programmedCondition(first)?.message) ?? "no controller has looked at it yet";
+    const why = first === undefined ? "" : waitingText(first);
     if (clock.monotonicMs() >= deadlineMs)
       throw new MeshError(
         "TIMEOUT",
-        `timed out while waiting for waypoint\t${late.map(formatWaypoint).join(", ")}: ${why}`,
+        [
+          `timed out while waiting for waypoint\t${late.map(formatWaypoint).join(", ")}: ${why}`,
+          ...(first === undefined ? [] : await podTroubles(first, deps)).map((text) => `  ${text}`),
+        ].join("\n"),
       );
     terminal.progress(`- Waiting for waypoint ${late.map(formatWaypoint).join(", ")}: ${why}`);
     await delay(clock, LOOK_EVERY_MS, signal);
   }
+}
+
+/** Why its pods are not ready; nothing when it has none of ours. */
+function podTroubles(gateway: Gateway, { client, signal }: ClusterDependencies): Promise<readonly string[]> {
+  const { name = "", namespace = "" } = gateway.metadata ?? {};
+  const deployment = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace } };
+  return explainWorkload(deployment, client, signal);
 }
 
 /** Labels an object so that it uses the waypoint of that name in its own namespace. */

@@ -87,6 +87,21 @@ export function isProgrammed(gateway: Gateway): boolean {
   return (condition.observedGeneration ?? 0) >= (gateway.metadata?.generation ?? 0);
 }
 
+/**
+ * What a waypoint that is not ready waits for. Until its first pod is there its condition says in Istio's words that no address could
+ * be assigned, which reads like a failure and is the way of every start.
+ */
+export function waitingText(gateway: Gateway): string {
+  const condition = programmedCondition(gateway);
+  if (condition === undefined) return "no controller has looked at it yet";
+  const isOld = (condition.observedGeneration ?? 0) < (gateway.metadata?.generation ?? 0);
+  if (isOld) return "its controller has not looked at its present form yet";
+  const isStarting =
+    condition.reason === "AddressNotAssigned" &&
+    /no instances found for hostname|hostname "[^"]*" not found/.test(condition.message ?? "");
+  return isStarting ? "none of its pods is ready yet" : (condition.message ?? condition.reason ?? "");
+}
+
 export function formatWaypoint(gateway: Gateway): string {
   return `${gateway.metadata?.namespace}/${gateway.metadata?.name}`;
 }
