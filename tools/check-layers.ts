@@ -8,7 +8,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["runtime", "wire"],
   ["model"],
   ["linux", "telemetry", "resources"],
-  ["authorization", "identity", "xds", "ebpf", "zds", "kubernetes", "l4"],
+  ["authorization", "identity", "xds", "ebpf", "zds", "kubernetes", "l4", "validation"],
   ["http"],
   ["hbone", "l7"],
   ["proxy-process"],

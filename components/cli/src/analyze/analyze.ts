@@ -1,8 +1,8 @@
 /** All analyzers over a set of objects, and what of their messages is shown. Pure. */
 
 import { MeshError } from "@meltemi/runtime";
+import { nearestName } from "@meltemi/validation";
 import type { MeshObject } from "../mesh-objects/object-set.ts";
-import { nearestName } from "../suggest.ts";
 import type { AnalysisContext, Analyzer } from "./analyzer.ts";
 import { ENROLMENT_ANALYZERS } from "./enrolment.ts";
 import { isAtLeast, type Level, type Message, resourceName } from "./message.ts";

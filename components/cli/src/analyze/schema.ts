@@ -1,8 +1,7 @@
 /** IST0106: objects against their definitions, as `validate` checks them. */
 
+import { Findings, formatPath } from "@meltemi/validation";
 import { checkObject } from "../validate/check-object.ts";
-import { formatPath } from "../validate/path.ts";
-import { Findings } from "../validate/problem.ts";
 import type { AnalysisContext, Analyzer } from "./analyzer.ts";
 import { type Message, message } from "./message.ts";
 

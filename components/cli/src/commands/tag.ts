@@ -2,12 +2,12 @@
 
 import { NAMESPACES, nameOf, SERVICES, type Service } from "@meltemi/kubernetes";
 import { MeshError } from "@meltemi/runtime";
+import { suggestion } from "@meltemi/validation";
 import { type Command, Option } from "commander";
 import { stringify } from "yaml";
 import { renderStructured } from "../output/structured.ts";
 import { renderTable } from "../output/table.ts";
 import type { MeshCluster } from "../reach/mesh-cluster.ts";
-import { suggestion } from "../suggest.ts";
 import {
   checkTagName,
   REVISION_LABEL,

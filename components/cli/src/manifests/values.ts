@@ -3,7 +3,7 @@
  * The paths are those of Istio's IstioOperator and charts (reference: l7-and-cli §3.1, §6), so that what users paste keeps working.
  */
 
-import { suggestion } from "../suggest.ts";
+import { suggestion } from "@meltemi/validation";
 import { isTree, type Tree, TreeReader } from "./tree-reader.ts";
 
 export type { Tree };

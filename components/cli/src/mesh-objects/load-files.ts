@@ -1,10 +1,10 @@
 /** Objects of YAML and JSON files, each with where it stands. */
 
+import { Findings } from "@meltemi/validation";
 import { isJson, listAt } from "../output/json.ts";
 import { readDocuments } from "../validate/documents.ts";
 import { filesOf, readFileText, readText, STANDARD_INPUT } from "../validate/files.ts";
 import { plainValue } from "../validate/plain-value.ts";
-import { Findings } from "../validate/problem.ts";
 import { type MeshObject, readObject } from "./object-set.ts";
 
 export interface LoadedFiles {

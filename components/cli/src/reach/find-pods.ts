@@ -19,7 +19,7 @@ import {
   STATEFUL_SETS,
 } from "@meltemi/kubernetes";
 import { MeshError } from "@meltemi/runtime";
-import { nearestName } from "../suggest.ts";
+import { nearestName } from "@meltemi/validation";
 import type { Target, TargetKind } from "./target.ts";
 
 export interface Lookup {

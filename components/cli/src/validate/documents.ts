@@ -3,8 +3,8 @@
  * and aliases are expanded later under a budget (plain-value.ts).
  */
 
+import type { Finding } from "@meltemi/validation";
 import { Composer, Lexer, LineCounter, Parser } from "yaml";
-import type { Finding } from "./problem.ts";
 import { type Position, SourceDocument } from "./source-document.ts";
 
 export interface LocatedProblem extends Position {

@@ -1,8 +1,7 @@
 /** A YAML document as the value that kubectl would send, with what is dubious about how it is written. */
 
+import type { Findings, Path } from "@meltemi/validation";
 import { isAlias, isMap, isScalar, isSeq, type Pair, type Scalar, type YAMLMap } from "yaml";
-import type { Path } from "./path.ts";
-import type { Findings } from "./problem.ts";
 import { isMerge, keyText, oldBoolean, type SourceDocument } from "./source-document.ts";
 
 /** Values after the expansion of aliases: nine lines of aliases of aliases can stand for billions. */

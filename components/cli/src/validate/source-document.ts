@@ -1,5 +1,6 @@
 /** One YAML document: what its aliases stand for, and where in the text a field is. */
 
+import type { Finding, Path } from "@meltemi/validation";
 import {
   type Alias,
   type Document,
@@ -14,8 +15,6 @@ import {
   visit,
   type YAMLMap,
 } from "yaml";
-import type { Path } from "./path.ts";
-import type { Finding } from "./problem.ts";
 
 /** Both count from 1. */
 export interface Position {

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { compileRule, KNOWN_KINDS } from "@meltemi/validation";
 import fc from "fast-check";
-import { KNOWN_KINDS } from "./kinds.ts";
-import { compileRule } from "./rules.ts";
 import { formatProblem, validateText } from "./validate.ts";
 
 const lines = (text: string): readonly string[] => validateText("f", text, true).problems.map(formatProblem);

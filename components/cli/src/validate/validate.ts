@@ -1,11 +1,9 @@
 /** The text of a file → everything that is wrong with the objects in it, in the order of the text. Pure. */
 
+import { Findings, formatPath, isFields } from "@meltemi/validation";
 import { checkObject } from "./check-object.ts";
-import { isFields } from "./check-schema.ts";
 import { readDocuments } from "./documents.ts";
-import { formatPath } from "./path.ts";
 import { plainValue } from "./plain-value.ts";
-import { Findings } from "./problem.ts";
 import type { SourceDocument } from "./source-document.ts";
 
 export interface ValidationProblem {

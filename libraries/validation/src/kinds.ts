@@ -1,4 +1,4 @@
-/** Which kinds `validate` knows, from the definitions that the mesh installs. Pure. */
+/** Which kinds are known, from the definitions that the mesh installs. Pure. */
 
 import {
   customResourceDefinitions,
@@ -8,8 +8,8 @@ import {
   parseServiceEntry,
   parseWorkloadEntry,
 } from "@meltemi/resources";
-import { nearestName, suggestion } from "../suggest.ts";
 import type { OpenApiSchema } from "./check-schema.ts";
+import { nearestName, suggestion } from "./suggest.ts";
 
 export interface KnownKind {
   readonly group: string;

@@ -1,4 +1,4 @@
-/** What `validate` finds. */
+/** What is found wrong with an object. Pure. */
 
 import type { Path } from "./path.ts";
 

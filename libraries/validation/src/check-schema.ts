@@ -1,9 +1,9 @@
 /** A value against the OpenAPI schema of its CustomResourceDefinition, as the API server would check it. Pure. */
 
-import { suggestion } from "../suggest.ts";
+import { checkRules, type ValidationRule } from "./cel-rules.ts";
+import { type Findings, shown } from "./findings.ts";
 import type { Path } from "./path.ts";
-import { type Findings, shown } from "./problem.ts";
-import { checkRules, type ValidationRule } from "./rules.ts";
+import { suggestion } from "./suggest.ts";
 
 /** The part of OpenAPI v3 that structural schemas of definitions use. */
 export interface OpenApiSchema {

@@ -1,8 +1,8 @@
 /** `x-kubernetes-validations`: what a definition asks beyond the structure, in CEL (Kubernetes, "CRD validation rules"). */
 
 import { Environment } from "@marcbachmann/cel-js";
+import type { Findings } from "./findings.ts";
 import type { Path } from "./path.ts";
-import type { Findings } from "./problem.ts";
 
 export interface ValidationRule {
   readonly rule: string;
