@@ -11,7 +11,7 @@ const node = join(root, "node_modules", ".bin", "node");
 const SUITES = [
   {
     name: "unit",
-    files: ["{libraries,components,benchmarks}/**/*.test.ts"],
+    files: ["{libraries,components,benchmarks,tools}/**/*.test.ts"],
     concurrency: 2,
     timeoutMs: 60_000,
   },
