@@ -16,6 +16,7 @@ const SUITES = [
     timeoutMs: 60_000,
   },
   { name: "integration", files: ["tests/integration/**/*.test.ts"], concurrency: 1, timeoutMs: 120_000 },
+  { name: "conformance", files: ["tests/conformance/**/*.test.ts"], concurrency: 1, timeoutMs: 60_000 },
   {
     name: "network-namespaces",
     files: ["tests/network-namespaces/**/*.test.ts"],

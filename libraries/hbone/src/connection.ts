@@ -75,6 +75,8 @@ export class HboneConnection implements ConnectionEvents {
   /** The write under way. */
   #writing: Batch | undefined;
   #flushScheduled = false;
+  /** What to do with the socket once the last words, which wait for the write under way, have left. */
+  #ending: "end" | "cut" | undefined;
   #closing = false;
   #keepalive: Timer | undefined;
   #linger: Timer | undefined;
@@ -147,9 +149,7 @@ export class HboneConnection implements ConnectionEvents {
     this.#guard(() => {
       this.http2.lastGoaway();
       this.http2.disconnected({ kind: "reset", detail });
-      this.#flush();
-      this.#socket.destroySoon();
-      this.#lingerThenDestroy();
+      this.#endAfterOutput("cut");
     });
   }
 
@@ -175,9 +175,7 @@ export class HboneConnection implements ConnectionEvents {
 
   onFailed(error: ConnectionError): void {
     this.#end ??= { kind: "failed", detail: `${errorCodeName(error.code)}: ${error.reason}` };
-    this.#flush();
-    this.#socket.end();
-    this.#lingerThenDestroy();
+    this.#endAfterOutput("end");
   }
 
   /**
@@ -214,7 +212,8 @@ export class HboneConnection implements ConnectionEvents {
       if (batch !== undefined) this.http2.outbox.giveBack(batch);
       this.http2.pump();
       this.#flush();
-      if (this.#closing) this.#closeWhenDone();
+      if (this.#ending !== undefined) this.#endAfterOutput(this.#ending);
+      else if (this.#closing) this.#closeWhenDone();
     } catch (error) {
       this.onInternalError(error);
     }
@@ -241,6 +240,17 @@ export class HboneConnection implements ConnectionEvents {
     http2.disconnected({ kind: "reset", detail: "connection drained" });
     this.#socket.end();
     this.#lingerThenDestroy();
+  }
+
+  /** A socket that is ended takes no further write: a GOAWAY behind the write under way would be lost. */
+  #endAfterOutput(how: "end" | "cut"): void {
+    this.#flush();
+    this.#lingerThenDestroy();
+    const isAllWritten = this.http2.outbox.heldBytes === (this.#writing?.length ?? 0);
+    this.#ending = isAllWritten ? undefined : how;
+    if (!isAllWritten) return;
+    if (how === "end") this.#socket.end();
+    else this.#socket.destroySoon();
   }
 
   #onTransportEnd(detail: string): void {
