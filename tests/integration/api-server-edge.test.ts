@@ -56,7 +56,20 @@ async function createMap(name: string, extra: Record<string, unknown> = {}): Pro
 }
 
 const refusals: readonly { name: string; path: string; call?: Call; code: number; says: RegExp }[] = [
-  { name: "no credentials", path: CONFIG_MAPS, call: { token: "" }, code: 401, says: /Unauthorized/ },
+  {
+    name: "no credentials",
+    path: CONFIG_MAPS,
+    call: { token: "" },
+    code: 403,
+    says: /User "system:anonymous" cannot list resource "configmaps"/,
+  },
+  {
+    name: "credentials that do not hold",
+    path: CONFIG_MAPS,
+    call: { token: "wrong" },
+    code: 401,
+    says: /Unauthorized/,
+  },
   {
     name: "an unknown path",
     path: "/apis/nothing.example/v1/things",
@@ -365,7 +378,8 @@ test("a token for a service account: issued, reviewed, used; refused once its po
   assert.equal((await call(CONFIG_MAPS, { token })).code, 401, "a token for others opens nothing here");
   const own = await call(tokenPath, { method: "POST", body: "{}" });
   const ownToken = String((own.body["status"] as Record<string, unknown>)["token"]);
-  assert.equal((await call(CONFIG_MAPS, { token: ownToken })).code, 200);
+  assert.equal((await call("/api", { token: ownToken })).code, 200);
+  assert.equal((await call(CONFIG_MAPS, { token: ownToken })).code, 403);
   assert.equal(
     (await call(tokenPath, { method: "POST", body: '{"spec":{"expirationSeconds":60}}' })).code,
     422,

@@ -1,14 +1,14 @@
-/** What every cluster has from its first moment: namespaces, priorities, the `kubernetes` Service. Made again when missing. */
+/** What every cluster has from its first moment: namespaces, priorities, default roles, the `kubernetes` Service. Made again when missing. */
 
-import type { UserInfo } from "./identity/user.ts";
+import { API_SERVER } from "./identity/user.ts";
 import type { JsonObject } from "./json.ts";
+import { RBAC_GROUP } from "./rbac/authorizer.ts";
+import { defaultRbacObjects } from "./rbac/default-roles.ts";
 import { type AddressRange, addressAt } from "./resources/address-range.ts";
 import { resourceKey } from "./resources/resource.ts";
 import type { Cluster, WriteRequest } from "./write/context.ts";
 import { createObject } from "./write/create.ts";
 import { decodeObject } from "./write/decode.ts";
-
-const SYSTEM: UserInfo = { username: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
 
 export interface Bootstrap {
   readonly serviceRange: AddressRange;
@@ -29,6 +29,8 @@ export function bootstrapObjects(cluster: Cluster, bootstrap: Bootstrap): void {
       value,
     });
   }
+  for (const { plural, object } of defaultRbacObjects())
+    ensure(cluster, bootstrap.nowMs, RBAC_GROUP, plural, undefined, object);
   ensure(cluster, bootstrap.nowMs, "", "services", "default", kubernetesService(bootstrap));
 }
 
@@ -64,7 +66,7 @@ function ensure(
     name: undefined,
     subresource: undefined,
     options: { dryRun: false, fieldValidation: "Strict", fieldManager: "kube-apiserver", force: false },
-    user: SYSTEM,
+    user: API_SERVER,
     nowMs,
     warnings: [],
   };

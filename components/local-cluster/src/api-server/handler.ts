@@ -5,17 +5,20 @@ import { REVIEWS } from "./discovery.ts";
 import { mediaType, parseBody, readBody } from "./http/body.ts";
 import { errorAnswer, jsonAnswer, send } from "./http/respond.ts";
 import { parseTarget } from "./http/target.ts";
+import { type Attempt, type Authorize, refuseUnless } from "./identity/attempt.ts";
 import type { Authenticator } from "./identity/authenticate.ts";
-import { refuseUnauthorized } from "./identity/authorize.ts";
+import type { UserInfo } from "./identity/user.ts";
 import { badRequest, methodNotAllowed, noSuchPath, Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import { answerReview, type ReviewDeps } from "./reviews.ts";
 import { serveResource, verbOf } from "./serve.ts";
-import type { ResourceExchange, ServeDeps } from "./serve-types.ts";
+import type { ResourceExchange, ResourceTarget, ServeDeps, Verb } from "./serve-types.ts";
 import { type ServerPathsDeps, serverPath } from "./server-paths.ts";
 
 export interface HandlerDeps {
+  /** Who asks, or whom they speak for. */
   readonly authenticate: Authenticator;
+  readonly authorize: Authorize;
   readonly registry: Registry;
   readonly reviews: ReviewDeps;
   readonly serverPaths: ServerPathsDeps;
@@ -45,17 +48,15 @@ export function createHandler(deps: HandlerDeps): Handler {
   };
 }
 
-/** Probes and version checks come before anybody has credentials. */
-const OPEN_PATHS = new Set(["/healthz", "/livez", "/readyz", "/version"]);
-
 async function handle(deps: HandlerDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = parseUrl(request.url ?? "/");
   const target = parseTarget(url.pathname);
   if (target === undefined) throw noSuchPath();
-  const isOpen = target.kind === "server" && OPEN_PATHS.has(target.path);
-  const user = isOpen ? undefined : deps.authenticate(request);
-  if (target.kind === "server" || user === undefined) {
-    const path = target.kind === "server" ? target.path : "";
+  const user = deps.authenticate(request);
+  const method = request.method ?? "";
+  if (target.kind === "server") {
+    const { path } = target;
+    refuseUnless(deps.authorize, { kind: "path", user, verb: method.toLowerCase(), path });
     if (request.method !== "GET") throw methodNotAllowed(request.method ?? "");
     send(
       response,
@@ -63,16 +64,8 @@ async function handle(deps: HandlerDeps, request: IncomingMessage, response: Ser
     );
     return;
   }
-  const verb = verbOf(request.method ?? "", target, url.searchParams);
-  refuseUnauthorized({
-    user,
-    verb,
-    group: target.group,
-    resource: target.plural,
-    subresource: target.subresource ?? "",
-    namespace: target.namespace ?? "",
-    name: target.name ?? "",
-  });
+  const verb = verbOf(method, target, url.searchParams);
+  refuseUnless(deps.authorize, attemptOf(user, verb, target, url.searchParams));
   const exchange: ResourceExchange = { request, response, url, user, verb, target };
   if (await servedAsReview(deps, exchange)) return;
   const served = deps.registry.find(target.group, target.version, target.plural);
@@ -81,6 +74,30 @@ async function handle(deps: HandlerDeps, request: IncomingMessage, response: Ser
     throw noSuchPath();
   }
   await serveResource(deps.serve, exchange, served);
+}
+
+function attemptOf(user: UserInfo, verb: Verb, target: ResourceTarget, query: URLSearchParams): Attempt {
+  const { group, plural, name = chosenName(verb, query) } = target;
+  // A Namespace lies in itself: a role in it may give rights on it.
+  const own = group === "" && plural === "namespaces" ? target.name : undefined;
+  return {
+    kind: "resource",
+    user,
+    verb,
+    group,
+    resource: plural,
+    subresource: target.subresource ?? "",
+    namespace: target.namespace ?? own ?? "",
+    name,
+  };
+}
+
+const ONE_NAME = /^metadata\.name==?([^,=!]+)$/;
+
+/** Whoever may see one object by its name may also wait for it: a list or watch of that name alone. */
+function chosenName(verb: Verb, query: URLSearchParams): string {
+  if (verb !== "list" && verb !== "watch") return "";
+  return ONE_NAME.exec(query.get("fieldSelector") ?? "")?.[1] ?? "";
 }
 
 function parseUrl(text: string): URL {

@@ -9,8 +9,8 @@ import { EXEC_SUBPROTOCOLS, type ExecRequest, readExecRequest } from "../streami
 import { type ContainerProcess, runExecSession } from "../streaming/exec-session.ts";
 import { errorAnswer } from "./http/respond.ts";
 import { parseTarget } from "./http/target.ts";
+import { type Authorize, refuseUnless } from "./identity/attempt.ts";
 import type { Authenticator } from "./identity/authenticate.ts";
-import { refuseUnauthorized } from "./identity/authorize.ts";
 import type { KubeObject } from "./kube-object.ts";
 import { chooseContainer } from "./pod-logs.ts";
 import { badRequest, noSuchPath, notFound, Refusal } from "./refusal.ts";
@@ -22,6 +22,7 @@ export type StartCommand = (request: ExecRequest) => ContainerProcess;
 
 export interface ExecUpgradeDeps {
   readonly authenticate: Authenticator;
+  readonly authorize: Authorize;
   readonly podExec: PodExec;
   readonly findPod: (namespace: string, name: string) => KubeObject | undefined;
   readonly logger: Logger;
@@ -91,7 +92,7 @@ function start(
   const { namespace = "", name = "" } = target;
   // A WebSocket begins with a GET, but what it does is no reading.
   const attempt = { group: "", resource: "pods", subresource: "exec", namespace, name };
-  refuseUnauthorized({ ...attempt, user, verb: "create" });
+  refuseUnless(deps.authorize, { ...attempt, kind: "resource", user, verb: "create" });
   const read = readExecRequest(url.searchParams);
   if (read.kind === "bad") throw badRequest(`exec: ${read.why}`);
   const pod = deps.findPod(namespace, name);

@@ -1,12 +1,13 @@
 /** Kinds that are asked and answered, not stored: TokenReview, TokenRequest, SelfSubjectReview and the access reviews. */
 
 import { timestamp } from "../timestamp.ts";
-import { authorize } from "./identity/authorize.ts";
+import { accessStatus, readAttempt, reviewedUser, rulesStatus } from "./identity/access-reviews.ts";
 import type { TokenSigner } from "./identity/jwt.ts";
 import { tokenClaims, type Verdict } from "./identity/service-accounts.ts";
 import { type UserInfo, userInfoJson } from "./identity/user.ts";
 import { at, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from "./json.ts";
 import { isTerminating, type KubeObject, nameOf, uidOf } from "./kube-object.ts";
+import type { Authorizer } from "./rbac/authorizer.ts";
 import { badRequest, conflict, invalid, invalidValue, notFound } from "./refusal.ts";
 import type { ObjectStore } from "./store/object-store.ts";
 
@@ -17,6 +18,7 @@ export interface ReviewDeps {
   /** Audiences of the API server itself. */
   readonly audiences: readonly string[];
   readonly newUid: () => string;
+  readonly authorizer: Authorizer;
   readonly nowMs: () => number;
   /** Judges any token this server takes, for the audiences given. */
   readonly judgeToken: (token: string, audiences: readonly string[]) => Verdict;
@@ -32,6 +34,7 @@ export function answerReview(
 ): JsonObject {
   if (!isObject(body)) throw badRequest(`${kind}: expected an object`);
   const { spec } = body as { spec?: Json };
+  const { authorizer } = deps;
   const answer = (status: JsonObject): JsonObject => ({
     ...body,
     kind,
@@ -47,16 +50,14 @@ export function answerReview(
         metadata: { creationTimestamp: timestamp(deps.nowMs()) },
       };
     case "SelfSubjectAccessReview":
-      return answer(accessStatus(spec, user, namespace));
+      return answer(accessStatus(authorizer.authorize, readAttempt(kind, spec, user, namespace)));
     case "SubjectAccessReview":
     case "LocalSubjectAccessReview":
-      return answer(accessStatus(spec, reviewedUser(spec), namespace));
+      return answer(
+        accessStatus(authorizer.authorize, readAttempt(kind, spec, reviewedUser(kind, spec), namespace)),
+      );
     default:
-      return answer({
-        resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }],
-        nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
-        incomplete: false,
-      });
+      return answer(rulesStatus(authorizer.current(), user, textAt(spec, "namespace") ?? ""));
   }
 }
 
@@ -67,29 +68,6 @@ function tokenStatus(deps: ReviewDeps, spec: Json | undefined): JsonObject {
   const verdict = deps.judgeToken(token, asked.length > 0 ? asked : deps.audiences);
   if (verdict.kind === "refused") return { user: {}, error: verdict.why };
   return { authenticated: true, user: userInfoJson(verdict.user), audiences: [...verdict.audiences] };
-}
-
-function reviewedUser(spec: Json | undefined): UserInfo {
-  return {
-    username: textAt(spec, "user") ?? "",
-    uid: textAt(spec, "uid") ?? "",
-    groups: listAt(spec, "groups").map(String),
-    extra: {},
-  };
-}
-
-function accessStatus(spec: Json | undefined, user: UserInfo, namespace: string): JsonObject {
-  const attributes = at(spec, "resourceAttributes");
-  const decision = authorize({
-    user,
-    verb: textAt(attributes, "verb") ?? textAt(spec, "nonResourceAttributes", "verb") ?? "",
-    group: textAt(attributes, "group") ?? "",
-    resource: textAt(attributes, "resource") ?? "",
-    subresource: textAt(attributes, "subresource") ?? "",
-    namespace: textAt(attributes, "namespace") ?? namespace,
-    name: textAt(attributes, "name") ?? "",
-  });
-  return { allowed: decision.kind === "allowed", reason: decision.reason };
 }
 
 /** Ten minutes, as in Kubernetes: shorter lives would expire before the kubelet renews them. */

@@ -7,12 +7,16 @@ import { createAdmission, refusePermanent } from "./admission.ts";
 import { bootstrapObjects } from "./bootstrap.ts";
 import { watchDefinitions } from "./custom/definitions.ts";
 import { createHandler } from "./handler.ts";
-import { createAuthenticator } from "./identity/authenticate.ts";
+import { type Authenticator, createAuthenticator } from "./identity/authenticate.ts";
+import { impersonated } from "./identity/impersonate.ts";
 import { createTokenSigner } from "./identity/jwt.ts";
 import { reviewToken, type Verdict } from "./identity/service-accounts.ts";
 import { createOpenApi } from "./openapi/documents.ts";
 import { createExecUpgrade, type ExecUpgrade, type PodExec } from "./pod-exec.ts";
 import type { PodLogs } from "./pod-logs.ts";
+import { aggregateClusterRoles } from "./rbac/aggregation.ts";
+import { type Authorizer, CLUSTER_ROLES, createAuthorizer, RBAC_GROUP } from "./rbac/authorizer.ts";
+import { refuseEscalation } from "./rbac/escalation.ts";
 import { createLister } from "./read/list.ts";
 import { createWatches } from "./read/watch.ts";
 import { createRegistry } from "./registry.ts";
@@ -81,14 +85,23 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
     ipv4: parseRange(options.serviceCidr ?? "10.96.0.0/16"),
     ipv6: options.serviceCidrIpv6 === undefined ? undefined : parseRange(options.serviceCidrIpv6),
   };
+  const authorizer = createAuthorizer(store);
+  const { authorize } = authorizer;
   const cluster: Cluster = {
     store,
     registry,
     randomName,
     newUid: randomUUID,
     admit: createAdmission({ ranges }, store),
+    authorize,
+    confirm(request, object, previous) {
+      const { group, plural } = request.served.resource;
+      if (group === RBAC_GROUP)
+        refuseEscalation(authorizer, { user: request.user, object, previous, plural });
+    },
     afterCommit(key) {
       definitions.noticed(key);
+      if (key === CLUSTER_ROLES) aggregateClusterRoles(store);
       // The Service that pods find this server by comes back when it is deleted.
       if (key === "/services") bootstrap();
     },
@@ -102,23 +115,27 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
   const definitions = watchDefinitions(cluster, deps.clock);
   bootstrap();
   const watches = createWatches(store, deps.clock);
-  const reviews = reviewDeps(options, deps, cluster);
-  const authenticate = createAuthenticator({
+  const reviews = reviewDeps(options, deps, cluster, authorizer);
+  const identify = createAuthenticator({
     adminToken: options.adminToken,
     reviewToken: (token) => reviews.judgeToken(token, reviews.audiences),
   });
+  const authenticate: Authenticator = (request) =>
+    impersonated(identify(request), request.headersDistinct, authorize);
   const { podExec, logger } = deps;
   const exec =
     podExec === undefined
       ? undefined
       : createExecUpgrade({
           authenticate,
+          authorize,
           podExec,
           logger,
           findPod: (namespace, name) => store.get("/pods", namespace, name)?.object,
         });
   const handle = createHandler({
     authenticate,
+    authorize,
     registry,
     reviews,
     logger: deps.logger,
@@ -159,7 +176,12 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
   };
 }
 
-function reviewDeps(options: ApiServerOptions, deps: ApiServerDeps, cluster: Cluster): ReviewDeps {
+function reviewDeps(
+  options: ApiServerOptions,
+  deps: ApiServerDeps,
+  cluster: Cluster,
+  authorizer: Authorizer,
+): ReviewDeps {
   const signer = createTokenSigner(options.serviceAccountKeyPem);
   const issuer = options.serviceAccountIssuer;
   const judgeToken = (token: string, audiences: readonly string[]): Verdict =>
@@ -176,6 +198,7 @@ function reviewDeps(options: ApiServerOptions, deps: ApiServerDeps, cluster: Clu
     issuer,
     audiences: [issuer],
     newUid: cluster.newUid,
+    authorizer,
     nowMs: () => deps.clock.nowMs(),
     judgeToken,
   };

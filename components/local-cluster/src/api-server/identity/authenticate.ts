@@ -4,9 +4,9 @@ import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { unauthorized } from "../refusal.ts";
 import type { Verdict } from "./service-accounts.ts";
-import type { UserInfo } from "./user.ts";
+import { ANONYMOUS, AUTHENTICATED, type UserInfo } from "./user.ts";
 
-/** @throws Refusal 401 for anonymous requests and for credentials that do not hold */
+/** Whoever shows no credentials is `system:anonymous`. @throws Refusal 401 for credentials that do not hold */
 export type Authenticator = (request: IncomingMessage) => UserInfo;
 
 export interface AuthenticatorDeps {
@@ -18,7 +18,7 @@ export interface AuthenticatorDeps {
 const ADMIN: UserInfo = {
   username: "kubernetes-admin",
   uid: "",
-  groups: ["system:masters", "system:authenticated"],
+  groups: ["system:masters", AUTHENTICATED],
   extra: {},
 };
 
@@ -27,7 +27,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   const adminHash = sha256(deps.adminToken);
   return (request) => {
     const header = request.headers.authorization;
-    if (header === undefined) return certificateUser(request) ?? refuse();
+    if (header === undefined) return certificateUser(request) ?? ANONYMOUS;
     const token = /^Bearer ([\w.~+/=-]+)$/i.exec(header)?.[1];
     if (token === undefined) return refuse();
     if (timingSafeEqual(sha256(token), adminHash)) return ADMIN;
@@ -47,13 +47,15 @@ function sha256(text: string): Buffer {
 /** CN is the user, every O a group. */
 function certificateUser(request: IncomingMessage): UserInfo | undefined {
   const { socket } = request;
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  if (!(socket instanceof TLSSocket)) return undefined;
+  // One that was signed by somebody else is no reason to take its bearer for nobody.
+  if (!socket.authorized) return Object.keys(socket.getPeerCertificate()).length === 0 ? undefined : refuse();
   const subject = socket.getPeerCertificate().subject as
     | { CN?: string | string[]; O?: string | string[] }
     | undefined;
   const name = asList(subject?.CN)[0];
   if (name === undefined || name === "") return undefined;
-  return { username: name, uid: "", groups: [...asList(subject?.O), "system:authenticated"], extra: {} };
+  return { username: name, uid: "", groups: [...asList(subject?.O), AUTHENTICATED], extra: {} };
 }
 
 function asList(value: string | string[] | undefined): string[] {

@@ -6,6 +6,27 @@ export interface UserInfo {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
+export const AUTHENTICATED = "system:authenticated";
+export const UNAUTHENTICATED = "system:unauthenticated";
+export const SERVICE_ACCOUNTS = "system:serviceaccounts";
+export const ANONYMOUS_NAME = "system:anonymous";
+
+/** Whoever shows no credentials at all. */
+export const ANONYMOUS: UserInfo = {
+  username: ANONYMOUS_NAME,
+  uid: "",
+  groups: [UNAUTHENTICATED],
+  extra: {},
+};
+
+/** The API server's own writes. */
+export const API_SERVER: UserInfo = {
+  username: "system:apiserver",
+  uid: "",
+  groups: ["system:masters", AUTHENTICATED],
+  extra: {},
+};
+
 /** As Kubernetes writes it into review objects. */
 export function userInfoJson(user: UserInfo): {
   username: string;

@@ -3,6 +3,7 @@
 import { timestamp } from "../../timestamp.ts";
 import { type Applied, applyConfiguration } from "../apply/server-side-apply.ts";
 import { halfOf } from "../apply/track.ts";
+import { type ResourceAttempt, refuseUnless } from "../identity/attempt.ts";
 import { clone, isObject, type Json, type JsonObject, textAt } from "../json.ts";
 import type { KubeObject } from "../kube-object.ts";
 import { badRequest, conflict, notFound, Refusal } from "../refusal.ts";
@@ -38,9 +39,24 @@ function carryOut(
   result: Applied,
 ): Outcome {
   if (result.kind === "conflict") throw applyConflict(result);
-  return live === undefined
-    ? createObject(cluster, request, result.object, "kept")
-    : updateObject(cluster, request, live, result.object, "kept");
+  if (live !== undefined) return updateObject(cluster, request, live, result.object, "kept");
+  refuseUnless(cluster.authorize, creationOf(request));
+  return createObject(cluster, request, result.object, "kept");
+}
+
+/** Who may patch may not yet create. */
+function creationOf({ user, served, namespace, name }: WriteRequest): ResourceAttempt {
+  const { group, plural } = served.resource;
+  return {
+    kind: "resource",
+    user,
+    verb: "create",
+    group,
+    resource: plural,
+    subresource: "",
+    namespace: namespace ?? "",
+    name: name ?? "",
+  };
 }
 
 function decodeApplied(request: WriteRequest, body: Json): KubeObject {

@@ -1,5 +1,6 @@
 /** What every write knows: who asks, for which resource, with which options. */
 import type { ManagerIdentity } from "../apply/managers.ts";
+import type { Authorize } from "../identity/attempt.ts";
 import type { UserInfo } from "../identity/user.ts";
 import type { KubeObject } from "../kube-object.ts";
 import { badRequest, invalid, type Subject, unsupported } from "../refusal.ts";
@@ -38,8 +39,11 @@ export interface Cluster {
   readonly newUid: () => string;
   /** Changes and checks that need other objects: admission. May change the object it is given. */
   readonly admit: (request: WriteRequest, object: KubeObject, previous: KubeObject | undefined) => void;
-  /** Structural validation of custom resources, the whole of it; built-in ones have their own. */
+  /** Told of every resource that was written. */
   readonly afterCommit: (key: string) => void;
+  /** What only the finished object shows: that its writer may grant what it grants. Changes nothing. */
+  readonly confirm: (request: WriteRequest, object: KubeObject, previous: KubeObject | undefined) => void;
+  readonly authorize: Authorize;
 }
 
 /** Longer manager names are refused by Kubernetes too. */

@@ -59,6 +59,7 @@ export function createObject(
     trackUpdate(trackingOf(request), undefined, object);
   }
   refuseInvalid(request, object, undefined);
+  cluster.confirm(request, object, undefined);
   if (request.options.dryRun) return { code: 201, object, removed: false };
   const [stored] = cluster.store.commit([{ kind: "put", resource: request.key, object }]);
   cluster.afterCommit(request.key);

@@ -1,11 +1,9 @@
 /** Deleting every object of a resource, as its definition goes. */
-import type { UserInfo } from "../identity/user.ts";
+import { API_SERVER } from "../identity/user.ts";
 import { isTerminating } from "../kube-object.ts";
 import { type Resource, resourceKey } from "../resources/resource.ts";
 import type { Cluster, WriteRequest } from "./context.ts";
 import { deleteObject, parseDeleteOptions } from "./remove.ts";
-
-const SYSTEM: UserInfo = { username: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
 
 /** Objects with finalizers stay behind, terminating. */
 export function removeAll(cluster: Cluster, resource: Resource, nowMs: number): void {
@@ -21,7 +19,7 @@ export function removeAll(cluster: Cluster, resource: Resource, nowMs: number): 
       name: stored.name,
       subresource: undefined,
       options: { dryRun: false, fieldValidation: "Ignore", fieldManager: "kube-apiserver", force: false },
-      user: SYSTEM,
+      user: API_SERVER,
       nowMs,
       warnings: [],
     };

@@ -39,6 +39,7 @@ export function updateObject(
   }
   refuseInvalid(request, next, previous.object);
   countGeneration(request, next, previous.object);
+  cluster.confirm(request, next, previous.object);
   return commitUpdate(cluster, request, previous, next);
 }
 
