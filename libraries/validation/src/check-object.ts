@@ -107,13 +107,17 @@ function checkKnown(
 ): void {
   const properties = { ...schema.properties, metadata: METADATA_SCHEMA, status: ANYTHING };
   const whole: OpenApiSchema = { ...schema, properties, required: ["metadata", ...(schema.required ?? [])] };
-  const sound = checkSchema(whole, withDefaults(schema, object), path, findings);
+  const filled = withDefaults(schema, object);
+  const sound = checkSchema(whole, filled, path, findings);
   const namedSoundly = checkNames(known, object["metadata"], path, findings);
-  if (!sound || !namedSoundly || known.parse === undefined) return;
-  const parsed = known.parse(object);
-  if (parsed.kind === "ok") return;
-  for (const { path: text, problem } of parsed.problems)
-    findings.error([...path, ...parsePath(text)], problem);
+  if (!sound || !namedSoundly) return;
+  const parsed = known.parse?.(filled);
+  if (parsed?.kind === "invalid") {
+    for (const { path: text, problem } of parsed.problems)
+      findings.error([...path, ...parsePath(text)], problem);
+    return;
+  }
+  known.rules?.((filled as Fields)["spec"] ?? {}, [...path, "spec"], findings);
 }
 
 function checkNames(known: KnownKind, metadata: unknown, path: Path, findings: Findings): boolean {

@@ -5,3 +5,4 @@ export { type Finding, Findings, shown } from "./findings.ts";
 export { KNOWN_KINDS } from "./kinds.ts";
 export { formatPath, type Path, parsePath } from "./path.ts";
 export { nearestName, suggestion } from "./suggest.ts";
+export { warningsOf } from "./warnings.ts";

@@ -4,11 +4,21 @@ import {
   customResourceDefinitions,
   type Parsed,
   parseAuthorizationPolicy,
+  parseDestinationRule,
+  parseGrpcRoute,
+  parseHttpRoute,
   parsePeerAuthentication,
+  parseRateLimitPolicy,
+  parseRequestAuthentication,
   parseServiceEntry,
+  parseTcpRoute,
+  parseTelemetry,
+  parseTlsRoute,
+  parseVirtualService,
   parseWorkloadEntry,
 } from "@meltemi/resources";
 import type { OpenApiSchema } from "./check-schema.ts";
+import { KIND_RULES, type KindRules } from "./rules/kind-rules.ts";
 import { nearestName, suggestion } from "./suggest.ts";
 
 export interface KnownKind {
@@ -20,6 +30,8 @@ export interface KnownKind {
   readonly isOpen: boolean;
   /** What a schema cannot say; undefined when nothing more is known. */
   readonly parse: ((object: unknown) => Parsed<unknown>) | undefined;
+  /** What Istio refuses beyond both. */
+  readonly rules: KindRules | undefined;
 }
 
 export type KindLookup =
@@ -46,8 +58,17 @@ interface DefinitionManifest {
 const PARSERS: Readonly<Record<string, (object: unknown) => Parsed<unknown>>> = {
   "security.istio.io/AuthorizationPolicy": parseAuthorizationPolicy,
   "security.istio.io/PeerAuthentication": parsePeerAuthentication,
+  "security.istio.io/RequestAuthentication": parseRequestAuthentication,
   "networking.istio.io/ServiceEntry": parseServiceEntry,
   "networking.istio.io/WorkloadEntry": parseWorkloadEntry,
+  "networking.istio.io/VirtualService": parseVirtualService,
+  "networking.istio.io/DestinationRule": parseDestinationRule,
+  "telemetry.istio.io/Telemetry": parseTelemetry,
+  "gateway.networking.k8s.io/HTTPRoute": parseHttpRoute,
+  "gateway.networking.k8s.io/GRPCRoute": parseGrpcRoute,
+  "gateway.networking.k8s.io/TCPRoute": parseTcpRoute,
+  "gateway.networking.k8s.io/TLSRoute": parseTlsRoute,
+  "meltemi.io/RateLimitPolicy": parseRateLimitPolicy,
 };
 
 const OPERATOR = { group: "install.istio.io", version: "v1alpha1", kind: "IstioOperator" } as const;
@@ -64,6 +85,7 @@ export const KNOWN_KINDS: readonly KnownKind[] = (
     schemas,
     isOpen: first?.properties?.["spec"]?.["x-kubernetes-preserve-unknown-fields"] === true,
     parse: PARSERS[`${spec.group}/${spec.names.kind}`],
+    rules: KIND_RULES[`${spec.group}/${spec.names.kind}`],
   };
 });
 

@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkObject } from "./check-object.ts";
+import { Findings } from "./findings.ts";
+import { formatPath } from "./path.ts";
+import { templateProblem } from "./rules/authorization-policy.ts";
+import { warningsOf } from "./warnings.ts";
+
+const GROUPS: Readonly<Record<string, string>> = {
+  AuthorizationPolicy: "security.istio.io",
+  PeerAuthentication: "security.istio.io",
+  RequestAuthentication: "security.istio.io",
+  Telemetry: "telemetry.istio.io",
+  RateLimitPolicy: "meltemi.io",
+  WasmPlugin: "extensions.istio.io",
+};
+const VERSIONS: Readonly<Record<string, string>> = { RateLimitPolicy: "v1alpha1", WasmPlugin: "v1alpha1" };
+
+function problems(kind: string, spec: unknown): readonly string[] {
+  const apiVersion = `${GROUPS[kind] ?? "networking.istio.io"}/${VERSIONS[kind] ?? "v1"}`;
+  const findings = new Findings();
+  checkObject({ apiVersion, kind, metadata: { name: "a", namespace: "b" }, spec }, [], findings);
+  return findings.all.map(({ path, problem }) => `${formatPath(path)}: ${problem}`);
+}
+
+const to = (...hosts: string[]) => hosts.map((host) => ({ destination: { host } }));
+const http = (route: object) => ({ hosts: ["reviews"], http: [{ route: to("reviews"), ...route }] });
+const subset = (name: string) => ({ name, labels: { version: name } });
+
+const SOUND = [
+  { name: "a plain VirtualService", kind: "VirtualService", spec: http({}) },
+  {
+    name: "a weight of 0 beside another",
+    kind: "VirtualService",
+    spec: http({
+      route: [
+        { ...to("a")[0], weight: 0 },
+        { ...to("b")[0], weight: 100 },
+      ],
+    }),
+  },
+  { name: "a delegate", kind: "VirtualService", spec: { http: [{ route: to("reviews.shop") }] } },
+  {
+    name: "hosts of all forms",
+    kind: "VirtualService",
+    spec: { ...http({}), hosts: ["reviews", "*.example.com", "10.0.0.1", "a.b.svc.cluster.local"] },
+  },
+  {
+    name: "everything, at a gateway",
+    kind: "VirtualService",
+    spec: { ...http({}), hosts: ["*"], gateways: ["g"] },
+  },
+  {
+    name: "a DestinationRule",
+    kind: "DestinationRule",
+    spec: { host: "*.example.com", subsets: [subset("v1"), subset("v2")] },
+  },
+  {
+    name: "a DestinationRule with a Secret",
+    kind: "DestinationRule",
+    spec: { host: "a", trafficPolicy: { tls: { mode: "MUTUAL", credentialName: "c" } } },
+  },
+  {
+    name: "a policy for a waypoint's service",
+    kind: "AuthorizationPolicy",
+    spec: {
+      targetRefs: [{ kind: "Service", name: "reviews" }],
+      rules: [{ to: [{ operation: { paths: ["/a/{*}/b/{**}"] } }] }],
+    },
+  },
+  {
+    name: "a rule that matches everything",
+    kind: "AuthorizationPolicy",
+    spec: { action: "DENY", rules: [{}] },
+  },
+] as const;
+for (const { name, kind, spec } of SOUND)
+  test(`checkObject takes ${name}`, () => assert.deepEqual(problems(kind, spec), []));
+
+const REFUSED = [
+  {
+    name: "selector and targetRefs",
+    kind: "AuthorizationPolicy",
+    spec: { selector: { matchLabels: { a: "b" } }, targetRefs: [{ kind: "Service", name: "x" }] },
+    want: ["spec: only one of targetRefs or selector can be set"],
+  },
+  {
+    name: "empty clauses",
+    kind: "AuthorizationPolicy",
+    spec: { rules: [{ from: [], to: [], when: [] }] },
+    want: ["from", "to", "when"].map(
+      (clause) => `spec.rules[0].${clause}: expected at least one entry, or no such field, got an empty list`,
+    ),
+  },
+  {
+    name: "an address that is none",
+    kind: "AuthorizationPolicy",
+    spec: { rules: [{ from: [{ source: { ipBlocks: ["10.0.0.0/33"] } }] }] },
+    want: [
+      'spec.rules[0].from[0].source.ipBlocks[0]: expected an IP address or CIDR block, got "10.0.0.0/33"',
+    ],
+  },
+  {
+    name: "a provider that nobody asks",
+    kind: "AuthorizationPolicy",
+    spec: { action: "CUSTOM", provider: { name: "p" } },
+    want: ["spec.rules: expected at least one rule with action CUSTOM: without, nobody is ever asked"],
+  },
+  {
+    name: "a template with an operator inside a segment",
+    kind: "AuthorizationPolicy",
+    spec: { rules: [{ to: [{ operation: { paths: ["/a", "/{*}.txt"] } }] }] },
+    want: [
+      'spec.rules[0].to[0].operation.paths[1]: expected {*} or {**} to fill a whole segment of the path template, got "/{*}.txt"',
+    ],
+  },
+  {
+    name: "a target of another kind",
+    kind: "Telemetry",
+    spec: { targetRefs: [{ group: "apps", kind: "Deployment", name: "x" }] },
+    want: [
+      "spec.targetRefs[0].kind: expected Gateway, GatewayClass, Service or ServiceEntry of their own groups, got apps/Deployment",
+    ],
+  },
+  {
+    name: "no route",
+    kind: "VirtualService",
+    spec: { hosts: ["a"] },
+    want: ["spec: expected at least one route in http, tls or tcp, got none"],
+  },
+  {
+    name: "no hosts at a gateway",
+    kind: "VirtualService",
+    spec: { gateways: ["g"], http: [{ route: to("a") }] },
+    want: [
+      "spec.hosts: expected at least one host: only a delegate has none, and a delegate has no gateways",
+    ],
+  },
+  {
+    name: "hosts twice, and one that is none",
+    kind: "VirtualService",
+    spec: { ...http({}), hosts: ["a", "a", "b c"] },
+    want: [
+      'spec.hosts[1]: expected each host once, got "a" again',
+      'spec.hosts[2]: expected a host name, *, *.<domain> or an IP address, got "b c"',
+    ],
+  },
+  {
+    name: "weights without a sum",
+    kind: "VirtualService",
+    spec: http({ route: to("a", "b") }),
+    want: [
+      "spec.http[0].route: expected weights with a sum above 0 where there are several destinations, got 0",
+    ],
+  },
+  {
+    name: "a route and a redirect",
+    kind: "VirtualService",
+    spec: http({ redirect: { uri: "/" } }),
+    want: ["spec.http[0]: exactly one of route, redirect, directResponse and delegate must be set"],
+  },
+  {
+    name: "a wildcard as destination",
+    kind: "VirtualService",
+    spec: http({ route: to("*.example.com") }),
+    want: ['spec.http[0].route[0].destination.host: expected the name of a service, got "*.example.com"'],
+  },
+  {
+    name: "the whole mesh as host",
+    kind: "VirtualService",
+    spec: { ...http({}), hosts: ["*"] },
+    want: ['spec.hosts[0]: expected a host of the mesh, got "*": it is for gateways only'],
+  },
+  {
+    name: "subsets twice",
+    kind: "DestinationRule",
+    spec: { host: "a", subsets: [subset("v1"), subset("v1")] },
+    want: ["spec.subsets: names must be unique"],
+  },
+  {
+    name: "a subset that cannot be part of a name",
+    kind: "DestinationRule",
+    spec: { host: "a", subsets: [subset("v 2")] },
+    want: ['spec.subsets[0].name: expected a name of 1 to 63 letters, digits, - _ or ., got "v 2"'],
+  },
+  {
+    name: "certificates beside the mesh's own, and none",
+    kind: "DestinationRule",
+    spec: {
+      host: "a",
+      trafficPolicy: { tls: { mode: "ISTIO_MUTUAL", credentialName: "c" } },
+      subsets: [{ name: "v1", trafficPolicy: { tls: { mode: "MUTUAL", clientCertificate: "/c" } } }],
+    },
+    want: [
+      "spec.trafficPolicy.tls.credentialName: expected none with mode ISTIO_MUTUAL: the mesh's own certificate is used",
+      "spec.subsets[0].trafficPolicy.tls.privateKey: expected a value with mode MUTUAL, or credentialName",
+    ],
+  },
+  {
+    name: "localities that do not add up",
+    kind: "DestinationRule",
+    spec: {
+      host: "a",
+      trafficPolicy: {
+        loadBalancer: { localityLbSetting: { distribute: [{ from: "r1/*", to: { "r1/*": 90 } }] } },
+      },
+    },
+    want: [
+      "spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].to: expected weights with a sum of 100, got 90",
+    ],
+  },
+  {
+    name: "a Gateway without servers",
+    kind: "Gateway",
+    spec: {},
+    want: ["spec.servers: expected at least one server, got none"],
+  },
+] as const;
+for (const { name, kind, spec, want } of REFUSED)
+  test(`checkObject refuses ${name}`, () => assert.deepEqual(problems(kind, spec), want));
+
+const TEMPLATES = [
+  { text: "/plain*", ok: true },
+  { text: "/a/{*}", ok: true },
+  { text: "/a/{*}/b/{**}", ok: true },
+  { text: "/{**}/{*}", ok: false },
+  { text: "/{**}/{**}", ok: false },
+  { text: "/{***}", ok: false },
+  { text: "/a*/{*}", ok: false },
+  { text: "/{a}", ok: false },
+];
+for (const { text, ok } of TEMPLATES)
+  test(`templateProblem: ${text} is ${ok ? "taken" : "refused"}`, () =>
+    assert.equal(templateProblem(text) === undefined, ok));
+
+const WARNED = [
+  { name: "a Sidecar", kind: "Sidecar", spec: {}, want: /^spec: this kind has no effect/ },
+  {
+    name: "exportTo",
+    kind: "ServiceEntry",
+    spec: { exportTo: ["."] },
+    want: /^spec\.exportTo: has no effect/,
+  },
+  { name: "exportTo everywhere", kind: "ServiceEntry", spec: { exportTo: ["*"] }, want: undefined },
+  {
+    name: "DISABLE",
+    kind: "PeerAuthentication",
+    spec: { mtls: { mode: "DISABLE" } },
+    want: /^spec\.mtls\.mode: DISABLE is/,
+  },
+  {
+    name: "a selector for tokens",
+    kind: "RequestAuthentication",
+    spec: { selector: {} },
+    want: /^spec\.targetRefs: /,
+  },
+  {
+    name: "a rule for sidecars",
+    kind: "DestinationRule",
+    spec: { workloadSelector: {} },
+    want: /^spec\.workloadSelector: /,
+  },
+  {
+    name: "HTTP at ztunnel",
+    kind: "AuthorizationPolicy",
+    spec: {
+      rules: [
+        {
+          to: [{ operation: { notMethods: ["GET"], ports: ["80"] } }],
+          when: [{ key: "request.headers[a]" }],
+        },
+      ],
+    },
+    want: /^spec\.rules: ztunnel does not support HTTP attributes \(found: notMethods, request\.headers\[a\]\)/,
+  },
+  {
+    name: "HTTP at a waypoint",
+    kind: "AuthorizationPolicy",
+    spec: {
+      targetRefs: [{ kind: "Service", name: "a" }],
+      rules: [{ to: [{ operation: { methods: ["GET"] } }] }],
+    },
+    want: undefined,
+  },
+  {
+    name: "AUDIT at ztunnel",
+    kind: "AuthorizationPolicy",
+    spec: { action: "AUDIT" },
+    want: /^spec\.action: ztunnel does not/,
+  },
+  { name: "a kind of somebody else", kind: "Unheard", spec: {}, want: undefined },
+] as const;
+for (const { name, kind, spec, want } of WARNED)
+  test(`warningsOf: ${name}`, () => {
+    const [first] = warningsOf(GROUPS[kind] ?? "networking.istio.io", kind, { spec });
+    if (want === undefined) assert.equal(first, undefined);
+    else assert.match(first ?? "nothing", want);
+  });
