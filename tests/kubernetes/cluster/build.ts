@@ -80,6 +80,7 @@ const recipeOf = (name: ProgramName): readonly string[] => [
   name,
   KUBERNETES_SOURCE_VERSION,
   "reflect2 1.0.2",
+  "versions 2",
 ];
 
 async function prepareSource(cache: Cache, progress: Progress, apt: () => Promise<Apt>): Promise<void> {
