@@ -12,13 +12,15 @@ import { addDashboardCommand } from "./commands/dashboard.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addExperimentalCommand } from "./commands/experimental.ts";
 import { addExplainCommand } from "./commands/explain.ts";
-import { addInstallCommand, addManifestCommand } from "./commands/install.ts";
+import { addInstallCommand, addUpgradeCommand } from "./commands/install.ts";
+import { addManifestCommand } from "./commands/manifest.ts";
 import { addProxyConfigCommand } from "./commands/proxy-config.ts";
 import { addProxyStatusCommand } from "./commands/proxy-status.ts";
 import { addRemoteClustersCommand } from "./commands/remote-clusters.ts";
 import { addTagCommand } from "./commands/tag.ts";
 import { addUninstallCommand } from "./commands/uninstall.ts";
 import { addValidateCommand } from "./commands/validate.ts";
+import { addVerifyInstallCommand } from "./commands/verify-install.ts";
 import { addVersionCommand } from "./commands/version.ts";
 import { addWaypointCommand } from "./commands/waypoint.ts";
 import { addZtunnelConfigCommand } from "./commands/ztunnel-config.ts";
@@ -43,8 +45,10 @@ Examples:
   ${name} demo`,
     );
   addInstallCommand(program, context);
+  addUpgradeCommand(program, context);
   addUninstallCommand(program, context);
   addManifestCommand(program, context);
+  addVerifyInstallCommand(program, context);
   addWaypointCommand(program, context);
   addZtunnelConfigCommand(program, context);
   addExplainCommand(program, context);

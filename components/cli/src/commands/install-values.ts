@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { MeshError } from "@meltemi/runtime";
+import type { Command } from "commander";
 import { LineCounter, parseDocument } from "yaml";
 import { readSetFlags } from "../manifests/set-flags.ts";
 import { type InstallValues, readInstallValues, type Tree } from "../manifests/values.ts";
@@ -15,12 +16,26 @@ export interface ValuesFlags {
 /** An IstioOperator file is some KiB; this bounds what is read of a wrong one. */
 const MAX_FILE_CHARACTERS = 1024 * 1024;
 
-export function valuesOfFlags(flags: ValuesFlags): InstallValues {
+const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
+
+export function valueOptions(command: Command): Command {
+  return command
+    .option("-s, --set <path=value>", "set one value, for example profile=ambient (repeatable)", collect, [])
+    .option("-f, --filename <file>", "an IstioOperator file (repeatable, later ones win)", collect, [])
+    .option("-r, --revision <name>", "revision of the control plane");
+}
+
+/** What was asked for, left to right: files, `--set`, `--revision`. Throws INPUT_INVALID. */
+export function layersOfFlags(flags: ValuesFlags): readonly Tree[] {
   const set = readSetFlags(flags.set);
   if (set.kind === "invalid") throw new MeshError("INPUT_INVALID", set.problem);
   const layers = [...flags.filename.map(readOperatorFile), set.tree];
   if (flags.revision !== undefined) layers.push({ revision: flags.revision });
-  const result = readInstallValues(layers);
+  return layers;
+}
+
+export function valuesOfFlags(flags: ValuesFlags): InstallValues {
+  const result = readInstallValues(layersOfFlags(flags));
   if (result.kind === "invalid") {
     throw new MeshError(
       "INPUT_INVALID",

@@ -1,6 +1,7 @@
 /** Which versions of the mesh run in a cluster, from its pods. Pure. */
 
 import { nameOf, namespaceOf, type Pod } from "@meltemi/kubernetes";
+import { versionOf } from "../install/image-version.ts";
 
 /** As `istioctl version -o json` prints it. */
 export interface VersionReport {
@@ -40,14 +41,6 @@ function running(pods: readonly Pod[]): readonly Pod[] {
   return pods.filter(
     (pod) => pod.status?.phase === "Running" && pod.metadata?.deletionTimestamp === undefined,
   );
-}
-
-/** Tag of the first container's image; `unknown` for one that is named by digest alone. */
-function versionOf(pod: Pod): string {
-  const image = pod.spec?.containers[0]?.image ?? "";
-  const name = image.slice(image.lastIndexOf("/") + 1).replace(/@.*$/, "");
-  const colon = name.indexOf(":");
-  return colon < 0 ? "unknown" : name.slice(colon + 1);
 }
 
 /** Lines as `istioctl version` prints them. */

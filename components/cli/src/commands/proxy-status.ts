@@ -1,18 +1,11 @@
 /** `istioctl proxy-status` (alias `ps`; reference: l7-and-cli §3.4). */
 
-import { nameOf } from "@meltemi/kubernetes";
 import { MeshError } from "@meltemi/runtime";
 import { type Command, Option } from "commander";
 import { renderStructured } from "../output/structured.ts";
-import {
-  type ProxySync,
-  readSyncStatus,
-  renderOne,
-  renderSyncTable,
-  syncDocument,
-} from "../proxy-status/sync-status.ts";
+import { connectedProxies } from "../proxy-status/connected.ts";
+import { type ProxySync, renderOne, renderSyncTable, syncDocument } from "../proxy-status/sync-status.ts";
 import { findPods, podText } from "../reach/find-pods.ts";
-import { findIstiods, readDebugPage } from "../reach/istiod.ts";
 import type { MeshCluster } from "../reach/mesh-cluster.ts";
 import { parseTarget } from "../reach/target.ts";
 import { type MeshFlags, meshOptions, withMeshCluster } from "./connect.ts";
@@ -50,7 +43,7 @@ export function addProxyStatusCommand(program: Command, parent: Command, context
 
 async function status(proxy: string | undefined, flags: StatusFlags, context: CommandContext): Promise<void> {
   await withMeshCluster(flags, context, async (cluster) => {
-    const connected = await connectedProxies(cluster, flags);
+    const connected = await connectedProxies(cluster, flags.istioNamespace, flags.revision);
     const shown = proxy === undefined ? connected : [await only(proxy, connected, cluster, flags)];
     const { terminal } = context;
     if (flags.output !== "table") {
@@ -64,16 +57,6 @@ async function status(proxy: string | undefined, flags: StatusFlags, context: Co
         : renderSyncTable(shown, Number(flags.verbosity));
     for (const line of lines) terminal.line(line);
   });
-}
-
-async function connectedProxies(cluster: MeshCluster, flags: StatusFlags): Promise<readonly ProxySync[]> {
-  const istiods = await findIstiods(cluster, flags.istioNamespace, flags.revision);
-  const answers = await Promise.all(
-    istiods.map(async (pod) =>
-      readSyncStatus(await readDebugPage(cluster, pod, "/debug/syncz"), nameOf(pod)),
-    ),
-  );
-  return answers.flat();
 }
 
 async function only(

@@ -4,7 +4,6 @@ import {
   CUSTOM_RESOURCE_DEFINITIONS,
   type KubernetesClient,
   type KubernetesObject,
-  NAMESPACES,
 } from "@meltemi/kubernetes";
 import { type Clock, delay, MeshError } from "@meltemi/runtime";
 import type { Manifest } from "../manifests/objects.ts";
@@ -16,7 +15,7 @@ import { explainWorkload } from "./look-at-pods.ts";
 import { readinessOf } from "./readiness.ts";
 
 /** Who owns the fields that install sets, for server-side apply. */
-const FIELD_MANAGER = "istio-operator";
+export const FIELD_MANAGER = "istio-operator";
 
 const LOOK_EVERY_MS = 200;
 /** A healthy pod is ready before; a pod that is not has something to say by then. */
@@ -25,7 +24,6 @@ const EXPLAIN_EVERY_MS = 3_000;
 
 export interface InstallOptions {
   readonly readinessTimeoutMs: number;
-  readonly dryRun: boolean;
 }
 
 export interface InstallDependencies {
@@ -45,58 +43,28 @@ export async function installComponents(
   deps: InstallDependencies,
 ): Promise<void> {
   const deadlineMs = deps.clock.monotonicMs() + options.readinessTimeoutMs;
-  const apply = options.dryRun ? await dryApplier(components, deps) : applier(deps);
   for (const component of components) {
     deps.terminal.progress(`- Processing resources for ${component.title}.`);
-    for (const object of component.objects) await apply(object);
-    if (component.name === "Base" && !options.dryRun) await waitFor(component, deadlineMs, options, deps);
+    for (const object of component.objects) await apply(object, deps);
+    if (component.name === "Base") await waitFor(component, deadlineMs, options, deps);
   }
   for (const component of components) {
-    if (options.dryRun) continue;
     if (component.name !== "Base") await waitFor(component, deadlineMs, options, deps);
     deps.terminal.line(`✔ ${component.title} installed ${component.icon}`);
   }
 }
 
-type Apply = (object: Manifest) => Promise<void>;
-
-function applier(deps: InstallDependencies, dryRun = false): Apply {
-  const { client, signal } = deps;
-  return async (object) => {
-    const type = kindOf(object);
-    const found =
-      type === CUSTOM_RESOURCE_DEFINITIONS
-        ? await client.get(type, { name: object.metadata.name }, { signal })
-        : undefined;
-    const decision = decideApply(object, found);
-    if (decision.kind === "leave") {
-      deps.terminal.aside(`  left as it is: ${object.metadata.name}, ${decision.why}`);
-      return;
-    }
-    // Fields are taken over: the installer is the owner of its manifests, as Istio's is.
-    const options = { fieldManager: FIELD_MANAGER, force: true, dryRun, signal };
-    await client.apply(type, object as KubernetesObject, options);
-  };
-}
-
-/** A namespace that a dry run does not make cannot hold what is in it: such objects are tried where a namespace is. */
-async function dryApplier(
-  components: readonly RenderedComponent[],
-  deps: InstallDependencies,
-): Promise<Apply> {
-  const apply = applier(deps, true);
-  const absent = new Set<string>();
-  for (const object of components.flatMap((component) => component.objects)) {
-    if (object.kind !== "Namespace") continue;
-    const { name } = object.metadata;
-    if ((await deps.client.get(NAMESPACES, { name }, { signal: deps.signal })) === undefined)
-      absent.add(name);
-  }
-  return async (object) => {
-    const { namespace } = object.metadata;
-    const elsewhere = namespace !== undefined && absent.has(namespace);
-    await apply(elsewhere ? { ...object, metadata: { ...object.metadata, namespace: "default" } } : object);
-  };
+async function apply(object: Manifest, { client, signal }: InstallDependencies): Promise<void> {
+  const type = kindOf(object);
+  const found =
+    type === CUSTOM_RESOURCE_DEFINITIONS
+      ? await client.get(type, { name: object.metadata.name }, { signal })
+      : undefined;
+  // The plan has told of it.
+  if (decideApply(object, found).kind === "leave") return;
+  // Fields are taken over: the installer is the owner of its manifests, as Istio's is.
+  const options = { fieldManager: FIELD_MANAGER, force: true, signal };
+  await client.apply(type, object as KubernetesObject, options);
 }
 
 async function waitFor(

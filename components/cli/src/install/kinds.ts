@@ -8,14 +8,19 @@ import {
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
   DEPLOYMENTS,
+  HORIZONTAL_POD_AUTOSCALERS,
   type KubernetesObject,
+  MUTATING_WEBHOOKS,
   NAMESPACES,
+  NETWORK_POLICIES,
+  POD_DISRUPTION_BUDGETS,
   type ResourceType,
   ROLE_BINDINGS,
   ROLES,
   SECRETS,
   SERVICE_ACCOUNTS,
   SERVICES,
+  VALIDATING_WEBHOOKS,
 } from "@meltemi/kubernetes";
 import { MeshError } from "@meltemi/runtime";
 
@@ -25,7 +30,13 @@ import { MeshError } from "@meltemi/runtime";
  */
 export const INSTALLED_KINDS: readonly ResourceType<KubernetesObject>[] = [
   DAEMON_SETS,
+  // Before the control plane that answers them: a webhook without a server refuses what it is asked about.
+  VALIDATING_WEBHOOKS,
+  MUTATING_WEBHOOKS,
+  HORIZONTAL_POD_AUTOSCALERS,
   DEPLOYMENTS,
+  POD_DISRUPTION_BUDGETS,
+  NETWORK_POLICIES,
   SERVICES,
   CONFIG_MAPS,
   SECRETS,

@@ -7,6 +7,7 @@ import {
   DEPLOYMENTS,
   type Deployment,
   GATEWAY_CLASSES,
+  isNotFound,
   type KubernetesClient,
   type KubernetesObject,
   LEASES,
@@ -16,10 +17,10 @@ import {
   refOf,
   SECRETS,
 } from "@meltemi/kubernetes";
-import { type Clock, delay, MeshError } from "@meltemi/runtime";
+import { type Clock, delay, describeError, MeshError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
 import { WAYPOINT_CLASS } from "../waypoint/gateway.ts";
-import { INSTALLED_KINDS } from "./kinds.ts";
+import { INSTALLED_KINDS, kindOf } from "./kinds.ts";
 import { podsOf } from "./pods-of.ts";
 
 const OWNED = "install.operator.istio.io/owning-resource=installed-state";
@@ -39,6 +40,8 @@ export interface RemoveOptions {
   readonly istioNamespace: string;
   readonly timeoutMs: number;
   readonly dryRun: boolean;
+  /** Go on with the rest when one cannot be removed. */
+  readonly force: boolean;
 }
 
 export interface RemoveDependencies {
@@ -59,12 +62,32 @@ export async function removeInstallation(options: RemoveOptions, deps: RemoveDep
         deps.terminal.line(`  would remove ${what}`);
         continue;
       }
-      await removeAndWait(type, object, options, deps);
+      try {
+        await removeAndWait(type, object, options, deps);
+      } catch (error) {
+        deps.signal.throwIfAborted();
+        if (!options.force) throw error;
+        deps.terminal.aside(`  not removed: ${what}: ${describeError(error)}`);
+        continue;
+      }
       deps.terminal.line(`  removed ${what}`);
     }
   }
   if (options.revision === undefined && !options.dryRun) await removeDerived(options, deps);
   return removed;
+}
+
+/** Objects that a changed configuration no longer renders, each waited for. */
+export async function removeObjects(
+  objects: readonly KubernetesObject[],
+  options: Pick<RemoveOptions, "timeoutMs">,
+  deps: RemoveDependencies,
+): Promise<void> {
+  for (const object of objects) {
+    const type = kindOf({ apiVersion: object.apiVersion ?? "", kind: object.kind ?? "" });
+    await removeAndWait(type, object, options, deps);
+    deps.terminal.line(`  removed ${type.kind}/${nameOf(object)}`);
+  }
 }
 
 /** A revision has a control plane of its own; definitions, node agents and node proxies serve all revisions. */
@@ -76,11 +99,25 @@ async function listOwned(
   const { revision } = options;
   const labelSelector =
     revision === undefined ? OWNED : `${OWNED},operator.istio.io/component=Pilot,istio.io/rev=${revision}`;
-  const { items } = await deps.client.list(type, { labelSelector, signal: deps.signal });
+  const items = await listOrNone(type, labelSelector, deps);
   // The node agent goes first and alone: on its way out it lets the pods go, which it can only do while the proxies still serve.
   return type === DAEMON_SETS
     ? [...items].sort((a, b) => Number(isZtunnel(a)) - Number(isZtunnel(b)))
     : items;
+}
+
+/** A kind that this API server does not serve has no objects. */
+async function listOrNone(
+  type: ResourceType,
+  labelSelector: string,
+  { client, signal }: RemoveDependencies,
+): Promise<readonly KubernetesObject[]> {
+  try {
+    return (await client.list(type, { labelSelector, signal })).items;
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
 }
 
 function isZtunnel(object: KubernetesObject): boolean {
@@ -90,7 +127,7 @@ function isZtunnel(object: KubernetesObject): boolean {
 async function removeAndWait(
   type: ResourceType,
   object: KubernetesObject,
-  options: RemoveOptions,
+  options: Pick<RemoveOptions, "timeoutMs">,
   deps: RemoveDependencies,
 ): Promise<void> {
   const ref = refOf(object);

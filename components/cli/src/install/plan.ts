@@ -1,0 +1,90 @@
+/** What an installation would do to a cluster: the shape of a plan, and its text. Pure. */
+
+import { differenceText, type ShownDifference } from "../diff/render-differences.ts";
+import { printable } from "../output/printable.ts";
+import type { TakenOver } from "./conflicts.ts";
+
+export interface PlannedObject {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+export type Change =
+  | { readonly kind: "create"; readonly object: PlannedObject }
+  | {
+      readonly kind: "change";
+      readonly object: PlannedObject;
+      readonly differences: readonly ShownDifference[];
+      /** Fields that others have set, and that become the installer's. */
+      readonly takenOver: readonly TakenOver[];
+    }
+  | { readonly kind: "keep"; readonly object: PlannedObject }
+  /** Somebody else's: it stays as it is. */
+  | { readonly kind: "leave"; readonly object: PlannedObject; readonly why: string }
+  /** The configuration no longer renders it. */
+  | { readonly kind: "prune"; readonly object: PlannedObject };
+
+export type Plan = readonly Change[];
+
+export type PlanCounts = Readonly<Record<Change["kind"], number>>;
+
+/** Of one object; a definition of a kind may differ in hundreds of places. */
+const MAX_DIFFERENCES = 12;
+
+export function countPlan(plan: Plan): PlanCounts {
+  const counts = { create: 0, change: 0, keep: 0, leave: 0, prune: 0 };
+  for (const { kind } of plan) counts[kind] += 1;
+  return counts;
+}
+
+/** `Deployment istio-system/istiod` */
+export function objectText({ kind, namespace, name }: PlannedObject): string {
+  return printable(`${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`);
+}
+
+/** `everything`: new objects one by one, too; they are counted otherwise. */
+export function renderPlan(plan: Plan, everything: boolean): readonly string[] {
+  const { create, change, keep, prune } = countPlan(plan);
+  const changes = plan.flatMap((one) => changeLines(one, everything));
+  if (create + change + prune === 0)
+    return [...changes, `Nothing would change: ${keep} objects are as rendered`];
+  return [...changes, `Plan: ${create} to create, ${change} to change, ${prune} to prune, ${keep} unchanged`];
+}
+
+function changeLines(change: Change, everything: boolean): readonly string[] {
+  const name = objectText(change.object);
+  switch (change.kind) {
+    case "keep":
+      return [];
+    case "create":
+      return everything ? [`  + ${name}`] : [];
+    case "leave":
+      return [`  = ${name}: left as it is, ${change.why}`];
+    case "prune":
+      return [`  - ${name}: no longer rendered, it will be removed`];
+    case "change": {
+      const shown = change.differences.slice(0, MAX_DIFFERENCES).map((one) => `      ${differenceText(one)}`);
+      const more = change.differences.length - shown.length;
+      return [
+        `  ~ ${name}`,
+        ...shown,
+        ...(more > 0 ? [`      … and ${more} more`] : []),
+        ...change.takenOver.map(
+          ({ manager, fields }) =>
+            `      takes over what ${printable(manager)} has set: ${printable(fields.join(", "))}`,
+        ),
+      ];
+    }
+  }
+}
+
+/** What loses its part of the data path when it is pruned, and is told of in capitals. */
+export function pruneWarnings(plan: Plan): readonly string[] {
+  const lost = plan.filter(({ kind, object }) => kind === "prune" && object.kind === "DaemonSet");
+  if (lost.length === 0) return [];
+  return [
+    `WARNING: ${lost.map(({ object }) => objectText(object)).join(" and ")} will be removed from every node: pods leave the mesh, and new connections go in plaintext.`,
+    "         To keep it, give the values it was installed with, for example --set profile=ambient.",
+  ];
+}

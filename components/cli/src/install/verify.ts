@@ -1,0 +1,42 @@
+/** What `verify-install` says of objects. Pure. */
+
+import { type KubernetesObject, nameOf } from "@meltemi/kubernetes";
+import { objectText } from "./plan.ts";
+import type { Readiness } from "./readiness.ts";
+
+export interface Verified {
+  /** `Deployment istio-system/istiod` */
+  readonly object: string;
+  /** Undefined: it is as it should be. */
+  readonly problem?: string;
+}
+
+export function judgeObjects(
+  objects: readonly KubernetesObject[],
+  readinessOf: (object: KubernetesObject) => Readiness,
+): readonly Verified[] {
+  return objects.map((one) => {
+    const namespace = one.metadata?.namespace;
+    const object = objectText({
+      kind: one.kind ?? "",
+      name: nameOf(one),
+      ...(namespace !== undefined && { namespace }),
+    });
+    const readiness = readinessOf(one);
+    return readiness.kind === "ready" ? { object } : { object, problem: `waiting for ${readiness.for}` };
+  });
+}
+
+export function renderVerification(verified: readonly Verified[]): readonly string[] {
+  if (verified.length === 0) return ["✘ Nothing of the mesh is installed in this cluster"];
+  const lines = verified.map(({ object, problem }) =>
+    problem === undefined ? `✔ ${object} checked successfully` : `✘ ${object}: ${problem}`,
+  );
+  const wrong = verified.filter(({ problem }) => problem !== undefined).length;
+  return [
+    ...lines,
+    wrong === 0
+      ? "✔ Istio is installed and verified successfully"
+      : `✘ ${wrong} of ${verified.length} checks failed`,
+  ];
+}
