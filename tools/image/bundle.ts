@@ -57,7 +57,8 @@ export async function bundleComponents(projectFolder: string): Promise<Bundles> 
   }
 }
 
-async function bundleProgram(
+/** One program of the repository as one file; koffi is the only package that stays outside. */
+export async function bundleProgram(
   projectFolder: string,
   source: string,
 ): Promise<{ readonly code: Uint8Array; readonly inputs: readonly string[] }> {

@@ -2,9 +2,10 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { KUBERNETES_VERSION, type ProgramName } from "./versions.ts";
+import type { ProgramPaths } from "./control-plane.ts";
+import { KUBERNETES_VERSION } from "./versions.ts";
 
-export interface Cache {
+export interface Cache extends ProgramPaths {
   readonly folder: string;
   /** apt's own lists and downloads, beside the machine's. */
   readonly apt: string;
@@ -18,9 +19,6 @@ export interface Cache {
   readonly bin: string;
   /** Which steps are done, with what. */
   readonly manifest: string;
-  program(name: ProgramName): string;
-  /** A program of a Debian package. */
-  debian(path: string): string;
 }
 
 /** `XDG_CACHE_HOME` or `~/.cache`. */

@@ -1,8 +1,8 @@
 /** Command lines of Kubernetes' control plane: the same for an API server alone and for the whole cluster. Pure. */
 
 import { join } from "node:path";
-import type { Cache } from "./cache.ts";
 import { FILES } from "./credentials.ts";
+import type { ProgramName } from "./versions.ts";
 
 /** As kubeadm has it. */
 export const SERVICE_RANGE = "10.96.0.0/16";
@@ -13,15 +13,22 @@ export interface CommandLine {
   readonly args: readonly string[];
 }
 
+/** Where programs are: in the cache for this machine, in `/usr` for the cluster's. */
+export interface ProgramPaths {
+  program(name: ProgramName): string;
+  /** Of a Debian package, by its path without the first slash. */
+  debian(path: string): string;
+}
+
 export interface EtcdPlace {
   readonly dataFolder: string;
   readonly clientUrl: string;
   readonly peerUrl: string;
 }
 
-export function etcd(cache: Cache, { dataFolder, clientUrl, peerUrl }: EtcdPlace): CommandLine {
+export function etcd(paths: ProgramPaths, { dataFolder, clientUrl, peerUrl }: EtcdPlace): CommandLine {
   return {
-    program: cache.debian("usr/bin/etcd"),
+    program: paths.debian("usr/bin/etcd"),
     args: flags({
       "data-dir": dataFolder,
       "listen-client-urls": clientUrl,
@@ -46,13 +53,13 @@ export interface ApiServerPlace {
 }
 
 export function apiServer(
-  cache: Cache,
+  paths: ProgramPaths,
   place: ApiServerPlace,
   more: Readonly<Record<string, string>> = {},
 ): CommandLine {
   const file = (name: keyof typeof FILES): string => join(place.folder, FILES[name]);
   return {
-    program: cache.program("kube-apiserver"),
+    program: paths.program("kube-apiserver"),
     args: flags({
       "etcd-servers": place.etcdUrl,
       "bind-address": place.address,
@@ -87,9 +94,9 @@ export interface KubeconfigPlace {
   readonly kubeconfig: string;
 }
 
-export function controllerManager(cache: Cache, { folder, kubeconfig }: KubeconfigPlace): CommandLine {
+export function controllerManager(paths: ProgramPaths, { folder, kubeconfig }: KubeconfigPlace): CommandLine {
   return {
-    program: cache.program("kube-controller-manager"),
+    program: paths.program("kube-controller-manager"),
     args: flags({
       kubeconfig,
       "bind-address": "127.0.0.1",
@@ -101,7 +108,8 @@ export function controllerManager(cache: Cache, { folder, kubeconfig }: Kubeconf
       "service-account-private-key-file": join(folder, FILES.serviceAccountKey),
       "root-ca-file": join(folder, FILES.caCert),
       "cluster-cidr": POD_RANGE,
-      "allocate-node-cidrs": "true",
+      // Each node is told its range, and so are the others.
+      "allocate-node-cidrs": "false",
       "service-cluster-ip-range": SERVICE_RANGE,
       controllers: "*",
       // A node that was cut off is told so soon: tests wait for it.
@@ -111,9 +119,9 @@ export function controllerManager(cache: Cache, { folder, kubeconfig }: Kubeconf
   };
 }
 
-export function scheduler(cache: Cache, kubeconfig: string): CommandLine {
+export function scheduler(paths: ProgramPaths, kubeconfig: string): CommandLine {
   return {
-    program: cache.program("kube-scheduler"),
+    program: paths.program("kube-scheduler"),
     args: flags({
       kubeconfig,
       "bind-address": "127.0.0.1",
