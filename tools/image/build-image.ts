@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { PROXY_ID } from "./account-files.ts";
 import { HOME } from "./bundle.ts";
-import { makeLayers, NODE } from "./contents.ts";
+import { makeContents, NODE } from "./contents.ts";
 import { type Image, makeImage } from "./oci.ts";
 import { PLATFORMS } from "./platform.ts";
 
@@ -19,14 +19,21 @@ export interface BuildOptions {
   readonly fromSnapshot: boolean;
 }
 
-export async function buildImage(options: BuildOptions, say: (text: string) => void): Promise<Image> {
+export interface BuiltImage {
+  readonly image: Image;
+  /** SPDX, as it also lies in the image. */
+  readonly sbom: string;
+}
+
+export async function buildImage(options: BuildOptions, say: (text: string) => void): Promise<BuiltImage> {
   const platform = PLATFORMS[options.platform];
   if (platform === undefined)
     throw new Error(`build image: expected a known platform, got ${options.platform}`);
-  const created = new Date(options.createdSeconds * 1000).toISOString();
-  return await makeImage({
+  const created = `${new Date(options.createdSeconds * 1000).toISOString().slice(0, 19)}Z`;
+  const { layers, sbom } = await makeContents({ ...options, platform, created }, say);
+  const image = await makeImage({
     architecture: platform.architecture,
-    layers: await makeLayers({ ...options, platform }, say),
+    layers,
     created,
     // Pods that need more say so.
     user: `${PROXY_ID}:${PROXY_ID}`,
@@ -43,4 +50,5 @@ export async function buildImage(options: BuildOptions, say: (text: string) => v
     },
     cacheFolder: join(options.cacheFolder, "layers"),
   });
+  return { image, sbom };
 }

@@ -22,7 +22,7 @@ const REQUIRE =
 
 export interface Bundles {
   readonly files: FileTree;
-  /** Names of the npm packages inside. */
+  /** The npm packages inside, by path in the lockfile, as `node_modules/yaml`. */
   readonly packages: ReadonlySet<string>;
 }
 
@@ -33,8 +33,8 @@ export async function bundleComponents(projectFolder: string): Promise<Bundles> 
     const { code, inputs } = await bundleProgram(projectFolder, source);
     files.set(`${HOME}/${target}`, fileOf(code));
     for (const input of inputs) {
-      const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
-      if (name !== undefined) packages.add(name);
+      const path = /^(.*\bnode_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+      if (path !== undefined) packages.add(path);
     }
   };
   await bundle("tools/image/entrypoint/main.ts", "main.mjs");

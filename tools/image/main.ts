@@ -37,7 +37,7 @@ async function main(): Promise<number> {
 }
 
 async function build(options: ImageArguments, version: string): Promise<void> {
-  const image = await buildImage(
+  const { image, sbom } = await buildImage(
     {
       projectFolder,
       cacheFolder: process.env["MELTEMI_CACHE"] ?? join(homedir(), ".cache", "meltemi"),
@@ -56,6 +56,7 @@ async function build(options: ImageArguments, version: string): Promise<void> {
   await mkdir(dirname(output), { recursive: true });
   const archive = writeArchive(image, names);
   await writeFile(output, archive);
+  await writeFile(`${output.replace(/\.tar$/, "")}.spdx.json`, sbom);
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
   say(`${output}: ${megabytes(archive.length)} MB`);
   for (const layer of image.layers) say(`  layer ${layer.digest} ${megabytes(layer.size)} MB`);

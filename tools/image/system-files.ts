@@ -11,12 +11,6 @@ const NFT = "usr/sbin/nft";
 const LIBBPF = "libbpf.so.1";
 const CERTIFICATES = "usr/share/ca-certificates/mozilla/";
 
-export interface SystemFiles {
-  readonly files: FileTree;
-  /** Those of which something is in the image. */
-  readonly packages: readonly DebianPackage[];
-}
-
 /**
  * @param programs by a name for messages: what else will run on these libraries
  * @throws when a library is in no package, or a package gives nothing: then the lock is wrong
@@ -25,7 +19,7 @@ export function selectSystemFiles(
   packages: readonly DebianPackage[],
   programs: ReadonlyMap<string, Uint8Array>,
   platform: Platform,
-): SystemFiles {
+): FileTree {
   const all = new Map<string, { readonly entry: Entry; readonly owner: DebianPackage }>();
   for (const owner of packages)
     for (const [path, entry] of owner.files)
@@ -70,7 +64,7 @@ export function selectSystemFiles(
       `select Debian's files: expected every package of packages.lock.json to be needed, not ${idle.map(({ name }) => name).join(", ")}`,
     );
   for (const owner of packages) for (const [path, entry] of documents(owner)) files.set(path, entry);
-  return { files, packages };
+  return files;
 }
 
 function joinFiles(entries: FileTree, paths: readonly string[]): Entry {
