@@ -22,6 +22,8 @@ export interface MachinePlan {
   readonly name: string;
   /** `<folder>/disk` is what a reboot keeps. */
   readonly folder: string;
+  /** Services start when the machine has it. */
+  readonly address: string;
   /** Text by path on the machine; written before every boot. */
   readonly files: ReadonlyMap<string, string>;
   /** Written only where there are none: others change them, and a reboot keeps what they wrote. */
@@ -87,7 +89,7 @@ export function initOf(name: string): number | undefined {
   return processesOf(name).find((pid) => {
     try {
       const isFirst = /^NSpid:\t\d+\t1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-      return isFirst && readFileSync(`/proc/${pid}/comm`, "utf8") === "init\n";
+      return isFirst && readFileSync(`/proc/${pid}/comm`, "utf8") === "busybox\n";
     } catch {
       // Ended just now.
       return false;
@@ -104,7 +106,15 @@ async function writeFiles(plan: MachinePlan): Promise<void> {
     "null::sysinit:/bin/sh /etc/machine/setup",
     ...[...plan.services.keys()].map((name) => `null::respawn:/bin/sh /etc/machine/${name}`),
   ];
-  const setup = ["exec >>/var/log/setup.log 2>&1", `export PATH=${PATH}`, "set -x", ...plan.setup];
+  const setup = [
+    "exec >>/var/log/setup.log 2>&1",
+    `export PATH=${PATH}`,
+    "set -x",
+    "ip link set lo up",
+    `until ip address show to ${plan.address} | grep -q inet; do sleep 0.1; done`,
+    "sysctl -w net.ipv4.ip_forward=1",
+    ...plan.setup,
+  ];
   const files = new Map<string, string>([
     ...Object.entries(COMMON_FILES),
     ["/etc/hostname", `${plan.name}\n`],

@@ -40,7 +40,6 @@ export async function connectControlPlane(name: string, nodes: readonly NodeNetw
   await runProgram("ip", words(`addr add ${ADDRESSES.host}/${ADDRESSES.prefixLength} dev ${HOST_INTERFACE}`));
   await runProgram("ip", words(`link set ${HOST_INTERFACE} up`));
   const inside = [
-    "link set lo up",
     `link add ${BRIDGE} type bridge`,
     `addr add ${ADDRESSES.controlPlane}/${ADDRESSES.prefixLength} dev ${BRIDGE}`,
     `link set host master ${BRIDGE} up`,
@@ -61,7 +60,6 @@ export async function connectNode(
   await ipInside(controlPlane, `link set ${node.name} master ${BRIDGE} up`);
   const others = nodes.filter(({ name }) => name !== node.name);
   const inside = [
-    "link set lo up",
     `addr add ${node.address}/${ADDRESSES.prefixLength} dev eth0`,
     "link set eth0 up",
     `route add default via ${ADDRESSES.host}`,

@@ -49,13 +49,14 @@ export function controlPlanePlan(
   return {
     name,
     folder,
+    address: ADDRESSES.controlPlane,
     files: new Map([
       ...[...credentials].map(([file, text]) => [`${CREDENTIALS}/${file}`, text] as const),
       [manager.kubeconfig, controllerKubeconfig],
       [`${CREDENTIALS}/scheduler.json`, schedulerKubeconfig],
     ]),
     firstFiles: new Map(),
-    setup: ["sysctl -w net.ipv4.ip_forward=1"],
+    setup: [],
     services: new Map([
       ["etcd", etcd(ON_MACHINE, { dataFolder: "/var/lib/etcd", clientUrl: ETCD.client, peerUrl: ETCD.peer })],
       ["kube-apiserver", apiServer(ON_MACHINE, place)],
@@ -85,6 +86,7 @@ export function nodePlan(network: NodeNetwork, folder: string, files: NodeFiles)
   return {
     name: network.name,
     folder,
+    address: network.address,
     files: new Map([
       [`${CREDENTIALS}/ca.crt`, files.ca],
       [`${CREDENTIALS}/kubelet-access.json`, files.kubeletKubeconfig],
@@ -94,11 +96,7 @@ export function nodePlan(network: NodeNetwork, folder: string, files: NodeFiles)
       ["/etc/containerd/config.toml", containerdConfiguration(files.snapshotter)],
     ]),
     firstFiles: new Map([[CNI_FILE, json(podNetwork(network))]]),
-    setup: [
-      `cd /usr/lib/cni && cp -u ${CNI_PLUGINS.join(" ")} /opt/cni/bin/`,
-      "until ip address show dev eth0 | grep -q inet; do sleep 0.1; done",
-      "sysctl -w net.ipv4.ip_forward=1",
-    ],
+    setup: [`cd /usr/lib/cni && cp -u ${CNI_PLUGINS.join(" ")} /opt/cni/bin/`],
     services: new Map([
       ["containerd", { program: "/usr/bin/containerd", args: [] }],
       ["kubelet", { program: ON_MACHINE.program("kubelet"), args: kubelet }],
@@ -156,6 +154,8 @@ function containerdConfiguration(snapshotter: NodeFiles["snapshotter"]): string 
   return `version = 2
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${PAUSE_IMAGE}"
+  # Where the machine is itself a container, it may not protect processes more than it is protected.
+  restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "${snapshotter}"
   [plugins."io.containerd.grpc.v1.cri".cni]
