@@ -41,7 +41,7 @@ const ROOTS: readonly string[] = [
   "autoscaling/v2:HorizontalPodAutoscaler",
   "batch/v1:Job",
   "coordination/v1:Lease",
-  "core/v1:Binding ConfigMap Endpoints Event Namespace Node Pod Secret Service ServiceAccount",
+  "core/v1:Binding ConfigMap Endpoints Event LimitRange Namespace Node Pod ResourceQuota Secret Service ServiceAccount",
   "discovery/v1:EndpointSlice",
   "events/v1:Event",
   "meta/v1:DeleteOptions Status",
@@ -57,6 +57,14 @@ interface Schema {
 
 /** Types that hold anything: their declarations are empty, or lose the `x-kubernetes-…` fields. */
 const FREE = new Set(["JSON", "JSONSchemaProps", "FieldsV1", "RawExtension", "Patch"]);
+
+/** Fields that the declarations leave out: Go's embedded `Rule` of a RuleWithOperations. */
+const LEFT_OUT: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
+  "io.k8s.api.admissionregistration.v1.RuleWithOperations": {
+    resources: { type: "array", items: { type: "string" } },
+    scope: { type: "string" },
+  },
+};
 
 const schemas = new Map<string, Schema>();
 
@@ -129,6 +137,11 @@ function reach(name: string, found: Map<string, Schema>): void {
 for (const [file, prefix] of Object.entries(PACKAGES)) {
   // A union of schema or boolean or list: only used inside JSONSchemaProps, which is free.
   readDeclarations(file, prefix);
+}
+for (const [name, fields] of Object.entries(LEFT_OUT)) {
+  const schema = schemas.get(name);
+  if (schema === undefined) throw new Error(`generate schemas: ${name} is not declared`);
+  Object.assign(schema["properties"] as Record<string, Schema>, fields);
 }
 const reached = new Map<string, Schema>();
 for (const root of ROOTS) {

@@ -1,4 +1,5 @@
 /** Checks and changes that need other objects than the one being written: namespaces, accounts, priorities, addresses. */
+import { hearMutating } from "./admission/hear.ts";
 import { type JsonObject, textAt } from "./json.ts";
 import { isTerminating, type KubeObject } from "./kube-object.ts";
 import { forbidden, notFound } from "./refusal.ts";
@@ -16,18 +17,16 @@ export type Admit = (request: WriteRequest, object: KubeObject, previous: KubeOb
 export function createAdmission(options: AdmissionOptions, store: ObjectStore): Admit {
   return (request, object, previous) => {
     if (previous === undefined) refuseWithoutNamespace(request, object, store);
-    if (request.subresource !== undefined) return;
-    switch (`${String(object["apiVersion"])} ${String(object["kind"])}`) {
-      case "v1 Pod":
-        if (previous === undefined) admitPod(object, store);
-        return;
-      case "v1 Service":
-        admitService(options.ranges, object, previous, store);
-        return;
-      default:
-        return;
-    }
+    const whole = request.subresource === undefined;
+    if (whole && previous === undefined && isCore(object, "Pod")) admitPod(object, store);
+    hearMutating(request, object, previous);
+    // After the webhooks: they may choose the type of the Service, and with it whether it has an address.
+    if (whole && isCore(object, "Service")) admitService(options.ranges, object, previous, store);
   };
+}
+
+function isCore(object: KubeObject, kind: string): boolean {
+  return object["apiVersion"] === "v1" && object["kind"] === kind;
 }
 
 /** Namespaces that hold the cluster itself together. */

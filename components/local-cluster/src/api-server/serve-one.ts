@@ -30,24 +30,34 @@ export async function answerOne(
       const view = viewOf(deps, exchange, request.served);
       return { code: 200, contentType: "application/json", body: `${renderOne(view, stored)}\n` };
     }
-    case "create":
-      return create(deps, exchange, request, await bodyOf(exchange));
-    case "update": {
-      const body = await bodyOf(exchange);
-      if (request.subresource === "scale") return jsonAnswer(200, replaceScale(cluster, request, body));
-      return replace(deps, exchange, request, body);
-    }
-    case "patch": {
-      const type = mediaType(exchange.request.headers["content-type"]);
-      const body = await bodyOf(exchange);
-      if (request.subresource === "scale") return jsonAnswer(200, patchScale(cluster, request, type, body));
-      return outcomeAnswer(deps, exchange, request, patchObject(cluster, request, type, body));
-    }
-    case "delete":
-      return remove(deps, exchange, request, await bodyOf(exchange));
     default:
-      return removeCollection(deps, exchange, request, await bodyOf(exchange));
+      return write(deps, exchange, request, await bodyOf(exchange));
   }
+}
+
+async function write(
+  deps: ServeDeps,
+  exchange: ResourceExchange,
+  request: WriteRequest,
+  body: Json,
+): Promise<Answer> {
+  switch (exchange.verb) {
+    case "create":
+      return settled(request, () => create(deps, exchange, request, body));
+    case "update":
+      return settled(request, () => replace(deps, exchange, request, body));
+    case "patch":
+      return settled(request, () => patch(deps, exchange, request, body));
+    case "delete":
+      return settled(request, () => remove(deps, exchange, request, body));
+    default:
+      return removeCollection(deps, exchange, request, body);
+  }
+}
+
+/** Writes in one go, once its admission webhooks were asked. */
+async function settled<T>({ hearing }: WriteRequest, attempt: () => T): Promise<T> {
+  return hearing === undefined ? attempt() : hearing.settle(attempt);
 }
 
 async function bodyOf(exchange: ResourceExchange): Promise<Json> {
@@ -82,9 +92,17 @@ function create(deps: ServeDeps, exchange: ResourceExchange, request: WriteReque
   }
 }
 
-function replace(deps: ServeDeps, exchange: ResourceExchange, request: WriteRequest, body: Json): Answer {
-  if (request.name === undefined) throw methodNotAllowed("PUT");
+function patch(deps: ServeDeps, exchange: ResourceExchange, request: WriteRequest, body: Json): Answer {
   const { cluster } = deps;
+  const type = mediaType(exchange.request.headers["content-type"]);
+  if (request.subresource === "scale") return jsonAnswer(200, patchScale(cluster, request, type, body));
+  return outcomeAnswer(deps, exchange, request, patchObject(cluster, request, type, body));
+}
+
+function replace(deps: ServeDeps, exchange: ResourceExchange, request: WriteRequest, body: Json): Answer {
+  const { cluster } = deps;
+  if (request.subresource === "scale") return jsonAnswer(200, replaceScale(cluster, request, body));
+  if (request.name === undefined) throw methodNotAllowed("PUT");
   const decoded = decodeObject(request, body);
   return outcomeAnswer(
     deps,
@@ -121,30 +139,31 @@ function remove(deps: ServeDeps, exchange: ResourceExchange, request: WriteReque
   });
 }
 
-function removeCollection(
+async function removeCollection(
   deps: ServeDeps,
   exchange: ResourceExchange,
   request: WriteRequest,
   body: Json,
-): Answer {
+): Promise<Answer> {
   if (exchange.target.name !== undefined || exchange.request.method !== "DELETE")
     throw methodNotAllowed(exchange.request.method ?? "");
   const { searchParams } = exchange.url;
+  const { store } = deps.cluster;
   const options = parseDeleteOptions(body, searchParams);
   const selection = fieldSelection(request.served, searchParams);
-  const chosen = deps.cluster.store
+  const chosen = store
     .list(request.key, request.namespace)
     .filter((stored) => selection === undefined || selection(stored.object));
-  for (const stored of chosen) {
-    deps.refuseDelete(request, stored.name);
-    deleteObject(
-      deps.cluster,
-      { ...request, namespace: stored.namespace, name: stored.name },
-      stored,
-      options,
-    );
+  for (const { namespace, name } of chosen) {
+    deps.refuseDelete(request, name);
+    const one = { ...request, namespace, name };
+    await settled(one, () => {
+      // While webhooks were asked about the others, somebody else may have removed it.
+      const stored = store.get(request.key, namespace, name);
+      if (stored !== undefined) deleteObject(deps.cluster, one, stored, options);
+    });
   }
-  const metadata = { resourceVersion: String(deps.cluster.store.revision()) };
+  const metadata = { resourceVersion: String(store.revision()) };
   const view = viewOf(deps, exchange, request.served);
   return { code: 200, contentType: "application/json", body: renderList(view, chosen, metadata) };
 }

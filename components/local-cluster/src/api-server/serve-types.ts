@@ -1,6 +1,7 @@
 /** What passes between the steps of serving a request on a stored resource. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "@meltemi/runtime";
+import type { Stages } from "./admission/stages.ts";
 import { formOf } from "./http/accept.ts";
 import type { Target } from "./http/target.ts";
 import type { UserInfo } from "./identity/user.ts";
@@ -31,6 +32,7 @@ export interface ServeDeps {
   readonly list: Lister;
   readonly watches: Watches;
   readonly reviews: ReviewDeps;
+  readonly stages: Stages;
   readonly logs: ServeLogs;
   readonly clock: Clock;
   /** Refuses what the cluster cannot lose. */

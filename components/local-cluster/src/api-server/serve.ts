@@ -1,3 +1,4 @@
+import { createHearing } from "./admission/hearing.ts";
 import { send, warningHeaders } from "./http/respond.ts";
 import { serveLogs } from "./pod-logs.ts";
 import { listQuestion, watchQuestion } from "./read/questions.ts";
@@ -91,6 +92,7 @@ function writeRequest(
     user,
     nowMs: deps.clock.nowMs(),
     warnings: deprecationWarning === undefined ? [] : [deprecationWarning],
+    hearing: createHearing(deps.stages),
   };
 }
 

@@ -3,6 +3,10 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock, Logger } from "@meltemi/runtime";
+import { createWebhookCaller, type DialCluster } from "./admission/call.ts";
+import { hearValidating } from "./admission/hear.ts";
+import { createStages } from "./admission/stages.ts";
+import { createWebhookReader } from "./admission/webhook.ts";
 import { createAdmission, refusePermanent } from "./admission.ts";
 import { bootstrapObjects } from "./bootstrap.ts";
 import { watchDefinitions } from "./custom/definitions.ts";
@@ -54,6 +58,8 @@ export interface ApiServerDeps {
   readonly logger: Logger;
   /** Lines of a container, from the kubelet that runs it. */
   readonly podLogs: PodLogs;
+  /** Reaches the webhooks that Services name. Without it, their pods' addresses are dialed as any other. */
+  readonly dialCluster?: DialCluster;
   /** Starts a command in a container. Without it, `kubectl exec` is refused. */
   readonly podExec?: PodExec;
 }
@@ -85,6 +91,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
     ipv4: parseRange(options.serviceCidr ?? "10.96.0.0/16"),
     ipv6: options.serviceCidrIpv6 === undefined ? undefined : parseRange(options.serviceCidrIpv6),
   };
+  const caller = createWebhookCaller({ store, dialCluster: deps.dialCluster });
   const authorizer = createAuthorizer(store);
   const { authorize } = authorizer;
   const cluster: Cluster = {
@@ -98,6 +105,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
       const { group, plural } = request.served.resource;
       if (group === RBAC_GROUP)
         refuseEscalation(authorizer, { user: request.user, object, previous, plural });
+      hearValidating(request, object, previous);
     },
     afterCommit(key) {
       definitions.noticed(key);
@@ -150,6 +158,14 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
       list: createLister(store),
       watches,
       reviews,
+      stages: createStages({
+        store,
+        webhooks: createWebhookReader(store),
+        caller,
+        newUid: randomUUID,
+        clock: deps.clock,
+        logger: deps.logger.scope("admission"),
+      }),
       logs: { podLogs: deps.podLogs },
       clock: deps.clock,
       refuseDelete: refusePermanent,
@@ -170,6 +186,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
     async close() {
       watches.close();
       exec?.close();
+      caller.close();
       await Promise.all(servers.map(closeServer));
       store.close();
     },

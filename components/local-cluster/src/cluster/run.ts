@@ -18,7 +18,13 @@ import {
   SECRETS,
   SERVICES,
 } from "@meltemi/kubernetes";
-import { createTcpListener, findCgroup2Mount, openNetworkNamespace } from "@meltemi/linux";
+import {
+  connectTcp,
+  createTcpListener,
+  findCgroup2Mount,
+  type NetworkNamespace,
+  openNetworkNamespace,
+} from "@meltemi/linux";
 import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
 import type { PodExec } from "../api-server/pod-exec.ts";
 import type { PodLogs } from "../api-server/pod-logs.ts";
@@ -76,7 +82,9 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
   await writeKubeconfig(folder, description, credentials);
 
   const running = new Map<string, RunningNode>();
-  const api = await startApi(description, folder, credentials, readLogsFrom(running), execIn(running), deps);
+  const fabric = openNetworkNamespace(namespacePath(fabricNamespace(description.name)));
+  const podLogs = readLogsFrom(running);
+  const api = await startApi(description, folder, credentials, fabric, podLogs, execIn(running), deps);
   const client = createKubernetesClient(loadKubeconfig(await readFile(folder.kubeconfig, "utf8")), {
     clock: deps.clock,
   });
@@ -112,6 +120,7 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
       dns.close();
       client.close();
       await api.close();
+      fabric[Symbol.dispose]();
     },
   };
 }
@@ -120,13 +129,13 @@ async function startApi(
   description: ClusterDescription,
   folder: ClusterFolder,
   credentials: ClusterCredentials,
+  fabric: NetworkNamespace,
   podLogs: PodLogs,
   podExec: PodExec,
   deps: RunDependencies,
 ): Promise<ApiServer> {
-  using netns = openNetworkNamespace(namespacePath(fabricNamespace(description.name)));
   const address = { ip: FABRIC.v4, port: FABRIC_API_PORT };
-  const { fd } = createTcpListener({ netns, address, backlog: 1024 });
+  const { fd } = createTcpListener({ netns: fabric, address, backlog: 1024 });
   return createApiServer(
     {
       statePath: folder.database,
@@ -142,7 +151,14 @@ async function startApi(
       serviceCidr: SERVICE_RANGES.v4,
       serviceCidrIpv6: SERVICE_RANGES.v6,
     },
-    { clock: deps.clock, logger: deps.log.scope("api"), podLogs, podExec },
+    {
+      clock: deps.clock,
+      logger: deps.log.scope("api"),
+      podLogs,
+      podExec,
+      // This process is outside the cluster's network, where the pods of webhooks are.
+      dialCluster: (ip, port, signal) => connectTcp({ netns: fabric, destination: { ip, port } }, signal),
+    },
   );
 }
 

@@ -19,23 +19,25 @@ const LIMITS = {
 /** Kubernetes' own rules stay below two thousand. */
 const MAX_RULE_CHARACTERS = 16_384;
 
-const environment = new Environment({
-  enableOptionalTypes: true,
-  homogeneousAggregateLiterals: false,
-  unlistedVariablesAreDyn: false,
-  limits: LIMITS,
-})
-  .registerVariable("self", "dyn")
-  .registerVariable("oldSelf", "dyn")
-  .registerFunction(`${HAS_FIELD}(dyn, string): bool`, hasField)
-  .registerFunction(`string.${LINEAR_MATCHES}(string): bool`, linearMatches)
-  .registerFunction("isURL(string): bool", (text: string) => URL.canParse(text))
-  .registerFunction("isIP(string): bool", (text: string) => isIP(text) !== 0)
-  .registerFunction("isCIDR(string): bool", isCidr)
-  .registerFunction("list.isSorted(): bool", (list: readonly CelValue[]) => isSorted(list))
-  .registerFunction("list.sum(): dyn", (list: readonly CelValue[]) => sum(list))
-  .registerFunction("list.min(): dyn", (list: readonly CelValue[]) => extreme(list, -1))
-  .registerFunction("list.max(): dyn", (list: readonly CelValue[]) => extreme(list, 1));
+function environmentOf(variables: readonly string[]): Environment {
+  const environment = new Environment({
+    enableOptionalTypes: true,
+    homogeneousAggregateLiterals: false,
+    unlistedVariablesAreDyn: false,
+    limits: LIMITS,
+  })
+    .registerFunction(`${HAS_FIELD}(dyn, string): bool`, hasField)
+    .registerFunction(`string.${LINEAR_MATCHES}(string): bool`, linearMatches)
+    .registerFunction("isURL(string): bool", (text: string) => URL.canParse(text))
+    .registerFunction("isIP(string): bool", (text: string) => isIP(text) !== 0)
+    .registerFunction("isCIDR(string): bool", isCidr)
+    .registerFunction("list.isSorted(): bool", (list: readonly CelValue[]) => isSorted(list))
+    .registerFunction("list.sum(): dyn", (list: readonly CelValue[]) => sum(list))
+    .registerFunction("list.min(): dyn", (list: readonly CelValue[]) => extreme(list, -1))
+    .registerFunction("list.max(): dyn", (list: readonly CelValue[]) => extreme(list, 1));
+  for (const name of variables) environment.registerVariable(name, "dyn");
+  return environment;
+}
 
 export type Compiled =
   | {
@@ -43,31 +45,39 @@ export type Compiled =
       readonly usesOld: boolean;
       readonly shape: RuleShape;
       readonly judge: (self: CelValue, old: CelValue | undefined) => unknown;
+      readonly judgeWith: (variables: Readonly<Record<string, CelValue>>) => unknown;
     }
   | { readonly kind: "bad"; readonly why: string };
 
 /** Emptied rather than left to grow: CRDs come and go. */
 const MAX_CACHED = 4_096;
-const cache = new Map<string, Compiled>();
 
-export function compileRule(rule: string): Compiled {
-  const known = cache.get(rule);
-  if (known !== undefined) return known;
-  if (cache.size >= MAX_CACHED) cache.clear();
-  const compiled = compile(rule);
-  cache.set(rule, compiled);
-  return compiled;
+/** Compiles expressions over these variables, each of them once. */
+export function createRuleCompiler(variables: readonly string[]): (rule: string) => Compiled {
+  const environment = environmentOf(variables);
+  const cache = new Map<string, Compiled>();
+  return (rule) => {
+    const known = cache.get(rule);
+    if (known !== undefined) return known;
+    if (cache.size >= MAX_CACHED) cache.clear();
+    const compiled = compile(environment, rule);
+    cache.set(rule, compiled);
+    return compiled;
+  };
 }
 
-function compile(rule: string): Compiled {
+/** Rules of a schema: about a value, and the one that it replaces. */
+export const compileRule: (rule: string) => Compiled = createRuleCompiler(["self", "oldSelf"]);
+
+function compile(environment: Environment, rule: string): Compiled {
   if (rule.length > MAX_RULE_CHARACTERS)
     return { kind: "bad", why: `expected at most ${MAX_RULE_CHARACTERS} characters, got ${rule.length}` };
   try {
     const { text, shape } = readRule(rule);
-    const parsed = environment.parse(text);
+    const judgeWith = environment.parse(text);
     const judge = (self: CelValue, old: CelValue | undefined): unknown =>
-      parsed({ self, ...(old === undefined ? {} : { oldSelf: old }) });
-    return { kind: "rule", usesOld: /\boldSelf\b/.test(rule), shape, judge };
+      judgeWith({ self, ...(old === undefined ? {} : { oldSelf: old }) });
+    return { kind: "rule", usesOld: /\boldSelf\b/.test(rule), shape, judge, judgeWith };
   } catch (error) {
     return { kind: "bad", why: firstLine(error) };
   }

@@ -53,7 +53,9 @@ export function send(response: ServerResponse, answer: Answer): void {
 export function warningHeaders(warnings: readonly string[]): Record<string, readonly string[]> {
   if (warnings.length === 0) return {};
   return {
-    warning: warnings.slice(0, MAX_WARNINGS).map((text) => `299 - ${JSON.stringify(asciiOnly(text))}`),
+    warning: [...new Set(warnings)]
+      .slice(0, MAX_WARNINGS)
+      .map((text) => `299 - ${JSON.stringify(asciiOnly(text))}`),
   };
 }
 

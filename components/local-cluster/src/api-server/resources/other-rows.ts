@@ -10,9 +10,15 @@ import { pathSegment } from "./names.ts";
 import type { ResourceRules } from "./resource.ts";
 import { ALL, type Row, STATUS, texts } from "./row.ts";
 import * as rules from "./rules.ts";
+import { defaultWebhooks, webhookFaults } from "./webhook-configurations.ts";
 
 const RBAC = "rbac.authorization.k8s.io";
 const ADMISSION = "admissionregistration.k8s.io";
+const WEBHOOK_RULES: Partial<ResourceRules> = {
+  countsGenerations: true,
+  applyDefaults: defaultWebhooks,
+  validate: webhookFaults,
+};
 const RBAC_RULES: Partial<ResourceRules> = { checkName: pathSegment };
 
 export const OTHERS: readonly Row[] = [
@@ -103,7 +109,7 @@ export const OTHERS: readonly Row[] = [
     categories: ["api-extensions"],
     schemaPackage: "io.k8s.api.admissionregistration.v1",
     columns: apps.WEBHOOK_COLUMNS,
-    rules: { countsGenerations: true },
+    rules: WEBHOOK_RULES,
   },
   {
     group: ADMISSION,
@@ -113,7 +119,7 @@ export const OTHERS: readonly Row[] = [
     categories: ["api-extensions"],
     schemaPackage: "io.k8s.api.admissionregistration.v1",
     columns: apps.WEBHOOK_COLUMNS,
-    rules: { countsGenerations: true },
+    rules: WEBHOOK_RULES,
   },
   {
     group: "apiextensions.k8s.io",

@@ -1,4 +1,5 @@
 /** What every write knows: who asks, for which resource, with which options. */
+import type { Hearing } from "../admission/hearing.ts";
 import type { ManagerIdentity } from "../apply/managers.ts";
 import type { Authorize } from "../identity/attempt.ts";
 import type { UserInfo } from "../identity/user.ts";
@@ -30,6 +31,8 @@ export interface WriteRequest {
   readonly nowMs: number;
   /** Told to the client as Warning headers. */
   readonly warnings: string[];
+  /** Lets the write wait for admission webhooks. The server's own writes do not. */
+  readonly hearing?: Hearing;
 }
 
 export interface Cluster {

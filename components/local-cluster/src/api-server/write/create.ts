@@ -45,15 +45,15 @@ export function createObject(
   if (name !== "" && cluster.store.get(request.key, request.namespace ?? "", name) !== undefined) {
     throw alreadyExists(subjectOf(request, name));
   }
-  metadata["uid"] = cluster.newUid();
+  metadata["uid"] = chooseOnce(request, "uid", cluster.newUid);
   metadata["creationTimestamp"] = timestamp(request.nowMs);
   metadata["generation"] = 1;
   if (!resource.rules.countsGenerations) delete metadata["generation"];
   prepareStatus(request, object);
   applyDefaults(request, object);
+  cluster.admit(request, object, undefined);
   const faults = metadataFaults(object, resource.rules.checkName);
   if (faults.length > 0) throw invalid(resource.group, resource.kind, name, faults);
-  cluster.admit(request, object, undefined);
   if (bookkeeping === "track") {
     delete metadata["managedFields"];
     trackUpdate(trackingOf(request), undefined, object);
@@ -89,10 +89,14 @@ function nameObject(cluster: Cluster, request: WriteRequest, object: KubeObject)
   const prefix = textAt(object.metadata, "generateName") ?? "";
   if ((textAt(object.metadata, "name") ?? "") !== "" || prefix === "") return;
   for (let attempt = 0; attempt < MAX_NAME_TRIES; attempt++) {
-    const name = `${prefix.slice(0, MAX_GENERATED_PREFIX)}${cluster.randomName()}`;
+    const name = `${prefix.slice(0, MAX_GENERATED_PREFIX)}${chooseOnce(request, `suffix ${attempt}`, cluster.randomName)}`;
     object.metadata["name"] = name;
     if (cluster.store.get(request.key, request.namespace ?? "", name) === undefined) return;
   }
+}
+
+function chooseOnce({ hearing }: WriteRequest, what: string, choose: () => string): string {
+  return hearing === undefined ? choose() : hearing.remember(what, choose);
 }
 
 function prepareStatus(request: WriteRequest, object: KubeObject): void {

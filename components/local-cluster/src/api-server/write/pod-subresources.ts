@@ -1,6 +1,8 @@
 /** `pods/eviction` and `pods/binding`. */
 
 import { timestamp } from "../../timestamp.ts";
+import { hearSubresource } from "../admission/hear.ts";
+import type { KindName } from "../admission/match.ts";
 import { at, clone, isObject, type Json, type JsonObject, numberAt, textAt, textMapAt } from "../json.ts";
 import { namespaceOf } from "../kube-object.ts";
 import { badRequest, conflict, Refusal } from "../refusal.ts";
@@ -11,9 +13,13 @@ import { commitUpdate, storedObject } from "./update.ts";
 
 const SUCCESS: JsonObject = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
 
+const EVICTION: KindName = { group: "policy", version: "v1", kind: "Eviction" };
+const BINDING: KindName = { group: "", version: "v1", kind: "Binding" };
+
 /** Deletes the pod unless a PodDisruptionBudget that covers it allows no disruption now. @throws Refusal 429 */
 export function evictPod(cluster: Cluster, request: WriteRequest, body: Json): JsonObject {
   const stored = storedObject(cluster, request);
+  hearSubresource(request, EVICTION, "CREATE", body, undefined);
   const labels = textMapAt(stored.object, "metadata", "labels");
   for (const budget of cluster.store.list("policy/poddisruptionbudgets", namespaceOf(stored.object))) {
     if (!selectorMatches(at(budget.object, "spec", "selector"), labels)) continue;
@@ -35,8 +41,9 @@ export function evictPod(cluster: Cluster, request: WriteRequest, body: Json): J
 }
 
 /** Puts a pod on a node, once. @throws Refusal 409 when it has one */
-export function bindPod(cluster: Cluster, request: WriteRequest, body: Json): JsonObject {
+export function bindPod(cluster: Cluster, request: WriteRequest, asked: Json): JsonObject {
   const stored = storedObject(cluster, request);
+  const body = hearSubresource(request, BINDING, "CREATE", asked, undefined);
   const node = textAt(body, "target", "name") ?? "";
   if (node === "") throw badRequest("binding: target.name: expected the name of a node");
   const current = textAt(stored.object, "spec", "nodeName") ?? "";

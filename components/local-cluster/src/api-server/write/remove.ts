@@ -1,6 +1,7 @@
 /** Deleting: marking, waiting for finalizers and grace periods, and removing at last. */
 
 import { timestamp } from "../../timestamp.ts";
+import { hearDeletion } from "../admission/hear.ts";
 import { clone, isObject, type Json, type JsonObject, listAt, numberAt, textAt } from "../json.ts";
 import { finalizersOf, isTerminating, type KubeObject, uidOf } from "../kube-object.ts";
 import { badRequest, conflict, invalid, unsupported } from "../refusal.ts";
@@ -51,6 +52,8 @@ export function deleteObject(
   options: DeleteOptions,
 ): Outcome {
   checkPreconditions(request, previous, options);
+  // An eviction was heard as such, and what it comes to is not asked again.
+  if (request.subresource === undefined) hearDeletion(request, previous.object, options.dryRun);
   const next = clone(previous.object);
   applyPropagation(next, options.propagation);
   const grace = graceSeconds(next, options.gracePeriodSeconds);

@@ -1,4 +1,6 @@
 /** The scale subresource (autoscaling/v1 Scale): replicas of anything that has some. */
+import { hearSubresource } from "../admission/hear.ts";
+import type { KindName } from "../admission/match.ts";
 import { at, clone, isObject, type Json, type JsonObject, numberAt, setKey, textAt } from "../json.ts";
 import { type KubeObject, nameOf, namespaceOf, uidOf } from "../kube-object.ts";
 import { jsonPatch } from "../patch/json-patch.ts";
@@ -40,8 +42,11 @@ export function readScale(request: WriteRequest, stored: Pick<Stored, "object">)
   };
 }
 
-export function replaceScale(cluster: Cluster, request: WriteRequest, body: Json): JsonObject {
+const SCALE: KindName = { group: "autoscaling", version: "v1", kind: "Scale" };
+
+export function replaceScale(cluster: Cluster, request: WriteRequest, asked: Json): JsonObject {
   const stored = storedObject(cluster, request);
+  const body = hearSubresource(request, SCALE, "UPDATE", asked, readScale(request, stored));
   const replicas = at(body, "spec", "replicas") ?? 0;
   if (typeof replicas !== "number" || !Number.isInteger(replicas) || replicas < 0) {
     throw invalid("autoscaling", "Scale", stored.name, [
@@ -53,7 +58,8 @@ export function replaceScale(cluster: Cluster, request: WriteRequest, body: Json
   if (revision === undefined || revision === "") delete next.metadata["resourceVersion"];
   else next.metadata["resourceVersion"] = revision;
   setAt(next, pathsOf(request).specReplicas, replicas);
-  const outcome = updateObject(cluster, { ...request, subresource: undefined }, stored, next);
+  const { hearing: _, ...heard } = request;
+  const outcome = updateObject(cluster, { ...heard, subresource: undefined }, stored, next);
   return readScale(request, outcome);
 }
 

@@ -28,12 +28,12 @@ export function updateObject(
   const next = merged(request, previous.object, body);
   const { resource } = request.served;
   applyDefaults(request, next);
+  cluster.admit(request, next, previous.object);
   const faults = [
     ...metadataFaults(next, resource.rules.checkName),
     ...finalizerFaults(next, previous.object),
   ];
   if (faults.length > 0) throw invalid(resource.group, resource.kind, nameOf(next), faults);
-  cluster.admit(request, next, previous.object);
   if (bookkeeping === "track") {
     trackUpdate(trackingOf(request), previous.object, next);
   }
