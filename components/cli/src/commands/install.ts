@@ -5,10 +5,12 @@ import { MeshError, systemClock } from "@meltemi/runtime";
 import { type Command, Option } from "commander";
 import { installComponents } from "../install/apply.ts";
 import { decideUpgrade } from "../install/decide-upgrade.ts";
+import { fitToServer } from "../install/fit-server.ts";
 import { findControlPlanes, findProxyVersions, type InstalledControlPlane } from "../install/installed.ts";
 import { findPruned, makePlan } from "../install/make-plan.ts";
 import { countPlan, type Plan, pruneWarnings, renderPlan } from "../install/plan.ts";
 import { removeObjects } from "../install/remove.ts";
+import { readServerMinor } from "../install/server-version.ts";
 import { meshDefinitions } from "../manifests/definitions.ts";
 import { type RenderedComponent, renderComponents } from "../manifests/render.ts";
 import type { InstallValues } from "../manifests/values.ts";
@@ -93,10 +95,12 @@ async function run(purpose: Purpose, flags: InstallFlags, context: CommandContex
   if (flags.output !== "text" && !flags.dryRun)
     throw new MeshError("INPUT_INVALID", `--output ${flags.output}: only a dry run has one; add --dry-run`);
   const values = valuesOfFlags(flags);
-  const components = renderComponents(values, meshDefinitions());
   await withCluster(flags, context, async (client) => {
     await checkVersions(purpose, values, flags, client, context);
     const { terminal, signal } = context;
+    const minor = await readServerMinor(client, signal);
+    const { components, losses } = fitToServer(renderComponents(values, meshDefinitions()), minor);
+    for (const loss of losses) terminal.aside(`Kubernetes 1.${minor}: ${loss}.`);
     const installation = { revision: values.revision, istioNamespace: values.istioNamespace };
     const plan = await makePlan(components, installation, { client, terminal, signal });
     showPlan(plan, flags, context);
