@@ -65,7 +65,7 @@ export function createSnapshots(): (objects: RbacObjects) => RbacSnapshot {
 interface Indexes {
   readonly roles: ReadonlyMap<string, readonly PolicyRule[]>;
   readonly clusterRoles: ReadonlyMap<string, readonly PolicyRule[]>;
-  readonly inNamespaces: ReadonlyMap<string, GrantsBySubject>;
+  readonly inNamespaces: (namespace: string) => GrantsBySubject | undefined;
   readonly clusterWide: GrantsBySubject;
 }
 
@@ -80,7 +80,7 @@ function snapshotOf(indexes: Indexes): RbacSnapshot {
       const found = (grants: GrantsBySubject | undefined): readonly Grant[] =>
         grants === undefined ? [] : keys.flatMap((key) => grants.get(key) ?? []);
       const wide = found(indexes.clusterWide);
-      return namespace === "" ? wide : [...wide, ...found(indexes.inNamespaces.get(namespace))];
+      return namespace === "" ? wide : [...wide, ...found(indexes.inNamespaces(namespace))];
     },
   };
 }
@@ -97,9 +97,17 @@ function indexRoles(roles: readonly Stored[]): ReadonlyMap<string, readonly Poli
   return new Map(roles.map(({ namespace, name, object }) => [`${namespace}/${name}`, rulesOf(object)]));
 }
 
-function indexByNamespace(bindings: readonly Stored[]): ReadonlyMap<string, GrantsBySubject> {
+/** A namespace is indexed when it is first asked about: most are not before the next change. */
+function indexByNamespace(bindings: readonly Stored[]): (namespace: string) => GrantsBySubject | undefined {
   const byNamespace = Map.groupBy(bindings, ({ namespace }) => namespace);
-  return new Map([...byNamespace].map(([namespace, some]) => [namespace, indexBindings(some)]));
+  const indexed = new Map<string, GrantsBySubject>();
+  return (namespace) => {
+    const some = byNamespace.get(namespace);
+    if (some === undefined) return undefined;
+    const grants = indexed.get(namespace) ?? indexBindings(some);
+    indexed.set(namespace, grants);
+    return grants;
+  };
 }
 
 function indexBindings(bindings: readonly Stored[]): GrantsBySubject {
