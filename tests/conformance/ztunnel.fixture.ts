@@ -104,11 +104,7 @@ export async function startOurZtunnel(options: ZtunnelOptions): Promise<OurZtunn
       return await dial(address, ports.outbound);
     },
     get listening() {
-      return eventually(async () => {
-        const socket = await dial(address, ports.inboundHbone);
-        socket.destroy();
-        return true;
-      }).then(() => undefined);
+      return eventually(() => ztunnel.readiness.pending().length === 0).then(() => undefined);
     },
     [Symbol.asyncDispose]: () => ztunnel.shutdown(),
   };

@@ -32,6 +32,10 @@ export class PoolEntry implements HboneConnectionOwner {
   readonly #idle = new Map<HboneConnection, Timer>();
   #waiters: Waiter[] = [];
   #connecting: AbortController | undefined;
+  /** Streams per connection that the peer last announced. */
+  #peerStreams: number | undefined;
+  /** What a connection goes by until the peer's SETTINGS are there. */
+  readonly #assumed = new WeakMap<HboneConnection, object>();
   #draining = false;
 
   constructor(key: PoolKey, options: HbonePoolOptions, deps: PoolEntryDeps) {
@@ -75,6 +79,8 @@ export class PoolEntry implements HboneConnectionOwner {
   }
 
   onCapacity(connection: HboneConnection): void {
+    const { peer } = connection.http2;
+    if (peer !== this.#assumed.get(connection)) this.#peerStreams = peer.maxConcurrentStreams;
     if (connection.streams === 0) this.#armIdle(connection);
     if (connection.http2.capacity > 0) this.#serveWaiters(connection);
     else if (this.#waiters.length > 0) this.#connect();
@@ -166,10 +172,19 @@ export class PoolEntry implements HboneConnectionOwner {
       return;
     }
     this.#connections.add(result);
+    this.#assume(result);
     result.start();
     if (this.#draining) result.abort("pool is draining");
     this.#armIdle(result);
     this.#serveWaiters(result);
+  }
+
+  /** Who was refused for want of streams once must not be refused again: each connection of the peer grants what the last one did. */
+  #assume(connection: HboneConnection): void {
+    const { http2 } = connection;
+    if (this.#peerStreams !== undefined)
+      http2.peer = { ...http2.peer, maxConcurrentStreams: this.#peerStreams };
+    this.#assumed.set(connection, http2.peer);
   }
 
   async #establish(stop: AbortSignal): Promise<HboneConnection | TunnelFailure> {
