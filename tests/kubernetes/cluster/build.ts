@@ -9,6 +9,7 @@ import type { Cache } from "./cache.ts";
 import { type Apt, openApt } from "./packages.ts";
 import type { Progress } from "./progress.ts";
 import { runProgram } from "./run-program.ts";
+import { fixSource, SOURCE_FIXES } from "./source-fixes.ts";
 import {
   KUBERNETES_SOURCE_VERSION,
   KUBERNETES_VERSION,
@@ -28,7 +29,6 @@ interface Manifest {
 /** Not more, so that a machine that is in use stays usable; more would not help the linker. */
 const MAX_COMPILERS = 4;
 const NODE_STEP = "node packages";
-const REFLECT2 = "github.com/modern-go/reflect2";
 
 /** Brings what `programs` need into the cache. Says what it does only when there is something to do. */
 export async function ensureBuilt(
@@ -79,7 +79,7 @@ export function isBuilt(cache: Cache, programs: readonly ProgramName[] = PROGRAM
 const recipeOf = (name: ProgramName): readonly string[] => [
   name,
   KUBERNETES_SOURCE_VERSION,
-  "reflect2 1.0.2",
+  ...SOURCE_FIXES,
   "versions 2",
 ];
 
@@ -88,13 +88,11 @@ async function prepareSource(cache: Cache, progress: Progress, apt: () => Promis
     await rm(cache.toolchain, { recursive: true, force: true });
     return await (await apt()).unpack(TOOLCHAIN_PACKAGES, cache.toolchain);
   });
-  await step(cache, progress, "Kubernetes source", [KUBERNETES_SOURCE_VERSION], async () => {
+  await step(cache, progress, "Kubernetes source", [KUBERNETES_SOURCE_VERSION, ...SOURCE_FIXES], async () => {
     const source = sourceOf(cache);
     await rm(source, { recursive: true, force: true });
     await (await apt()).unpackKubernetesSource(source);
-    const vendored = join(source, "vendor", REFLECT2);
-    await rm(vendored, { recursive: true });
-    await cp(join(cache.toolchain, "usr/share/gocode/src", REFLECT2), vendored, { recursive: true });
+    await fixSource(source, join(cache.toolchain, "usr/share/gocode/src"));
     await generateOpenApi(cache);
     return [relative(cache.folder, source)];
   });
