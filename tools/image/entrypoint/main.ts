@@ -17,9 +17,13 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 const choice = chooseProgram(process.argv.slice(2));
 switch (choice.kind) {
-  case "run":
+  case "run": {
+    // The clock's timers hold no process, and a component that waits for its next attempt may have nothing else.
+    const alive = setInterval(() => undefined, 2 ** 30);
     await import(new URL(`./components/${choice.component}/src/main.mjs`, import.meta.url).href);
+    clearInterval(alive);
     break;
+  }
   case "version":
     process.stdout.write(readFileSync(new URL("./version", import.meta.url)));
     break;
