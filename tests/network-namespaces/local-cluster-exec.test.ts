@@ -270,7 +270,7 @@ test("exec: without credentials, or without a handshake, nothing runs", { skip }
       call.on("error", reject);
       call.end();
     });
-  assert.equal(await ask({ "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==" }, "54321"), 401);
+  assert.equal(await ask({ "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==" }, "54321"), 403);
   assert.deepEqual(running("sleep", "54321"), []);
   const authorization = adminAuthorization();
   assert.equal(await ask({ authorization, "sec-websocket-key": "short" }, "54322"), 400);

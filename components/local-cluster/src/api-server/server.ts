@@ -11,13 +11,15 @@ import { createAdmission, refusePermanent } from "./admission.ts";
 import { bootstrapObjects } from "./bootstrap.ts";
 import { watchDefinitions } from "./custom/definitions.ts";
 import { createHandler } from "./handler.ts";
+import { refuseUnless } from "./identity/attempt.ts";
 import { type Authenticator, createAuthenticator } from "./identity/authenticate.ts";
 import { impersonated } from "./identity/impersonate.ts";
 import { createTokenSigner } from "./identity/jwt.ts";
 import { reviewToken, type Verdict } from "./identity/service-accounts.ts";
 import { createOpenApi } from "./openapi/documents.ts";
-import { createExecUpgrade, type ExecUpgrade, type PodExec } from "./pod-exec.ts";
 import type { PodLogs } from "./pod-logs.ts";
+import type { PodAccess } from "./pod-sessions.ts";
+import { createPodUpgrade, type PodUpgrade } from "./pod-upgrade.ts";
 import { aggregateClusterRoles } from "./rbac/aggregation.ts";
 import { type Authorizer, CLUSTER_ROLES, createAuthorizer, RBAC_GROUP } from "./rbac/authorizer.ts";
 import { refuseEscalation } from "./rbac/escalation.ts";
@@ -60,8 +62,8 @@ export interface ApiServerDeps {
   readonly podLogs: PodLogs;
   /** Reaches the webhooks that Services name. Without it, their pods' addresses are dialed as any other. */
   readonly dialCluster?: DialCluster;
-  /** Starts a command in a container. Without it, `kubectl exec` is refused. */
-  readonly podExec?: PodExec;
+  /** Ways into running pods. Without it, `kubectl exec`, `attach` and `port-forward` are refused. */
+  readonly podAccess?: PodAccess;
 }
 
 export interface ApiServer {
@@ -130,15 +132,15 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
   });
   const authenticate: Authenticator = (request) =>
     impersonated(identify(request), request.headersDistinct, authorize);
-  const { podExec, logger } = deps;
-  const exec =
-    podExec === undefined
+  const { podAccess, logger, clock } = deps;
+  const pods =
+    podAccess === undefined
       ? undefined
-      : createExecUpgrade({
-          authenticate,
-          authorize,
-          podExec,
+      : createPodUpgrade({
+          permit: (request, attempt) => refuseUnless(authorize, { ...attempt, user: authenticate(request) }),
+          access: podAccess,
           logger,
+          clock,
           findPod: (namespace, name) => store.get("/pods", namespace, name)?.object,
         });
   const handle = createHandler({
@@ -173,7 +175,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
   });
   const servers: Server[] = [];
   try {
-    for (const listener of options.listeners) servers.push(await listen(options, listener, handle, exec));
+    for (const listener of options.listeners) servers.push(await listen(options, listener, handle, pods));
   } catch (error) {
     for (const server of servers) server.close();
     store.close();
@@ -185,7 +187,7 @@ export async function createApiServer(options: ApiServerOptions, deps: ApiServer
       .filter((address) => typeof address === "object" && address !== null),
     async close() {
       watches.close();
-      exec?.close();
+      pods?.close();
       caller.close();
       await Promise.all(servers.map(closeServer));
       store.close();
@@ -227,7 +229,7 @@ async function listen(
   options: ApiServerOptions,
   listener: ListenerOptions,
   handle: Handle,
-  exec: ExecUpgrade | undefined,
+  pods: PodUpgrade | undefined,
 ): Promise<Server> {
   const server = createServer(
     {
@@ -248,7 +250,7 @@ async function listen(
       );
     },
   );
-  if (exec !== undefined) server.on("upgrade", exec.upgrade);
+  if (pods !== undefined) server.on("upgrade", pods.upgrade);
   server.maxConnections = MAX_CONNECTIONS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   // A reset in the middle of a handshake is the client's affair.

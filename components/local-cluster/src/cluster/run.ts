@@ -26,8 +26,8 @@ import {
   openNetworkNamespace,
 } from "@meltemi/linux";
 import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
-import type { PodExec } from "../api-server/pod-exec.ts";
 import type { PodLogs } from "../api-server/pod-logs.ts";
+import type { PodAccess } from "../api-server/pod-sessions.ts";
 import { type ApiServer, createApiServer } from "../api-server/server.ts";
 import { startScheduler } from "../controllers/scheduler.ts";
 import { startControllers } from "../controllers/start.ts";
@@ -47,6 +47,7 @@ import { ensureClusterNetwork, namespacePath } from "../network/build.ts";
 import { startServiceProxy } from "../network/service-proxy.ts";
 import { type ClusterCredentials, ensureCredentials, writeKubeconfig } from "./credentials.ts";
 import { type RunningNode, startNode } from "./nodes.ts";
+import { podsOf } from "./pods-of.ts";
 import { type ClusterDescription, type ClusterFolder, clusterFolder, readDescription } from "./state.ts";
 import { applySystemObjects, DNS_PORT } from "./system-objects.ts";
 
@@ -84,7 +85,7 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
   const running = new Map<string, RunningNode>();
   const fabric = openNetworkNamespace(namespacePath(fabricNamespace(description.name)));
   const podLogs = readLogsFrom(running);
-  const api = await startApi(description, folder, credentials, fabric, podLogs, execIn(running), deps);
+  const api = await startApi(description, folder, credentials, fabric, podLogs, podsOf(running), deps);
   const client = createKubernetesClient(loadKubeconfig(await readFile(folder.kubeconfig, "utf8")), {
     clock: deps.clock,
   });
@@ -131,7 +132,7 @@ async function startApi(
   credentials: ClusterCredentials,
   fabric: NetworkNamespace,
   podLogs: PodLogs,
-  podExec: PodExec,
+  podAccess: PodAccess,
   deps: RunDependencies,
 ): Promise<ApiServer> {
   const address = { ip: FABRIC.v4, port: FABRIC_API_PORT };
@@ -155,7 +156,7 @@ async function startApi(
       clock: deps.clock,
       logger: deps.log.scope("api"),
       podLogs,
-      podExec,
+      podAccess,
       // This process is outside the cluster's network, where the pods of webhooks are.
       dialCluster: (ip, port, signal) => connectTcp({ netns: fabric, destination: { ip, port } }, signal),
     },
@@ -223,16 +224,6 @@ function readLogsFrom(running: ReadonlyMap<string, RunningNode>): PodLogs {
       if (log !== undefined) return log;
     }
     throw new MeshError("NOT_FOUND", `container ${container} of pod ${namespace}/${pod} runs on no node yet`);
-  };
-}
-
-function execIn(running: ReadonlyMap<string, RunningNode>): PodExec {
-  return (namespace, pod, container) => {
-    for (const { kubelet } of running.values()) {
-      const found = kubelet.running(namespace, pod, container);
-      if (found !== undefined) return ({ command, tty }) => found.open(command, tty);
-    }
-    throw new MeshError("NOT_FOUND", `container ${container} of pod ${namespace}/${pod} does not run`);
   };
 }
 

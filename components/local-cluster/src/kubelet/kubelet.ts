@@ -22,6 +22,8 @@ export interface Kubelet {
   ): AsyncGenerator<Buffer> | undefined;
   /** The container while it runs; undefined when this node runs no such container. */
   running(namespace: string, pod: string, container: string): RunningContainer | undefined;
+  /** Path of a pod's network namespace; undefined when this node runs no such pod. */
+  networkNamespace(namespace: string, pod: string): string | undefined;
   /** Lets go of everything; the pods run on. */
   stop(): Promise<void>;
 }
@@ -103,6 +105,10 @@ class NodeKubelet implements Kubelet {
 
   running(namespace: string, pod: string, container: string): RunningContainer | undefined {
     return this.#findWorker(namespace, pod)?.running(container);
+  }
+
+  networkNamespace(namespace: string, pod: string): string | undefined {
+    return this.#findWorker(namespace, pod)?.networkNamespace;
   }
 
   async stop(): Promise<void> {

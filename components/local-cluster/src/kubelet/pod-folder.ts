@@ -36,6 +36,8 @@ export interface ContainerFolder {
   /** Mount point of the root file system; used inside the container's mount namespace only. */
   readonly root: string;
   readonly fifo: string;
+  /** FIFO of its standard input, for a container that wants one. */
+  readonly inputFifo: string;
   log(attempt: number): string;
   /** What one run writes to its root file system. */
   layer(attempt: number): string;
@@ -48,6 +50,7 @@ export function podFolder(path: string): PodFolder {
       path: folder,
       root: join(folder, "root"),
       fifo: join(folder, "output"),
+      inputFifo: join(folder, "input"),
       log: (attempt) => join(folder, `${attempt}.log`),
       layer: (attempt) => join(folder, `layer-${attempt}`),
     };

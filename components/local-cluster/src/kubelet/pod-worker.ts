@@ -28,6 +28,8 @@ export interface PodWorker {
   liveLog(container: string): ContainerLog | undefined;
   /** The container, while it runs. */
   running(container: string): RunningContainer | undefined;
+  /** Path of the pod's network namespace, while it has one. */
+  readonly networkNamespace: string | undefined;
   readonly folder: PodFolder;
   /** Lets go of the containers without touching them. */
   detach(): void;
@@ -92,6 +94,10 @@ class Worker implements PodWorker {
 
   get runtime(): PodRuntime {
     return { sandbox: this.#sandboxState, containers: this.#containers.states, seenAtMs: this.#seenAtMs };
+  }
+
+  get networkNamespace(): string | undefined {
+    return this.#sandbox?.networkNamespace;
   }
 
   running(container: string): RunningContainer | undefined {

@@ -2,7 +2,10 @@
 
 import type { Pod } from "@meltemi/kubernetes";
 import { delay, describeError } from "@meltemi/runtime";
+import type { ExecRequest } from "../streaming/channel-protocol.ts";
 import type { ContainerProcess as OpenProcess } from "../streaming/exec-session.ts";
+import { attachContainer } from "./attach-container.ts";
+import type { InputWriter } from "./container/container-input.ts";
 import type { ContainerProcess } from "./container/container-process.ts";
 import { execInContainer } from "./container/exec.ts";
 import type { LaunchSpec } from "./container/launch-script.ts";
@@ -27,6 +30,8 @@ export interface RunningContainerOptions {
   readonly podIp: string;
   readonly process: ContainerProcess;
   readonly log: ContainerLog;
+  /** For a container with `stdin: true`. */
+  readonly input: InputWriter | undefined;
   readonly exec: ExecContext;
 }
 
@@ -45,6 +50,8 @@ export interface RunningContainer {
   kill(): Promise<void>;
   /** Starts one more command in it, with its input and output open. */
   open(command: readonly string[], tty: boolean): OpenProcess;
+  /** Joins its own process: output from now on, and its input when it has one. */
+  attach(request: Pick<ExecRequest, "stdin">): OpenProcess;
   /** It has ended: no more probes. */
   detachProbes(): void;
   /** Stops watching, and leaves the container alone. */
@@ -121,6 +128,7 @@ export function watchContainer(options: RunningContainerOptions, context: NodeCo
     options,
     open: (command, tty) =>
       openExec({ ...options.exec, processId: process.record.program.pid, command }, tty),
+    attach: (request) => attachContainer(options.log, options.input, request),
     startProbes(started, onHealth) {
       if (container.startupProbe === undefined || started) {
         startSteadyProbes(onHealth);
@@ -151,9 +159,13 @@ export function watchContainer(options: RunningContainerOptions, context: NodeCo
       stopProbes();
       await process.kill();
     },
-    detachProbes: stopProbes,
+    detachProbes() {
+      stopProbes();
+      options.input?.close();
+    },
     detach() {
       stopProbes();
+      options.input?.close();
       options.log.detach();
     },
   };

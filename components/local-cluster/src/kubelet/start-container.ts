@@ -3,6 +3,7 @@
 import { rm } from "node:fs/promises";
 import { describeError, MeshError } from "@meltemi/runtime";
 import { makeCgroup, removeCgroup } from "./container/cgroup.ts";
+import { type InputWriter, makeContainerInput, openInputWriter } from "./container/container-input.ts";
 import { type ContainerProcess, launchContainer } from "./container/container-process.ts";
 import {
   describeLaunch,
@@ -29,6 +30,10 @@ export async function startContainer(
   node.events.record(pod, "Normal", "Created", `Created container ${container.name}`, container.name);
   await makeEmptyCgroup(spec.containerCgroup, launch);
   const log = await openContainerLog({ fifo: folder.fifo, path: folder.log(attempt) }, node);
+  const input =
+    container.stdin === true
+      ? await makeContainerInput(folder.inputFifo, container.stdinOnce === true)
+      : undefined;
   try {
     const process = await launchContainer(
       {
@@ -36,14 +41,17 @@ export async function startContainer(
         cgroup: spec.containerCgroup,
         script: renderLaunchScript(spec),
         outputFifo: folder.fifo,
+        inputFd: input?.childFd,
       },
       node.clock,
     );
     node.events.record(pod, "Normal", "Started", `Started container ${container.name}`, container.name);
     const podIp = launch.podIps[0] ?? "";
-    return watchContainer({ pod, container, podIp, process, log, exec: execContextOf(spec) }, node);
+    const exec = execContextOf(spec);
+    return watchContainer({ pod, container, podIp, process, log, input: input?.writer, exec }, node);
   } catch (error) {
     log.detach();
+    input?.writer.close();
     throw error;
   }
 }
@@ -67,7 +75,27 @@ export async function adoptContainer(
     workingDir: workingDirOf(node, container),
   };
   const log = await openContainerLog({ fifo: folder.fifo, path: folder.log(attempt) }, node);
-  return watchContainer({ pod, container, podIp: launch.podIps[0] ?? "", process, log, exec }, node);
+  const [podIp = ""] = launch.podIps;
+  const input = knownInput(launch, container, folder);
+  return watchContainer({ pod, container, podIp, process, log, input, exec }, node);
+}
+
+/** A container that closed its input, or had it from a kubelet that is gone, has none any more. */
+function knownInput(
+  launch: AdoptContext,
+  container: Container,
+  folder: ContainerFolder,
+): InputWriter | undefined {
+  if (container.stdin !== true || container.stdinOnce === true) return undefined;
+  try {
+    return openInputWriter(folder.inputFifo, false);
+  } catch (error) {
+    launch.node.log.info("standard input of an adopted container is closed", {
+      container: container.name,
+      error: describeError(error),
+    });
+    return undefined;
+  }
 }
 
 /** For probes of a container that runs already. A ConfigMap that was deleted since must not end it. */

@@ -38,12 +38,13 @@ export type ExecEnd =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "failed"; readonly message: string };
 
-/** The last frame: a Status that tells kubectl how the command ended. */
+/** The last frame. */
 export function endFrame(end: ExecEnd): Buffer {
-  return Buffer.concat([Buffer.of(ERROR), Buffer.from(JSON.stringify(statusOf(end)))]);
+  return Buffer.concat([Buffer.of(ERROR), Buffer.from(JSON.stringify(endStatus(end)))]);
 }
 
-function statusOf(end: ExecEnd): object {
+/** The Status that tells kubectl how the command ended. */
+export function endStatus(end: ExecEnd): object {
   if (end.kind === "failed")
     return { metadata: {}, status: "Failure", message: end.message, reason: "InternalError", code: 500 };
   if (end.code === 0) return { metadata: {}, status: "Success" };
@@ -74,9 +75,15 @@ export type ExecRequestResult =
 
 /** Reads the query of `…/pods/<pod>/exec`. */
 export function readExecRequest(query: URLSearchParams): ExecRequestResult {
+  if (query.getAll("command").length === 0)
+    return { kind: "bad", why: "expected at least one `command`, got none" };
+  return readAttachRequest(query);
+}
+
+/** Reads the query of `…/pods/<pod>/attach`: the same without a command. */
+export function readAttachRequest(query: URLSearchParams): ExecRequestResult {
   const command = query.getAll("command");
   const length = command.reduce((sum, word) => sum + word.length, 0);
-  if (command.length === 0) return { kind: "bad", why: "expected at least one `command`, got none" };
   if (length > MAX_COMMAND_CHARACTERS)
     return {
       kind: "bad",

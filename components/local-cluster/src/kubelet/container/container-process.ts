@@ -48,6 +48,8 @@ export interface LaunchOptions {
   readonly script: string;
   /** FIFO that takes standard output and error. */
   readonly outputFifo: string;
+  /** Descriptor of its standard input; taken over. Undefined: there is nothing to read. */
+  readonly inputFd?: number | undefined;
 }
 
 /** Mounting takes milliseconds; a launch that takes this long hangs on a dead file system. */
@@ -74,9 +76,10 @@ export async function launchContainer(options: LaunchOptions, clock: Clock): Pro
     cwd: "/",
     env: { PATH: SYSTEM_PATH },
     detached: true,
-    stdio: ["ignore", output, output, "pipe"],
+    stdio: [options.inputFd ?? "ignore", output, output, "pipe"],
   });
   closeSync(output);
+  if (options.inputFd !== undefined) closeSync(options.inputFd);
   const exit = Promise.withResolvers<ContainerExit>();
   child.on("error", () => exit.resolve({ exitCode: KILLED, finishedAtMs: clock.nowMs() }));
   child.on("exit", (code) => exit.resolve({ exitCode: code ?? KILLED, finishedAtMs: clock.nowMs() }));

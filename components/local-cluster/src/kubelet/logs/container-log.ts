@@ -24,6 +24,8 @@ export interface ContainerLog {
   readonly ended: boolean;
   /** Resolves at the next change: new bytes, or the end. */
   changed(): Promise<void>;
+  /** Calls `listener` with the output as it comes, before it is written down. Returns how to stop. */
+  onOutput(listener: (chunk: Buffer) => void): () => void;
   /** Everything up to the container's end is in the file. */
   readonly finished: Promise<void>;
   /** Stops reading: the container's pipe keeps what comes next for the next kubelet. */
@@ -60,6 +62,7 @@ class LogFile implements ContainerLog {
   #socket: Socket | undefined;
   #waiting = Promise.withResolvers<void>();
   readonly #finish = Promise.withResolvers<void>();
+  readonly #listeners = new Set<(chunk: Buffer) => void>();
   readonly #maxFileBytes: number;
   readonly #deps: { readonly clock: Clock; readonly log: Logger };
 
@@ -86,6 +89,11 @@ class LogFile implements ContainerLog {
     return this.ended ? Promise.resolve() : this.#waiting.promise;
   }
 
+  onOutput(listener: (chunk: Buffer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   detach(): void {
     this.#socket?.destroy();
   }
@@ -93,7 +101,10 @@ class LogFile implements ContainerLog {
   /** Reading waits for the disk: a container that writes faster is held back by its own pipe. */
   async #copy(socket: Socket): Promise<void> {
     try {
-      for await (const chunk of socket) await this.#append(chunk as Buffer, false);
+      for await (const chunk of socket) {
+        for (const listener of [...this.#listeners]) listener(chunk as Buffer);
+        await this.#append(chunk as Buffer, false);
+      }
       await this.#append(Buffer.alloc(0), true);
     } catch (error) {
       if (!socket.destroyed) this.#deps.log.warn("container log ends early", { error: describeError(error) });
