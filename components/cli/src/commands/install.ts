@@ -152,7 +152,7 @@ function showPlan(plan: Plan, flags: InstallFlags, { terminal }: CommandContext)
     return;
   }
   // A first installation is what its profile says; nobody wants to read the list before each.
-  if (flags.dryRun || !isFirst) for (const line of renderPlan(plan, flags.dryRun)) terminal.line(line);
+  if (flags.dryRun || !isFirst) for (const line of renderPlan(plan)) terminal.line(line);
   else
     for (const { object, ...change } of plan)
       if (change.kind === "leave") terminal.aside(`  left as it is: ${object.name}, ${change.why}`);

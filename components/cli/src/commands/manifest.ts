@@ -100,7 +100,7 @@ async function diffLive(
   const plan = await withCluster(flags, context, (client) => planObjects(manifests, { client, signal }));
   const changes = plan.filter(({ kind }) => kind === "create" || kind === "change");
   if (flags.output !== "text") terminal.line(renderStructured(changes, flags.output));
-  else for (const line of renderPlan(plan, true)) terminal.line(line);
+  else for (const line of renderPlan(plan)) terminal.line(line);
   if (changes.length > 0) context.exit(DIFFERENT_EXIT_CODE);
 }
 

@@ -35,10 +35,12 @@ export function addVerifyInstallCommand(program: Command, context: CommandContex
 
 async function verify(flags: VerifyFlags, context: CommandContext): Promise<void> {
   const hasValues = flags.set.length > 0 || flags.filename.length > 0 || flags.revision !== undefined;
-  const verified = await withCluster(flags, context, async (client) => [
+  const all = await withCluster(flags, context, async (client) => [
     ...(await judgeInstalled(client, context)),
     ...(hasValues ? await judgeRendered(flags, client, context) : []),
   ]);
+  // What is wrong with an object that is ready is said in the place of that.
+  const verified = [...new Map(all.map((one) => [one.object, one])).values()];
   const { terminal } = context;
   if (flags.output !== "text") terminal.line(renderStructured(verified, flags.output));
   else for (const line of renderVerification(verified)) terminal.line(line);

@@ -31,7 +31,7 @@ const CASES = [
     name: "text that moves a cursor",
     before: {},
     after: { "a\u001b[2J": "\u0007" },
-    want: ["+ a?[2J: ?"],
+    want: ['+ ["a\\u001b[2J"]: ?'],
   },
 ];
 for (const { name, before, after, want } of CASES)
@@ -42,12 +42,13 @@ test("no value of a Secret is shown", () => {
   const shown = withoutSecrets(
     "Secret",
     differencesOf(
-      { data: { key: "aGlkZGVu" }, type: "a" },
+      { data: { key: "aGlkZGVu", "tls.key": "aGlkZGVu" }, type: "a" },
       { data: { key: "c2VjcmV0", other: "bW9yZQ==" }, type: "b" },
     ),
   );
   assert.deepEqual(shown.map(differenceText), [
     "~ data.key: changed (not shown)",
+    '- data["tls.key"]: (not shown)',
     "+ data.other: (not shown)",
     "~ type: a → b",
   ]);

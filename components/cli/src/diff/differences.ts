@@ -54,7 +54,7 @@ function compare(before: unknown, after: unknown, path: string, depth: number): 
   if (depth < MAX_DEPTH && isJson(before) && isJson(after)) {
     const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...keys].flatMap((key) =>
-      compare(own(before, key), own(after, key), path === "" ? key : `${path}.${key}`, depth + 1),
+      compare(own(before, key), own(after, key), within(path, key), depth + 1),
     );
   }
   if (depth < MAX_DEPTH && Array.isArray(before) && Array.isArray(after)) {
@@ -66,6 +66,12 @@ function compare(before: unknown, after: unknown, path: string, depth: number): 
     );
   }
   return [{ path, before, after }];
+}
+
+/** `labels["istio.io/rev"]`: a key with dots is one. */
+function within(path: string, key: string): string {
+  if (!/^[\w-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
+  return path === "" ? key : `${path}.${key}`;
 }
 
 /** An API server drops what is empty, and says nothing of what is not there. */

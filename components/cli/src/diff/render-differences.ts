@@ -14,7 +14,7 @@ export interface ShownDifference {
 /** What a Secret holds is nobody's to read on a screen, in a log, or in a file that is sent around. */
 export function withoutSecrets(kind: string, differences: readonly Difference[]): readonly ShownDifference[] {
   return differences.map(({ path, before, after }) => {
-    const isSecret = kind === "Secret" && /^(?:data|stringData)(?:\.|$)/.test(path);
+    const isSecret = kind === "Secret" && /^(?:data|stringData)(?:[.[]|$)/.test(path);
     return {
       path,
       ...(before !== undefined && { before: isSecret ? HIDDEN : before }),

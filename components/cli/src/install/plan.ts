@@ -43,29 +43,31 @@ export function objectText({ kind, namespace, name }: PlannedObject): string {
   return printable(`${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`);
 }
 
-/** `everything`: new objects one by one, too; they are counted otherwise. */
-export function renderPlan(plan: Plan, everything: boolean): readonly string[] {
+/** A line for each object that would change, with what would. */
+export function renderPlan(plan: Plan): readonly string[] {
   const { create, change, keep, prune } = countPlan(plan);
-  const changes = plan.flatMap((one) => changeLines(one, everything));
+  const changes = [...plan.flatMap(changeLines), ...relabelLine(plan)];
   if (create + change + prune === 0)
     return [...changes, `Nothing would change: ${keep} objects are as rendered`];
   return [...changes, `Plan: ${create} to create, ${change} to change, ${prune} to prune, ${keep} unchanged`];
 }
 
-function changeLines(change: Change, everything: boolean): readonly string[] {
+function changeLines(change: Change): readonly string[] {
   const name = objectText(change.object);
   switch (change.kind) {
     case "keep":
       return [];
     case "create":
-      return everything ? [`  + ${name}`] : [];
+      return [`  + ${name}`];
     case "leave":
       return [`  = ${name}: left as it is, ${change.why}`];
     case "prune":
       return [`  - ${name}: no longer rendered, it will be removed`];
     case "change": {
-      const shown = change.differences.slice(0, MAX_DIFFERENCES).map((one) => `      ${differenceText(one)}`);
-      const more = change.differences.length - shown.length;
+      if (isRelabel(change)) return [];
+      const telling = change.differences.filter((one) => !isBookkeeping(one));
+      const shown = telling.slice(0, MAX_DIFFERENCES).map((one) => `      ${differenceText(one)}`);
+      const more = telling.length - shown.length;
       return [
         `  ~ ${name}`,
         ...shown,
@@ -77,6 +79,33 @@ function changeLines(change: Change, everything: boolean): readonly string[] {
       ];
     }
   }
+}
+
+/** Labels by which an installation knows its objects: they change with each version, and say nothing else. */
+const BOOKKEEPING = new Set([
+  "install.operator.istio.io/owning-resource",
+  "operator.istio.io/component",
+  "operator.istio.io/managed",
+  "operator.istio.io/version",
+  "istio.io/rev",
+  "app.kubernetes.io/managed-by",
+  "app.kubernetes.io/part-of",
+]);
+
+function isBookkeeping({ path, before, after }: ShownDifference): boolean {
+  const label = /^metadata\.labels\["(.*)"\]$/s.exec(path)?.[1];
+  if (label !== undefined) return BOOKKEEPING.has(label);
+  if (path !== "metadata.labels") return false;
+  return [before, after].every((labels) => Object.keys(labels ?? {}).every((key) => BOOKKEEPING.has(key)));
+}
+
+function isRelabel(change: Change): boolean {
+  return change.kind === "change" && change.takenOver.length === 0 && change.differences.every(isBookkeeping);
+}
+
+function relabelLine(plan: Plan): readonly string[] {
+  const count = plan.filter(isRelabel).length;
+  return count === 0 ? [] : [`  ~ ${count} objects: only the labels of the installation`];
 }
 
 /** What loses its part of the data path when it is pruned, and is told of in capitals. */

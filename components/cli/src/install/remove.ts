@@ -16,6 +16,7 @@ import {
   type ResourceType,
   refOf,
   SECRETS,
+  SERVICES,
 } from "@meltemi/kubernetes";
 import { type Clock, delay, describeError, MeshError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
@@ -173,6 +174,9 @@ async function removeDerived(options: RemoveOptions, deps: RemoveDependencies): 
     await client.delete(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal });
   const { istioNamespace: namespace } = options;
   await client.delete(SECRETS, { namespace, name: OWN_AUTHORITY }, { signal });
+  // `tag set` has made them.
+  const tags = await client.list(SERVICES, { namespace, labelSelector: "app=istiod,istio.io/tag", signal });
+  for (const tag of tags.items) await client.delete(SERVICES, refOf(tag), { signal });
   const leases = await client.list(LEASES, { namespace, signal });
   for (const lease of leases.items.filter((one) => LEADERS.test(nameOf(one))))
     await client.delete(LEASES, refOf(lease), { signal });

@@ -1,0 +1,120 @@
+/** What `install`, `upgrade`, `manifest diff`, `verify-install`, `tag` and `uninstall` say and do, against a real API server. */
+
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  CONFIG_MAPS,
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  NAMESPACES,
+  SERVICES,
+} from "@meltemi/kubernetes";
+import { eventually } from "@meltemi/testkit";
+import { type CommandScene, createCommandScene, goldenOf, keepReady } from "./cli.fixture.ts";
+
+const deadline = { timeout: 120_000 };
+const text = { serializers: [String] };
+const AMBIENT = "--set profile=ambient";
+
+/** As a cluster is before anything of the mesh is in it. */
+async function createBareScene(): Promise<CommandScene> {
+  const scene = await createCommandScene();
+  for (const { metadata } of (await scene.client.list(CUSTOM_RESOURCE_DEFINITIONS)).items)
+    await scene.client.delete(CUSTOM_RESOURCE_DEFINITIONS, { name: metadata?.name ?? "" });
+  await eventually(async () => (await scene.client.list(CUSTOM_RESOURCE_DEFINITIONS)).items.length === 0);
+  return scene;
+}
+
+test("a first dry run lists what would be made, and makes nothing", deadline, async (t) => {
+  await using scene = await createBareScene();
+  const { client, istioctl } = scene;
+  const table = await istioctl(`install ${AMBIENT} --dry-run`);
+  assert.equal(table.code, 0, table.err);
+  t.assert.snapshot(table.out, text);
+  const json = await istioctl("install --set profile=minimal --dry-run -o json");
+  t.assert.snapshot(json.out, text);
+  assert.equal(await client.get(NAMESPACES, { name: "istio-system" }), undefined);
+  assert.deepEqual((await client.list(CUSTOM_RESOURCE_DEFINITIONS)).items, []);
+});
+
+test("installed, changed by others, changed by values, upgraded, removed", deadline, async (t) => {
+  await using scene = await createBareScene();
+  const { client, istioctl, folder } = scene;
+  const ended = new AbortController();
+  const controllers = keepReady(client, ended.signal);
+  const golden = async (words: string, answer?: string): Promise<void> => {
+    const said = goldenOf(words, await istioctl(words, answer));
+    t.assert.snapshot(said.replaceAll(folder, "<folder>"), text);
+  };
+  try {
+    await golden("verify-install");
+    await golden(`install ${AMBIENT}`, "n\n");
+    assert.equal((await client.list(DAEMON_SETS)).items.length, 0);
+    await golden(`install ${AMBIENT} --set tag=1.2.0`, "y\n");
+    await golden("verify-install");
+    await golden(`install ${AMBIENT} --set tag=1.2.0 --dry-run`);
+
+    const manifests = join(folder, "mesh.yaml");
+    const generated = await istioctl(`manifest generate ${AMBIENT} --set tag=1.2.0`);
+    await writeFile(manifests, generated.out);
+    await golden(`manifest diff ${manifests}`);
+    const other = await istioctl(
+      `manifest generate --set profile=minimal --set tag=1.2.0 --set meshConfig.trustDomain=td`,
+    );
+    const others = join(folder, "other.yaml");
+    await writeFile(others, other.out);
+    await golden(`manifest diff ${manifests} ${others}`);
+
+    // Somebody scales by hand, and edits the mesh's configuration.
+    const istiod = { name: "istiod", namespace: "istio-system" };
+    await client.patch(
+      DEPLOYMENTS,
+      istiod,
+      { kind: "merge", body: { spec: { replicas: 3 } } },
+      { fieldManager: "kubectl-scale" },
+    );
+    await client.delete(CONFIG_MAPS, { name: "istio", namespace: "istio-system" });
+    await golden(`install ${AMBIENT} --set tag=1.2.0 --dry-run`);
+    await golden(`verify-install ${AMBIENT} --set tag=1.2.0 -o json`);
+
+    await golden("install --set profile=minimal --set tag=1.2.0 --dry-run");
+    await golden("install --set profile=minimal --set tag=1.2.0 -y");
+    assert.deepEqual((await client.list(DAEMON_SETS)).items, []);
+    assert.notEqual((await client.list(CUSTOM_RESOURCE_DEFINITIONS)).items.length, 0);
+
+    await golden("upgrade --set tag=1.1.0");
+    await golden("upgrade --set tag=1.4.0");
+    await golden("upgrade --set tag=1.3.0 --set profile=minimal", "y\n");
+    await golden("upgrade --revision canary");
+
+    await golden("install --revision canary --set profile=minimal --set tag=1.3.0 -y");
+    await golden("tag list");
+    await golden("tag set prod --revision canary");
+    await golden("tag set default --revision nothing");
+    await golden("tag list");
+    await golden("tag list -o json");
+    await golden("tag generate next --revision canary");
+    await golden("uninstall --revision canary --dry-run");
+    await golden("uninstall --set revision=canary -y");
+    assert.notEqual(await client.get(DEPLOYMENTS, istiod), undefined);
+    await golden("tag remove prod -y");
+    await golden("tag remove prod -y");
+    await golden("tag set default --revision default");
+    assert.deepEqual(
+      (await client.list(SERVICES, { labelSelector: "istio.io/tag" })).items.map(
+        ({ metadata }) => metadata?.name,
+      ),
+      ["istiod-revision-tag-default"],
+    );
+    await golden("uninstall --purge --dry-run");
+    await golden("uninstall --purge -y");
+    assert.deepEqual((await client.list(SERVICES, { namespace: "istio-system" })).items, []);
+    await golden("uninstall --purge -y");
+  } finally {
+    ended.abort();
+    await controllers;
+  }
+});
