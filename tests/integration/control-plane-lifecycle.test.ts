@@ -71,6 +71,7 @@ async function run(cluster: TestCluster): Promise<Run> {
     `--secureGRPCAddr=127.0.0.1:${secure}`,
     `--grpcAddr=127.0.0.1:${plain}`,
     "--monitoringAddr=127.0.0.1:0",
+    "--httpsAddr=127.0.0.1:0",
   ];
   const result = readConfig(args, {
     CA_TRUSTED_NODE_ACCOUNTS: "istio-system/ztunnel",
@@ -361,6 +362,7 @@ test("the process: ready when it serves, gone with 0 after SIGTERM", deadline, a
       `--secureGRPCAddr=127.0.0.1:${secure}`,
       "--grpcAddr=127.0.0.1:0",
       "--monitoringAddr=127.0.0.1:0",
+      "--httpsAddr=127.0.0.1:0",
     ],
     { KUBECONFIG: path },
   );

@@ -13,6 +13,7 @@ test("everything has istiod's default", () => {
     plainGrpc: "127.0.0.1:15010",
     monitoring: ":15014",
     http: ":8080",
+    https: ":15017",
   });
   assert.equal(result.config.requireToken, true);
   assert.equal(result.config.revocationLists, true);

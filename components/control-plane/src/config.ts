@@ -32,6 +32,8 @@ export interface ControlPlaneConfig {
   readonly blockedKeyAddresses: readonly Cidr[];
   readonly dryRunPolicies: boolean;
   readonly writeStatus: boolean;
+  /** `VALIDATION_WEBHOOK_CONFIG_NAME`: empty leaves ValidatingWebhookConfigurations to somebody else. */
+  readonly keepsValidationWebhook: boolean;
   readonly waypoints: WaypointConfig;
   readonly debounce: DebounceOptions;
   readonly addresses: {
@@ -40,6 +42,8 @@ export interface ControlPlaneConfig {
     readonly plainGrpc: string;
     readonly monitoring: string;
     readonly http: string;
+    /** Webhooks. */
+    readonly https: string;
   };
   readonly logLevel: string;
   readonly logFormat: "plain" | "json";
@@ -70,6 +74,7 @@ const FLAGS = [
   "secureGRPCAddr",
   "monitoringAddr",
   "httpAddr",
+  "httpsAddr",
   "log_output_level",
 ] as const;
 type Flag = (typeof FLAGS)[number];
@@ -102,6 +107,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
     ],
     dryRunPolicies: env.flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false),
     writeStatus: env.flag("AMBIENT_ENABLE_STATUS", true),
+    keepsValidationWebhook: env.text("VALIDATION_WEBHOOK_CONFIG_NAME", "istio-istio-system") !== "",
     waypoints: {
       image: env.optionalText("WAYPOINT_IMAGE"),
       pod: readPodDefaults(env),
@@ -121,6 +127,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
       plainGrpc: flags.get("grpcAddr") ?? "127.0.0.1:15010",
       monitoring: flags.get("monitoringAddr") ?? ":15014",
       http: flags.get("httpAddr") ?? ":8080",
+      https: flags.get("httpsAddr") ?? ":15017",
     },
     logLevel: logLevelOf(flags.get("log_output_level") ?? env.text("RUST_LOG", "info")),
     logFormat: env.oneOf("LOG_FORMAT", ["plain", "json"], "plain"),

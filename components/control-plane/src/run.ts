@@ -1,8 +1,8 @@
 /** Runs the control plane from its configuration until the signal fires. `main.ts` gives it the machine. */
 
 import type { RandomBytes } from "@meltemi/identity";
-import { type KubernetesClient, type LeaderElectionOptions, runLeaderElection } from "@meltemi/kubernetes";
-import { type Clock, describeError, type Logger } from "@meltemi/runtime";
+import type { KubernetesClient } from "@meltemi/kubernetes";
+import type { Clock, Logger } from "@meltemi/runtime";
 import { createRegistry, type Registry } from "@meltemi/telemetry";
 import {
   type CertificateAuthority,
@@ -15,9 +15,11 @@ import {
 } from "./certificate-authority/namespace-publisher.ts";
 import type { ControlPlaneConfig, MeshConfig } from "./config.ts";
 import { type ControlPlane, type ControlPlaneDependencies, createControlPlane } from "./control-plane.ts";
+import { runDuties } from "./leadership.ts";
 import { watchMeshConfig } from "./mesh-config-watch.ts";
-import { runWaypointDeployer } from "./waypoint-deployer/deployer.ts";
-import type { DeployerSettings } from "./waypoint-deployer/settings.ts";
+import { serverNames } from "./service-names.ts";
+import { createValidationMetrics, type ValidationMetrics } from "./validation/validation-metrics.ts";
+import { listenValidation, type ValidationServer } from "./validation/validation-server.ts";
 
 export interface RunDependencies {
   readonly client: KubernetesClient;
@@ -31,17 +33,8 @@ export interface RunDependencies {
 export interface RunningControlPlane {
   readonly controlPlane: ControlPlane;
   readonly authority: CertificateAuthority;
-}
-
-/** Names under which the data plane may know the control plane; `istiod` is the one in every default. */
-function serverNames(namespace: string, revision: string): readonly string[] {
-  const services = new Set(["istiod", istiodService(revision)]);
-  return [...services].flatMap((service) => [
-    `${service}.${namespace}.svc`,
-    `${service}.${namespace}.svc.cluster.local`,
-    `${service}.${namespace}`,
-    service,
-  ]);
+  /** Undefined: the door of webhooks stays shut. */
+  readonly webhookPort?: number | undefined;
 }
 
 /**
@@ -97,7 +90,8 @@ async function runMesh(
     ...deps,
     log: logger.scope("namespaces"),
   });
-  const { secureGrpc, plainGrpc, monitoring, http } = config.addresses;
+  const validationMetrics = createValidationMetrics(registry);
+  const { secureGrpc, plainGrpc, monitoring, http, https } = config.addresses;
   // Probes are answered from the start; the gRPC doors open when there is something to say.
   await controlPlane.listen({ ...(http && { http }), ...(monitoring && { monitoring }) }, []);
   await abortable(Promise.all([controlPlane.ready, authority.ready]), signal);
@@ -109,13 +103,27 @@ async function runMesh(
       },
       [authority.service],
     );
-    logger.info("control plane is serving", { secure: ports.secure, plain: ports.plain });
-    onStarted({ controlPlane, authority });
-    const leading = lead(config, mesh, controlPlane, deps, signal);
+    await using validation = await openValidation(https, authority, validationMetrics, deps);
+    const webhooks = validation?.port;
+    logger.info("control plane is serving", { secure: ports.secure, plain: ports.plain, webhooks });
+    onStarted({ ...parts, webhookPort: webhooks });
+    const leading = runDuties(config, mesh, parts, { ...deps, validationMetrics }, signal);
     await abortable(new Promise(() => undefined), signal);
     await controlPlane.drain(config.drainMs);
     await leading;
   }
+}
+
+/** Undefined for an empty address. Its certificate is there: the authority is ready. */
+async function openValidation(
+  address: string,
+  authority: CertificateAuthority,
+  metrics: ValidationMetrics,
+  { logger }: RunDependencies,
+): Promise<ValidationServer | undefined> {
+  if (address === "") return undefined;
+  const log = logger.scope("validation");
+  return await listenValidation(address, { onCertificate: authority.onServerCertificate, metrics, log });
 }
 
 function assemble(
@@ -155,55 +163,6 @@ function assemble(
     { ...deps, pods: controlPlane.watch.pods, log: deps.logger.scope("ca"), registry },
   );
   return { controlPlane, authority };
-}
-
-/** Duties of one control plane among several. The names are Istio's: one of theirs in the same cluster takes its turn like ours. */
-async function lead(
-  config: ControlPlaneConfig,
-  mesh: MeshConfig,
-  controlPlane: ControlPlane,
-  deps: RunDependencies,
-  signal: AbortSignal,
-): Promise<void> {
-  const { revision, namespace } = config;
-  const identity = `${config.podName}-${Math.floor(deps.random() * 0xffffffff).toString(16)}`;
-  const log = deps.logger.scope("leader");
-  const elect = async (name: string, duty: (term: AbortSignal) => Promise<void>): Promise<void> => {
-    const lease: LeaderElectionOptions = { namespace, name, identity };
-    try {
-      await runLeaderElection(lease, { ...deps, log, lead: duty }, signal);
-    } catch (error) {
-      // The mesh goes on without its leader.
-      log.error("leader election ended", { lease: name, reason: describeError(error) });
-    }
-  };
-  const status = revision === "default" ? "istio-status-leader" : `istio-status-leader-${revision}`;
-  const deployer = { ...deps, log: deps.logger.scope("waypoints"), watch: controlPlane.watch };
-  await Promise.all([
-    config.writeStatus && elect(status, (term) => controlPlane.runStatus(term)),
-    elect(`istio-gateway-deployment-${revision}`, (term) =>
-      runWaypointDeployer(deployerSettings(config, mesh), deployer, term),
-    ),
-  ]);
-}
-
-function deployerSettings(config: ControlPlaneConfig, mesh: MeshConfig): DeployerSettings {
-  const { waypoints, namespace, revision, clusterDomain, clusterId, logFormat, revocationLists } = config;
-  return {
-    ...waypoints,
-    revision,
-    systemNamespace: namespace,
-    clusterDomain,
-    clusterId,
-    trustDomain: mesh.trustDomain,
-    controlPlaneAddress: waypoints.controlPlaneAddress ?? `${istiodService(revision)}.${namespace}.svc:15012`,
-    logAsJson: logFormat === "json",
-    revocationLists,
-  };
-}
-
-function istiodService(revision: string): string {
-  return revision === "default" ? "istiod" : `istiod-${revision}`;
 }
 
 /** Resolves with the promise or when the signal fires, whichever is first. */

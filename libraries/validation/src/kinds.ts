@@ -24,6 +24,7 @@ import { nearestName, suggestion } from "./suggest.ts";
 export interface KnownKind {
   readonly group: string;
   readonly kind: string;
+  readonly plural: string;
   readonly namespaced: boolean;
   readonly schemas: ReadonlyMap<string, OpenApiSchema>;
   /** True when the definition takes any spec: its fields are not known here. */
@@ -46,7 +47,7 @@ export type KindLookup =
 interface DefinitionManifest {
   readonly spec: {
     readonly group: string;
-    readonly names: { readonly kind: string };
+    readonly names: { readonly kind: string; readonly plural: string };
     readonly scope: string;
     readonly versions: readonly {
       readonly name: string;
@@ -81,6 +82,7 @@ export const KNOWN_KINDS: readonly KnownKind[] = (
   return {
     group: spec.group,
     kind: spec.names.kind,
+    plural: spec.names.plural,
     namespaced: spec.scope === "Namespaced",
     schemas,
     isOpen: first?.properties?.["spec"]?.["x-kubernetes-preserve-unknown-fields"] === true,

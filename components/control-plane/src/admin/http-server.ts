@@ -52,7 +52,7 @@ export async function listenHttp(address: string, pages: Pages, logger: Logger):
 }
 
 /** `:8080`, `127.0.0.1:8080`, `[::1]:8080`. */
-function splitAddress(address: string): { readonly host: string | undefined; readonly port: number } {
+export function splitAddress(address: string): { readonly host: string | undefined; readonly port: number } {
   const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(address);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535)

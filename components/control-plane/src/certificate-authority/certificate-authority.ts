@@ -12,7 +12,7 @@ import { type AuthorityMetrics, createAuthorityMetrics } from "./authority-metri
 import { type CertificateService, createCertificateService } from "./certificate-service.ts";
 import type { ServiceAccountName } from "./decide-issue.ts";
 import { createPodView } from "./pod-view.ts";
-import { createRotatingCredentials, createServerCertificate } from "./server-certificate.ts";
+import { createRotatingCredentials, createServerCertificate, type KeyPair } from "./server-certificate.ts";
 import { createTokenAuthenticator, type TokenAuthenticator } from "./token-authenticator.ts";
 
 export interface CertificateAuthorityOptions {
@@ -58,6 +58,8 @@ export interface CertificateAuthority extends AsyncDisposable {
   readonly authenticator: TokenAuthenticator;
   /** For `server.bindAsync`: follows the certificate without a restart. */
   readonly serverCredentials: ServerCredentials;
+  /** The same certificate for other servers: calls back with the pair of the moment and with every later one. */
+  onServerCertificate(listener: (pair: KeyPair) => void): () => void;
   /** Calls back with the bundle of the moment and with every later one. */
   onRootBundle(listener: (pem: string) => void): () => void;
   /** The same for the CA's revocation lists; "" when it has none. */
@@ -108,6 +110,7 @@ export function createCertificateAuthority(
     service,
     authenticator,
     serverCredentials: createRotatingCredentials(serverCertificate),
+    onServerCertificate: (listener) => serverCertificate.onChange(listener),
     onRootBundle: (listener) => keeper.onChange((authority) => listener(authority.rootBundlePem)),
     onRevocationLists: (listener) => keeper.onChange((authority) => listener(authority.revocationListsPem)),
     async [Symbol.asyncDispose]() {

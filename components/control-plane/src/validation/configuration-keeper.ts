@@ -1,0 +1,133 @@
+/**
+ * Keeps the mesh's ValidatingWebhookConfigurations right while this control plane leads: the roots of the CA at once, and
+ * `failurePolicy: Fail` after the API server was seen to ask this webhook and to heed it. What somebody resets is put back.
+ */
+
+import {
+  createInformer,
+  createWorkQueue,
+  isConflict,
+  isNotFound,
+  type KubernetesClient,
+  keyOf,
+  statusOf,
+  VALIDATING_WEBHOOKS,
+  type ValidatingWebhookConfiguration,
+} from "@meltemi/kubernetes";
+import { type Clock, describeError, type Logger } from "@meltemi/runtime";
+import { decideConfiguration } from "./decide-configuration.ts";
+import { isHeeded } from "./self-test.ts";
+import type { ValidationMetrics } from "./validation-metrics.ts";
+
+export interface ConfigurationKeeperOptions {
+  readonly namespace: string;
+  readonly services: readonly string[];
+  readonly revision: string;
+}
+
+export interface ConfigurationKeeperDependencies {
+  readonly client: Pick<KubernetesClient, "list" | "watch" | "create" | "replace">;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly metrics: ValidationMetrics;
+  /** Calls back with the roots of the moment and with every later bundle, PEM. */
+  readonly onRootBundle: (listener: (pem: string) => void) => () => void;
+}
+
+/** The API server takes a second or two to hear of a changed configuration; one that never calls webhooks is asked rarely. */
+const PROOF_BACKOFF_MS: readonly number[] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
+const BACKOFF = { baseMs: 500, maxMs: 60_000, jitter: 0.2 } as const;
+
+/** Runs until the signal fires. */
+export async function keepConfigurations(
+  options: ConfigurationKeeperOptions,
+  deps: ConfigurationKeeperDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) return;
+  const keeper = new Keeper(options, deps);
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await keeper.stop();
+}
+
+class Keeper {
+  readonly #options: ConfigurationKeeperOptions;
+  readonly #deps: ConfigurationKeeperDependencies;
+  readonly #configurations: ReturnType<typeof createInformer<ValidatingWebhookConfiguration>>;
+  readonly #queue: ReturnType<typeof createWorkQueue>;
+  readonly #unsubscribe: () => void;
+  #rootBundlePem: string | undefined;
+  /** With these roots the webhook was seen to refuse. */
+  #provenPem: string | undefined;
+  #proofs = 0;
+
+  constructor(options: ConfigurationKeeperOptions, deps: ConfigurationKeeperDependencies) {
+    this.#options = options;
+    this.#deps = deps;
+    const labelSelector = `istio.io/rev=${options.revision}`;
+    this.#configurations = createInformer(deps.client, VALIDATING_WEBHOOKS, { labelSelector }, deps);
+    this.#queue = createWorkQueue(
+      { name: "validation-webhooks", backoff: BACKOFF },
+      { ...deps, reconcile: (key, signal) => this.#reconcile(key, signal) },
+    );
+    const touch = (found: ValidatingWebhookConfiguration): void => this.#queue.add(keyOf(found));
+    this.#configurations.onChange({ add: touch, update: (_before, found) => touch(found) });
+    this.#unsubscribe = deps.onRootBundle((pem) => {
+      this.#rootBundlePem = pem;
+      for (const found of this.#configurations.list()) touch(found);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    this.#configurations.stop();
+    await this.#queue.stop();
+  }
+
+  async #reconcile(key: string, signal: AbortSignal): Promise<void> {
+    const found = this.#configurations.get(key);
+    const rootBundlePem = this.#rootBundlePem;
+    if (found === undefined || rootBundlePem === undefined) return;
+    const isProven = this.#provenPem === rootBundlePem;
+    const step = decideConfiguration(found, { ...this.#options, rootBundlePem, isProven });
+    switch (step.kind) {
+      case "nothing":
+        return;
+      case "replace":
+        await this.#replace(step.object, isProven, signal);
+        return;
+      case "prove":
+        if (await isHeeded(this.#options, this.#deps, signal)) {
+          this.#provenPem = rootBundlePem;
+          this.#proofs = 0;
+          this.#queue.add(key);
+        } else {
+          const last = PROOF_BACKOFF_MS.length - 1;
+          this.#queue.addAfter(key, PROOF_BACKOFF_MS[Math.min(this.#proofs++, last)] ?? BACKOFF.maxMs);
+        }
+        return;
+      default:
+        step satisfies never;
+    }
+  }
+
+  async #replace(
+    object: ValidatingWebhookConfiguration,
+    isProven: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, log, metrics } = this.#deps;
+    try {
+      await client.replace(VALIDATING_WEBHOOKS, object, { signal });
+      metrics.configurationUpdated();
+      log.info("validation webhook put right", { name: keyOf(object), failsClosed: isProven });
+    } catch (error) {
+      metrics.configurationNotUpdated(statusOf(error)?.reason || "Unknown");
+      // Somebody else changed or removed it: the informer brings what is true, and with it the next try.
+      if (isConflict(error) || isNotFound(error)) return;
+      log.warn("validation webhook not put right", { name: keyOf(object), reason: describeError(error) });
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/** Whether the API server asks this webhook and heeds it: it is shown an object that only the webhook refuses, in a dry run. */
+
+import type { CustomObject, KubernetesClient, ResourceType } from "@meltemi/kubernetes";
+import { describeError, type Logger } from "@meltemi/runtime";
+
+/** Istio's own Gateway: what its charts permit the control plane to create for this. */
+const GATEWAYS: ResourceType<CustomObject> = {
+  group: "networking.istio.io",
+  version: "v1",
+  plural: "gateways",
+  kind: "Gateway",
+  namespaced: true,
+};
+
+/** Of the rule that refuses it; the API server passes the webhook's message on. */
+const REFUSAL = "spec.servers: expected at least one server, got none";
+/** The API server waits for a webhook for 10 s by default, and for as many as there are. */
+const TIMEOUT_MS = 30_000;
+
+/** False when the object was taken (nobody was asked), or refused by somebody else; the log says why. */
+export async function isHeeded(
+  options: { readonly namespace: string; readonly revision: string },
+  deps: { readonly client: Pick<KubernetesClient, "create">; readonly log: Logger },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { namespace, revision } = options;
+  const metadata = { namespace, name: "istiod-validation-self-test", labels: { "istio.io/rev": revision } };
+  try {
+    await deps.client.create(
+      GATEWAYS,
+      { metadata, spec: {} },
+      { dryRun: true, signal, timeoutMs: TIMEOUT_MS },
+    );
+    deps.log.debug("validation webhook is not asked yet", {
+      reason: "the API server took an invalid object",
+    });
+    return false;
+  } catch (error) {
+    const reason = describeError(error);
+    if (reason.includes(REFUSAL)) return true;
+    deps.log.debug("validation webhook is not heeded yet", { reason });
+    return false;
+  }
+}

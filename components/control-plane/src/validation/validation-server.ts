@@ -1,0 +1,191 @@
+/**
+ * The webhook that the API server asks before it stores an object of the mesh: https, `POST /validate`. Whoever reaches the port may
+ * ask, so that sizes, times and peers are bounded; a question that cannot be answered is an error, which fails closed.
+ */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import { describeError, type Logger, MeshError } from "@meltemi/runtime";
+import { splitAddress } from "../admin/http-server.ts";
+import type { KeyPair } from "../certificate-authority/server-certificate.ts";
+import { decideReview } from "./decide-review.ts";
+import type { ValidationMetrics } from "./validation-metrics.ts";
+
+export interface ValidationServerDependencies {
+  /** Calls back with the pair of the moment and with every later one. */
+  readonly onCertificate: (listener: (pair: KeyPair) => void) => () => void;
+  readonly metrics: ValidationMetrics;
+  readonly log: Logger;
+}
+
+export interface ValidationServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** The API server takes objects of up to 3 MiB; a review of an update holds two of them and their frame. */
+const MAX_REVIEW_BYTES = 8 * 1024 * 1024;
+/** Bodies of all requests under way: a few of the largest, thousands of the usual. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+/** An API server's writes of these kinds come a few at a time; one peer must not have all there is. */
+const MAX_REVIEWS_PER_PEER = 32;
+const MAX_CONNECTIONS = 512;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** As the API server's own bound of a webhook call. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+class Refused extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** `address`: `host:port` or `:port`. Rejects with UNAVAILABLE when it cannot be bound. */
+export async function listenValidation(
+  address: string,
+  deps: ValidationServerDependencies,
+): Promise<ValidationServer> {
+  const { host, port } = splitAddress(address);
+  const server = createServer({
+    minVersion: "TLSv1.2",
+    maxHeaderSize: MAX_HEADER_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    handshakeTimeout: REQUEST_TIMEOUT_MS,
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  const stop = deps.onCertificate(({ certificate, privateKey }) =>
+    // Connections that are open keep theirs; every new one is shown the new one.
+    server.setSecureContext({ cert: certificate, key: privateKey, minVersion: "TLSv1.2" }),
+  );
+  const reviews = new Reviews(deps);
+  server.on("request", (request, response) => void reviews.answer(request, response));
+  await listen(server, host, port, address);
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : port,
+    async [Symbol.asyncDispose]() {
+      stop();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function listen(server: Server, host: string | undefined, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) =>
+      reject(new MeshError("UNAVAILABLE", `listen on ${address} for webhooks: cannot bind`, { cause })),
+    );
+    server.listen({ port, ...(host !== undefined && { host }) }, resolve);
+  });
+}
+
+class Reviews {
+  readonly #deps: ValidationServerDependencies;
+  /** Requests under way, by the peer's address. */
+  readonly #peers = new Map<string, number>();
+  #heldBytes = 0;
+
+  constructor(deps: ValidationServerDependencies) {
+    this.#deps = deps;
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { metrics, log } = this.#deps;
+    const peer = request.socket.remoteAddress ?? "";
+    try {
+      const text = await this.#counted(peer, () => this.#read(request));
+      respond(response, 200, "application/json", JSON.stringify(this.#review(text)));
+    } catch (error) {
+      const status = error instanceof Refused ? error.status : 500;
+      metrics.httpError(status);
+      log.warn("review not answered", { peer, status, reason: describeError(error) });
+      if (response.destroyed) return;
+      // What is left of the body is not waited for.
+      response.setHeader("connection", "close");
+      respond(
+        response,
+        status,
+        "text/plain; charset=utf-8",
+        `${error instanceof Refused ? error.message : "internal error"}\n`,
+      );
+    }
+  }
+
+  async #counted<T>(peer: string, read: () => Promise<T>): Promise<T> {
+    const others = this.#peers.get(peer) ?? 0;
+    if (others >= MAX_REVIEWS_PER_PEER)
+      throw new Refused(429, `expected at most ${MAX_REVIEWS_PER_PEER} reviews of one peer at a time`);
+    this.#peers.set(peer, others + 1);
+    try {
+      return await read();
+    } finally {
+      const left = (this.#peers.get(peer) ?? 1) - 1;
+      if (left === 0) this.#peers.delete(peer);
+      else this.#peers.set(peer, left);
+    }
+  }
+
+  async #read(request: IncomingMessage): Promise<string> {
+    checkHead(request);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        this.#heldBytes += chunk.length;
+        if (bytes > MAX_REVIEW_BYTES) throw tooLarge();
+        if (this.#heldBytes > MAX_HELD_BYTES)
+          throw new Refused(503, "too many reviews are under way, ask again");
+        chunks.push(chunk);
+      }
+    } finally {
+      this.#heldBytes -= bytes;
+    }
+    if (bytes === 0) throw new Refused(400, "expected an AdmissionReview, got no body");
+    return Buffer.concat(chunks).toString("utf8");
+  }
+
+  #review(text: string): unknown {
+    const { metrics } = this.#deps;
+    const decision = decideReview(parse(text));
+    if (decision.kind === "malformed") throw new Refused(400, decision.problem);
+    const { answer, known } = decision;
+    if (answer.response.allowed) metrics.passed(known);
+    else metrics.failed(known);
+    return answer;
+  }
+}
+
+function checkHead(request: IncomingMessage): void {
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  if (path !== "/validate" && path !== "/validate/") throw new Refused(404, "expected the path /validate");
+  if (request.method !== "POST") throw new Refused(405, "expected POST");
+  const [type = ""] = (request.headers["content-type"] ?? "").split(";", 1);
+  if (type.trim().toLowerCase() !== "application/json")
+    throw new Refused(415, "invalid Content-Type, expected application/json");
+  if (Number(request.headers["content-length"] ?? 0) > MAX_REVIEW_BYTES) throw tooLarge();
+}
+
+function tooLarge(): Refused {
+  return new Refused(413, `expected a review of at most ${MAX_REVIEW_BYTES} bytes`);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused(400, "read AdmissionReview: expected JSON");
+  }
+}
+
+function respond(response: ServerResponse, status: number, contentType: string, body: string): void {
+  response.writeHead(status, {
+    "content-type": contentType,
+    "content-length": Buffer.byteLength(body),
+    ...(status === 405 && { allow: "POST" }),
+  });
+  response.end(body);
+}

@@ -1,0 +1,364 @@
+/** The validation webhook as the API server meets it: over TLS with the mesh's own roots, and as its configurations are kept. */
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { Agent, type RequestOptions, request } from "node:https";
+import { test } from "node:test";
+import type { TLSSocket } from "node:tls";
+import {
+  type CustomObject,
+  type KubernetesClient,
+  type KubernetesObject,
+  VALIDATING_WEBHOOKS,
+  type ValidatingWebhookConfiguration,
+} from "@meltemi/kubernetes";
+import { MeshError, systemClock } from "@meltemi/runtime";
+import { eventually } from "@meltemi/testkit";
+import fc from "fast-check";
+import { readConfig } from "../../components/control-plane/src/config.ts";
+import { type RunningControlPlane, runControlPlane } from "../../components/control-plane/src/run.ts";
+import { ensureNamespace, quietLogger, startCluster } from "./control-plane.fixture.ts";
+
+const deadline = { timeout: 60_000 };
+const NAME = "istiod.istio-system.svc";
+
+interface Plane extends AsyncDisposable {
+  readonly running: RunningControlPlane;
+  readonly port: number;
+  readonly rootPem: string;
+}
+
+async function startPlane(client: KubernetesClient, env: Record<string, string> = {}): Promise<Plane> {
+  const local = ["httpAddr", "httpsAddr", "secureGRPCAddr", "grpcAddr", "monitoringAddr"];
+  const result = readConfig(
+    local.map((flag) => `--${flag}=127.0.0.1:0`),
+    env,
+  );
+  assert.ok(result.kind === "ok", JSON.stringify(result));
+  await ensureNamespace(client, "istio-system");
+  const stop = new AbortController();
+  const started = Promise.withResolvers<RunningControlPlane>();
+  const deps = {
+    client,
+    clock: systemClock,
+    random: Math.random,
+    randomBytes: (count: number): Uint8Array => randomBytes(count),
+    logger: quietLogger(),
+  };
+  const ended = runControlPlane({ ...result.config, drainMs: 100 }, deps, stop.signal, started.resolve);
+  ended.catch(started.reject);
+  const running = await started.promise;
+  const { promise, resolve } = Promise.withResolvers<string>();
+  running.authority.onRootBundle(resolve);
+  return {
+    running,
+    port: running.webhookPort ?? 0,
+    rootPem: await promise,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+interface Answered {
+  readonly status: number;
+  readonly text: string;
+  readonly serial: string;
+}
+
+function send(
+  { port, rootPem }: Pick<Plane, "port" | "rootPem">,
+  body: string | Uint8Array,
+  overrides: RequestOptions = {},
+): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const call = request(
+      {
+        host: "127.0.0.1",
+        port,
+        servername: NAME,
+        ca: rootPem,
+        method: "POST",
+        path: "/validate?timeout=10s",
+        headers: { "content-type": "application/json" },
+        agent: new Agent({ maxCachedSessions: 0 }),
+        ...overrides,
+      },
+      (response) => {
+        const { serialNumber: serial } = (response.socket as TLSSocket).getPeerCertificate();
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, text, serial }));
+        response.on("error", reject);
+      },
+    );
+    call.on("error", reject);
+    call.end(body);
+  });
+}
+
+function reviewOf(object: KubernetesObject, fields: object = {}): string {
+  const [group = "", version = ""] = (object.apiVersion ?? "").split("/");
+  return JSON.stringify({
+    apiVersion: "admission.k8s.io/v1",
+    kind: "AdmissionReview",
+    request: {
+      uid: "u-1",
+      operation: "CREATE",
+      kind: { group, version, kind: object.kind },
+      object,
+      ...fields,
+    },
+  });
+}
+
+interface Verdict {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly status?: { readonly message: string; readonly code: number };
+  readonly warnings?: readonly string[];
+}
+
+async function ask(plane: Plane, body: string): Promise<Verdict> {
+  const { status, text } = await send(plane, body);
+  assert.equal(status, 200, text);
+  const answer = JSON.parse(text) as { readonly kind: string; readonly response: Verdict };
+  assert.equal(answer.kind, "AdmissionReview");
+  return answer.response;
+}
+
+function policy(spec: unknown, metadata: object = {}): CustomObject {
+  return {
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "p", namespace: "apps", ...metadata },
+    spec,
+  };
+}
+
+const BAD = policy({ action: "CUSTOM" });
+
+test(
+  "reviews are answered over TLS with the mesh's roots, by name, and as the command line would",
+  deadline,
+  async () => {
+    await using cluster = await startCluster();
+    await using plane = await startPlane(cluster.client);
+    assert.deepEqual(await ask(plane, reviewOf(policy({ rules: [{}] }))), { uid: "u-1", allowed: true });
+
+    const refused = await ask(plane, reviewOf(BAD));
+    assert.equal(refused.allowed, false);
+    assert.equal(refused.status?.code, 422);
+    assert.match(
+      refused.status?.message ?? "",
+      /^configuration is invalid: spec\.provider\.name: expected the name of a provider with action CUSTOM/,
+    );
+
+    const http = policy({ rules: [{ to: [{ operation: { methods: ["GET"] } }] }] });
+    const warned = await ask(plane, reviewOf(http));
+    assert.match(warned.warnings?.[0] ?? "", /ztunnel does not support HTTP attributes \(found: methods\)/);
+
+    const unknown = {
+      apiVersion: "extensions.istio.io/v1alpha1",
+      kind: "TrafficExtension",
+      metadata: { name: "t" },
+    };
+    const foreign = await ask(plane, reviewOf(unknown));
+    assert.deepEqual([foreign.allowed, foreign.warnings?.length], [true, 1]);
+    const old = await ask(plane, reviewOf(BAD).replace("admission.k8s.io/v1", "admission.k8s.io/v1beta1"));
+    assert.equal(old.allowed, false);
+
+    // Under a name that is not the control plane's, or without its roots, nobody listens.
+    await assert.rejects(send(plane, "", { servername: "example.com" }));
+    await assert.rejects(send({ ...plane, rootPem: "" }, "", { ca: [] }));
+
+    const metrics = plane.running.controlPlane.registry.exposition(undefined).body;
+    assert.match(
+      metrics,
+      /galley_validation_failed\{group="security\.istio\.io",version="v1",resource="authorizationpolicies",reason="invalid_resource"\} 2/,
+    );
+    assert.match(metrics, /galley_validation_passed\{group="unknown"/);
+  },
+);
+
+test("what was stored once stays mendable: another label, a finalizer, its end", deadline, async () => {
+  await using cluster = await startCluster();
+  await using plane = await startPlane(cluster.client);
+  const update = { operation: "UPDATE", oldObject: BAD };
+  const labelled = policy({ action: "CUSTOM" }, { labels: { team: "a" } });
+  const { allowed, warnings } = await ask(plane, reviewOf(labelled, update));
+  assert.equal(allowed, true);
+  assert.match(warnings?.[0] ?? "", /^spec\.provider\.name/);
+  const leaving = policy({ action: "AUDIT", provider: {} }, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+  assert.equal((await ask(plane, reviewOf(leaving, update))).allowed, true);
+  const changed = policy({ action: "CUSTOM", rules: [{}] });
+  assert.equal((await ask(plane, reviewOf(changed, update))).allowed, false);
+  assert.equal((await ask(plane, reviewOf(BAD, { operation: "DELETE", object: null }))).allowed, true);
+});
+
+test("whatever is sent, it answers, within its bounds", deadline, async () => {
+  await using cluster = await startCluster();
+  await using plane = await startPlane(cluster.client);
+  const text = { "content-type": "text/plain" };
+  const large = { "content-type": "application/json", "content-length": "99999999" };
+  const cases = [
+    { name: "GET", body: "", overrides: { method: "GET" }, want: 405 },
+    { name: "another path", body: "{}", overrides: { path: "/inject" }, want: 404 },
+    { name: "no body", body: "", want: 400 },
+    { name: "another type", body: "{}", overrides: { headers: text }, want: 415 },
+    { name: "no JSON", body: "{", want: 400 },
+    { name: "no review", body: "[]", want: 400 },
+    { name: "a review of another version", body: '{"apiVersion":"admission.k8s.io/v9"}', want: 400 },
+    { name: "no uid", body: '{"apiVersion":"admission.k8s.io/v1","request":{}}', want: 400 },
+    { name: "a length beyond the bound", body: "", overrides: { headers: large }, want: 413 },
+    { name: "a body beyond the bound", body: Buffer.alloc(9 * 1024 * 1024, 32), want: 413 },
+  ];
+  for (const { name, body, overrides, want } of cases) {
+    // A refusal may come before all was sent, and the rest finds the door shut.
+    const status = await send(plane, body, overrides).then(
+      (answered) => answered.status,
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    assert.ok(
+      status === want || (want === 413 && (status === "EPIPE" || status === "ECONNRESET")),
+      `${name}: ${status}`,
+    );
+  }
+  const deep = `${"[".repeat(500_000)}${"]".repeat(500_000)}`;
+  const nested = reviewOf(policy({ rules: "DEEP" })).replace('"DEEP"', deep);
+  assert.ok([200, 500].includes((await send(plane, nested)).status));
+  assert.equal((await ask(plane, reviewOf(policy({ rules: [{}] })))).allowed, true);
+});
+
+test("no object at all makes the webhook fail", deadline, async () => {
+  await using cluster = await startCluster();
+  await using plane = await startPlane(cluster.client);
+  const review = fc.record({
+    operation: fc.constantFrom("CREATE", "UPDATE", "DELETE", 7),
+    kind: fc.record({
+      group: fc.constantFrom(
+        "security.istio.io",
+        "networking.istio.io",
+        "telemetry.istio.io",
+        "meltemi.io",
+        "x",
+      ),
+      version: fc.constant("v1"),
+      kind: fc.constantFrom(
+        "AuthorizationPolicy",
+        "VirtualService",
+        "DestinationRule",
+        "Telemetry",
+        "RateLimitPolicy",
+        "Gateway",
+      ),
+    }),
+    object: fc.oneof(fc.jsonValue(), fc.record({ metadata: fc.jsonValue(), spec: fc.jsonValue() })),
+    oldObject: fc.jsonValue(),
+  });
+  const property = fc.asyncProperty(review, async (fields) => {
+    const body = { apiVersion: "admission.k8s.io/v1", request: { uid: "u", ...fields } };
+    assert.equal(typeof (await ask(plane, JSON.stringify(body))).allowed, "boolean");
+  });
+  await fc.assert(property, { numRuns: 150 });
+});
+
+/** As an API server that calls the webhooks that there are: dry runs of invalid objects end with the webhook's words. */
+function callingWebhooks(client: KubernetesClient, plane: () => Plane | undefined): KubernetesClient {
+  return {
+    ...client,
+    async create(type, object, options) {
+      const asked = plane();
+      if (options?.dryRun !== true || asked === undefined) return await client.create(type, object, options);
+      const apiVersion = `${type.group}/${type.version}`;
+      const { allowed, status } = await ask(asked, reviewOf({ ...object, apiVersion, kind: type.kind }));
+      if (allowed) return object;
+      const message = `admission webhook "rev.validation.istio.io" denied the request: ${status?.message}`;
+      throw new MeshError("INPUT_INVALID", message, { details: { status: 422, reason: "Invalid" } });
+    },
+  };
+}
+
+/** The published types leave `resources` out. */
+const RULE = {
+  apiGroups: ["security.istio.io"],
+  apiVersions: ["*"],
+  operations: ["CREATE", "UPDATE"],
+  resources: ["*"],
+};
+
+function configuration(name: string, revision: string, service: object): ValidatingWebhookConfiguration {
+  return {
+    metadata: { name, labels: { "istio.io/rev": revision } },
+    webhooks: [
+      {
+        name: "rev.validation.istio.io",
+        admissionReviewVersions: ["v1"],
+        sideEffects: "None",
+        failurePolicy: "Ignore",
+        clientConfig: {
+          service: { name: "istiod", namespace: "istio-system", path: "/validate", ...service },
+        },
+        rules: [RULE],
+      },
+    ],
+  };
+}
+
+test(
+  "configurations get the roots at once, and fail closed once the webhook is heeded",
+  deadline,
+  async () => {
+    await using cluster = await startCluster();
+    const { client } = cluster;
+    await ensureNamespace(client, "istio-system");
+    const own = "istio-validator-istio-system";
+    await client.create(VALIDATING_WEBHOOKS, configuration(own, "default", {}));
+    await client.create(VALIDATING_WEBHOOKS, configuration("istiod-default-validator", "default", {}));
+    await client.create(VALIDATING_WEBHOOKS, configuration("other-revision", "canary", {}));
+    await client.create(
+      VALIDATING_WEBHOOKS,
+      configuration("other-mesh", "default", { namespace: "istio-two" }),
+    );
+    let heeded: Plane | undefined;
+    await using plane = await startPlane(callingWebhooks(client, () => heeded));
+    const caBundle = Buffer.from(plane.rootPem).toString("base64");
+    const stateOf = async (name: string): Promise<readonly unknown[]> => {
+      const webhook = (await client.get(VALIDATING_WEBHOOKS, { name }))?.webhooks?.[0];
+      return [webhook?.clientConfig.caBundle === caBundle, webhook?.failurePolicy];
+    };
+    const becomes = (name: string, ...want: unknown[]): Promise<unknown> =>
+      eventually(async () => JSON.stringify(await stateOf(name)) === JSON.stringify(want), {
+        deadlineMs: 20_000,
+      });
+    await becomes(own, true, "Ignore");
+    heeded = plane;
+    await becomes(own, true, "Fail");
+    await becomes("istiod-default-validator", true, "Fail");
+    assert.deepEqual(await stateOf("other-revision"), [false, "Ignore"]);
+    assert.deepEqual(await stateOf("other-mesh"), [false, "Ignore"]);
+
+    const operations = [
+      { op: "replace", path: "/webhooks/0/failurePolicy", value: "Ignore" },
+      {
+        op: "replace",
+        path: "/webhooks/0/clientConfig/caBundle",
+        value: Buffer.from("x").toString("base64"),
+      },
+    ] as const;
+    await client.patch(VALIDATING_WEBHOOKS, { name: own }, { kind: "json", operations });
+    await becomes(own, true, "Fail");
+  },
+);
+
+test("VALIDATION_WEBHOOK_CONFIG_NAME empty leaves the configurations to others", deadline, async () => {
+  await using cluster = await startCluster();
+  const { client } = cluster;
+  const name = "istio-validator-istio-system";
+  await client.create(VALIDATING_WEBHOOKS, configuration(name, "default", {}));
+  await using plane = await startPlane(client, { VALIDATION_WEBHOOK_CONFIG_NAME: "" });
+  assert.equal((await ask(plane, reviewOf(BAD))).allowed, false);
+  const found = await client.get(VALIDATING_WEBHOOKS, { name });
+  assert.equal(found?.webhooks?.[0]?.clientConfig.caBundle, undefined);
+});
