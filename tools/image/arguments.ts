@@ -71,7 +71,7 @@ function parseWords(words: readonly string[]) {
 
 /** Grammar of references: github.com/distribution/reference. */
 function faultOf({ hub, tag, platform }: ImageArguments): string | undefined {
-  if (!/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/i.test(hub))
+  if (!/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/.test(hub))
     return `--hub: expected a registry and a path such as docker.io/meltemi, got ${JSON.stringify(hub)}`;
   if (!/^\w[\w.-]{0,127}$/.test(tag))
     return `--tag: expected letters, digits, ".", "_" and "-", got ${JSON.stringify(tag)}`;

@@ -22,15 +22,18 @@ export function parsePackagesLock(text: string): PackagesLock {
   if (typeof snapshot !== "string" || !/^\d{8}T\d{6}Z$/.test(snapshot))
     throw bad("snapshot", "a time such as 20261122T000000Z", snapshot);
   if (typeof packages !== "object" || packages === null) throw bad("packages", "packages by name", packages);
-  for (const [name, entry] of Object.entries(packages)) {
-    if (!/^[a-z0-9][a-z0-9+.-]+$/.test(name)) throw bad("packages", "a Debian package's name", name);
-    if (typeof entry.version !== "string" || !/^[0-9][A-Za-z0-9.+~:-]*$/.test(entry.version))
-      throw bad(`${name}.version`, "a Debian version", entry.version);
-    for (const [architecture, sum] of Object.entries(entry.sha256 ?? {}))
-      if (!/^[0-9a-f]{64}$/.test(sum))
-        throw bad(`${name}.sha256.${architecture}`, "64 hexadecimal digits", sum);
-  }
+  for (const [name, entry] of Object.entries(packages)) checkPackage(name, entry);
   return { suite, snapshot, packages };
+}
+
+function checkPackage(name: string, entry: LockedPackage | null): void {
+  if (!/^[a-z0-9][a-z0-9+.-]+$/.test(name)) throw bad("packages", "a Debian package's name", name);
+  if (typeof entry !== "object" || entry === null) throw bad(name, "a package's version and sums", entry);
+  if (typeof entry.version !== "string" || !/^[0-9][A-Za-z0-9.+~:-]*$/.test(entry.version))
+    throw bad(`${name}.version`, "a Debian version", entry.version);
+  for (const [architecture, sum] of Object.entries(entry.sha256 ?? {}))
+    if (!/^[0-9a-f]{64}$/.test(sum))
+      throw bad(`${name}.sha256.${architecture}`, "64 hexadecimal digits", sum);
 }
 
 function bad(place: string, expected: string, got: unknown): Error {
