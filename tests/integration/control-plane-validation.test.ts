@@ -6,13 +6,16 @@ import { Agent, type RequestOptions, request } from "node:https";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import {
+  AUTHORIZATION_POLICIES,
   type CustomObject,
+  ENDPOINT_SLICES,
   type KubernetesClient,
   type KubernetesObject,
+  SERVICES,
   VALIDATING_WEBHOOKS,
   type ValidatingWebhookConfiguration,
 } from "@meltemi/kubernetes";
-import { MeshError, systemClock } from "@meltemi/runtime";
+import { systemClock } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import fc from "fast-check";
 import { readConfig } from "../../components/control-plane/src/config.ts";
@@ -264,29 +267,34 @@ test("no object at all makes the webhook fail", deadline, async () => {
   await fc.assert(property, { numRuns: 150 });
 });
 
-/** As an API server that calls the webhooks that there are: dry runs of invalid objects end with the webhook's words. */
-function callingWebhooks(client: KubernetesClient, plane: () => Plane | undefined): KubernetesClient {
-  return {
-    ...client,
-    async create(type, object, options) {
-      const asked = plane();
-      if (options?.dryRun !== true || asked === undefined) return await client.create(type, object, options);
-      const apiVersion = `${type.group}/${type.version}`;
-      const { allowed, status } = await ask(asked, reviewOf({ ...object, apiVersion, kind: type.kind }));
-      if (allowed) return object;
-      const message = `admission webhook "rev.validation.istio.io" denied the request: ${status?.message}`;
-      throw new MeshError("INPUT_INVALID", message, { details: { status: 422, reason: "Invalid" } });
-    },
-  };
+/** Where the API server finds the webhook: as the Service of an installation, with this process as its pod. */
+async function exposeWebhook(client: KubernetesClient, port: number): Promise<void> {
+  const ports = [{ name: "https-webhook", port: 443, targetPort: 15017 }];
+  const labels = { "kubernetes.io/service-name": "istiod" };
+  await client.create(SERVICES, { metadata: { namespace: "istio-system", name: "istiod" }, spec: { ports } });
+  await client.create(ENDPOINT_SLICES, {
+    metadata: { namespace: "istio-system", name: "istiod-1", labels },
+    addressType: "IPv4",
+    endpoints: [{ addresses: ["127.0.0.1"], conditions: { ready: true } }],
+    ports: [{ name: "https-webhook", port }],
+  });
 }
 
 /** The published types leave `resources` out. */
 const RULE = {
-  apiGroups: ["security.istio.io"],
+  apiGroups: ["security.istio.io", "networking.istio.io", "telemetry.istio.io", "meltemi.io"],
   apiVersions: ["*"],
   operations: ["CREATE", "UPDATE"],
   resources: ["*"],
 };
+
+/** Refused by the webhook alone. */
+function labelled(name: string): CustomObject {
+  return policy(
+    { action: "CUSTOM" },
+    { name, namespace: "istio-system", labels: { "istio.io/rev": "default" } },
+  );
+}
 
 function configuration(name: string, revision: string, service: object): ValidatingWebhookConfiguration {
   return {
@@ -301,6 +309,7 @@ function configuration(name: string, revision: string, service: object): Validat
           service: { name: "istiod", namespace: "istio-system", path: "/validate", ...service },
         },
         rules: [RULE],
+        objectSelector: { matchExpressions: [{ key: "istio.io/rev", operator: "In", values: [revision] }] },
       },
     ],
   };
@@ -321,8 +330,7 @@ test(
       VALIDATING_WEBHOOKS,
       configuration("other-mesh", "default", { namespace: "istio-two" }),
     );
-    let heeded: Plane | undefined;
-    await using plane = await startPlane(callingWebhooks(client, () => heeded));
+    await using plane = await startPlane(client);
     const caBundle = Buffer.from(plane.rootPem).toString("base64");
     const stateOf = async (name: string): Promise<readonly unknown[]> => {
       const webhook = (await client.get(VALIDATING_WEBHOOKS, { name }))?.webhooks?.[0];
@@ -333,12 +341,17 @@ test(
         deadlineMs: 20_000,
       });
     await becomes(own, true, "Ignore");
-    heeded = plane;
+    // Open until it was heard: an installation must not stand in its own way.
+    await client.create(AUTHORIZATION_POLICIES, labelled("early"));
+    await exposeWebhook(client, plane.port);
     await becomes(own, true, "Fail");
     await becomes("istiod-default-validator", true, "Fail");
     assert.deepEqual(await stateOf("other-revision"), [false, "Ignore"]);
     assert.deepEqual(await stateOf("other-mesh"), [false, "Ignore"]);
-
+    await assert.rejects(
+      client.create(AUTHORIZATION_POLICIES, labelled("late")),
+      /admission webhook "rev\.validation\.istio\.io" denied the request: configuration is invalid: spec\.provider\.name: /,
+    );
     const operations = [
       { op: "replace", path: "/webhooks/0/failurePolicy", value: "Ignore" },
       {
