@@ -20,8 +20,32 @@ export interface ClusterAccess {
   readonly serverName?: string;
   /** True only when the kubeconfig says so. */
   readonly insecureSkipTlsVerify?: boolean;
+  /** Act as somebody else; the server asks whether the user may. */
+  readonly impersonate?: Impersonation;
+  /** Of a call that names no time of its own; without it 30 s. */
+  readonly requestTimeoutMs?: number;
   /** Namespace to use when none is named. */
   readonly defaultNamespace: string;
+}
+
+export interface Impersonation {
+  readonly user: string;
+  readonly groups: readonly string[];
+  /** Empty: none. */
+  readonly uid: string;
+}
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation */
+export function impersonationHeaders({
+  impersonate,
+}: Pick<ClusterAccess, "impersonate">): Record<string, string | string[]> {
+  if (impersonate === undefined) return {};
+  const { user, groups, uid } = impersonate;
+  return {
+    "impersonate-user": user,
+    ...(groups.length > 0 && { "impersonate-group": [...groups] }),
+    ...(uid !== "" && { "impersonate-uid": uid }),
+  };
 }
 
 /** A token that never changes. */

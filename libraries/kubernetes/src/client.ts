@@ -26,7 +26,7 @@ export function createKubernetesClient(
   deps: { readonly clock: Clock },
 ): KubernetesClient {
   const transport = createTransport(access, deps);
-  const exchange = createExchange(transport, deps);
+  const exchange = createExchange(transport, { clock: deps.clock, timeoutMs: access.requestTimeoutMs });
   return {
     ...objectCalls(exchange),
     list: (type, options = {}) => listAll(exchange, type, options),

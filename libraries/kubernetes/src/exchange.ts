@@ -34,8 +34,13 @@ export interface Exchange {
   stream(call: Call): Promise<IncomingMessage>;
 }
 
-export function createExchange(transport: Transport, deps: { readonly clock: Clock }): Exchange {
-  const succeed = async (call: Call): Promise<IncomingMessage> => {
+/** `timeoutMs`: of calls that name none. */
+export function createExchange(
+  transport: Transport,
+  deps: { readonly clock: Clock; readonly timeoutMs?: number | undefined },
+): Exchange {
+  const succeed = async (asked: Call): Promise<IncomingMessage> => {
+    const call = { ...asked, timeoutMs: asked.timeoutMs ?? deps.timeoutMs };
     for (let attempt = 1; ; attempt++) {
       const answer = await transport.send(httpRequest(call));
       const status = answer.statusCode ?? 0;

@@ -1,6 +1,7 @@
 export {
   type ClusterAccess,
   fileToken,
+  type Impersonation,
   staticToken,
   type TokenSource,
 } from "./access.ts";

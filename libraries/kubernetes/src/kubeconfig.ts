@@ -81,7 +81,7 @@ function userCredentials(
   user: Fields,
   where: string,
   folder: string,
-): Pick<ClusterAccess, "clientCertificate" | "token"> {
+): Pick<ClusterAccess, "clientCertificate" | "token" | "impersonate"> {
   for (const field of ["exec", "auth-provider", "username"]) {
     if (user[field] !== undefined && user[field] !== null)
       throw new MeshError(
@@ -97,7 +97,18 @@ function userCredentials(
   return {
     ...(certificate === undefined || key === undefined ? {} : { clientCertificate: { certificate, key } }),
     ...(token === undefined ? {} : { token }),
+    ...impersonation(user, where),
   };
+}
+
+/** `as`, `as-groups`, `as-uid`: to ignore them would be to act with more rights than were meant. */
+function impersonation(user: Fields, where: string): Pick<ClusterAccess, "impersonate"> {
+  const name = stringField(user, "as", where);
+  if (name === undefined || name === "") return {};
+  const groups: unknown = user["as-groups"] ?? [];
+  if (!Array.isArray(groups) || !groups.every((group) => typeof group === "string"))
+    throw invalid(`${where}: as-groups is not a list of texts`);
+  return { impersonate: { user: name, groups, uid: stringField(user, "as-uid", where) ?? "" } };
 }
 
 function userToken(user: Fields, where: string, folder: string): TokenSource | undefined {

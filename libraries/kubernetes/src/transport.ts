@@ -9,7 +9,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { type Clock, MeshError } from "@meltemi/runtime";
-import type { ClusterAccess } from "./access.ts";
+import { type ClusterAccess, impersonationHeaders } from "./access.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -56,9 +56,11 @@ export function createTransport(access: ClusterAccess, deps: { readonly clock: C
   };
 }
 
+type RequestHeaders = Record<string, string | string[]>;
+
 interface Opener {
   readonly agent: HttpAgent;
-  request(request: HttpRequest, headers: Record<string, string>): ClientRequest;
+  request(request: HttpRequest, headers: RequestHeaders): ClientRequest;
 }
 
 function opener(access: ClusterAccess): Opener {
@@ -71,7 +73,7 @@ function opener(access: ClusterAccess): Opener {
   };
   const prefix = server.pathname.replace(/\/$/, "");
   const host = server.hostname.replace(/^\[|\]$/g, "");
-  const target = (request: HttpRequest, headers: Record<string, string>) => ({
+  const target = (request: HttpRequest, headers: RequestHeaders) => ({
     host,
     port: server.port === "" ? undefined : Number(server.port),
     method: request.method,
@@ -117,10 +119,11 @@ export function isLoopbackHost(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-async function requestHeaders(access: ClusterAccess, request: HttpRequest): Promise<Record<string, string>> {
-  const headers: Record<string, string> = {
+async function requestHeaders(access: ClusterAccess, request: HttpRequest): Promise<RequestHeaders> {
+  const headers: RequestHeaders = {
     accept: request.accept ?? "application/json",
     "user-agent": "meltemi",
+    ...impersonationHeaders(access),
   };
   if (access.token !== undefined) headers["authorization"] = `Bearer ${await access.token.token()}`;
   if (request.body !== undefined) {

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { MeshError } from "@meltemi/runtime";
 import { WebSocket } from "ws";
-import type { ClusterAccess } from "../access.ts";
+import { type ClusterAccess, impersonationHeaders } from "../access.ts";
 import { parseStatus, statusError } from "../status-error.ts";
 import { isLoopbackHost, tlsOptions } from "../transport.ts";
 
@@ -28,6 +28,7 @@ export async function openWebSocket(
   const socket = new WebSocket(url, [...protocols], {
     headers: {
       "user-agent": "meltemi",
+      ...impersonationHeaders(access),
       ...(access.token !== undefined && { authorization: `Bearer ${await access.token.token()}` }),
     },
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
