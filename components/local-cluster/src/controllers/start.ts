@@ -3,6 +3,7 @@
 import type { KubernetesClient } from "@meltemi/kubernetes";
 import type { Clock, Logger } from "@meltemi/runtime";
 import type { ControllerContext, RunningController } from "./controller.ts";
+import { startDisruptionBudgets } from "./disruptions.ts";
 import { startGarbageCollector } from "./garbage.ts";
 import { startNamespaceContent, startNamespaceEnd } from "./namespaces.ts";
 import { startNodeLifecycle } from "./nodes.ts";
@@ -58,6 +59,7 @@ export function startControllers(
       startStatefulSets(context),
       startJobs(context),
       startEndpointSlices(context),
+      startDisruptionBudgets(context),
       startNodeLifecycle(context),
       startGarbageCollector(context),
     );

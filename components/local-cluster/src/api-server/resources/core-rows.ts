@@ -78,6 +78,8 @@ export const CORE: readonly Row[] = [
     },
     rules: { keepsStatusOnCreate: true },
   },
+  { kind: "ResourceQuota", plural: "resourcequotas", shortNames: ["quota"], subresources: STATUS },
+  { kind: "LimitRange", plural: "limitranges", shortNames: ["limits"] },
   {
     kind: "Event",
     plural: "events",

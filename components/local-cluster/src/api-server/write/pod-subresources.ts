@@ -3,10 +3,9 @@
 import { timestamp } from "../../timestamp.ts";
 import { hearSubresource } from "../admission/hear.ts";
 import type { KindName } from "../admission/match.ts";
-import { at, clone, isObject, type Json, type JsonObject, numberAt, textAt, textMapAt } from "../json.ts";
-import { namespaceOf } from "../kube-object.ts";
-import { badRequest, conflict, Refusal } from "../refusal.ts";
-import { selectorMatches } from "../resources/label-selector.ts";
+import { at, clone, isObject, type Json, type JsonObject, textAt } from "../json.ts";
+import { badRequest, conflict } from "../refusal.ts";
+import { BUDGETS, takeDisruption } from "../resources/disruption-budgets.ts";
 import { type Cluster, subjectOf, type WriteRequest } from "./context.ts";
 import { deleteObject, parseDeleteOptions } from "./remove.ts";
 import { commitUpdate, storedObject } from "./update.ts";
@@ -20,23 +19,12 @@ const BINDING: KindName = { group: "", version: "v1", kind: "Binding" };
 export function evictPod(cluster: Cluster, request: WriteRequest, body: Json): JsonObject {
   const stored = storedObject(cluster, request);
   hearSubresource(request, EVICTION, "CREATE", body, undefined);
-  const labels = textMapAt(stored.object, "metadata", "labels");
-  for (const budget of cluster.store.list("policy/poddisruptionbudgets", namespaceOf(stored.object))) {
-    if (!selectorMatches(at(budget.object, "spec", "selector"), labels)) continue;
-    if ((numberAt(budget.object, "status", "disruptionsAllowed") ?? 0) > 0) continue;
-    const message = "Cannot evict pod as it would violate the pod's disruption budget.";
-    throw new Refusal(429, "TooManyRequests", message, {
-      causes: [
-        { reason: "DisruptionBudget", message: `The disruption budget ${budget.name} does not allow it now` },
-      ],
-    });
-  }
-  deleteObject(
-    cluster,
-    request,
-    stored,
-    parseDeleteOptions(at(body, "deleteOptions"), new URLSearchParams()),
-  );
+  const options = parseDeleteOptions(at(body, "deleteOptions"), new URLSearchParams());
+  const dryRun = options.dryRun || request.options.dryRun;
+  const budget = takeDisruption(cluster, stored, request.nowMs);
+  deleteObject(cluster, request, stored, { ...options, dryRun });
+  if (budget !== undefined && !dryRun)
+    cluster.store.commit([{ kind: "put", resource: BUDGETS, object: budget }]);
   return SUCCESS;
 }
 
