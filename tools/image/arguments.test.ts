@@ -11,8 +11,8 @@ test("without arguments: the project's version, for this machine", () => {
   assert.equal(outcome.kind, "ok");
   if (outcome.kind !== "ok") return;
   assert.deepEqual(
-    { hub: outcome.value.hub, tag: outcome.value.tag, platform: outcome.value.platform },
-    { hub: "docker.io/meltemi", tag: "1.2.3", platform: "linux/arm64" },
+    { hub: outcome.value.hub, tag: outcome.value.tag, platforms: outcome.value.platforms },
+    { hub: "docker.io/meltemi", tag: "1.2.3", platforms: ["linux/arm64"] },
   );
 });
 
@@ -28,6 +28,11 @@ const refusals = [
   { words: ["--tag", "a:b"], want: /--tag: expected/ },
   { words: ["--tag", ""], want: /--tag: expected/ },
   { words: ["--platform", "constructor"], want: /--platform: expected linux\/amd64 or linux\/arm64/ },
+  { words: ["--platform", "linux/amd64,linux/s390x"], want: /got "linux\/s390x"/ },
+  {
+    words: ["--platform", "linux/amd64,linux/arm64", "-o", "a.tar"],
+    want: /--output: expected one platform/,
+  },
   { words: ["--unknown"], want: /--unknown/ },
   { words: ["word"], want: /word/ },
 ];

@@ -7,8 +7,9 @@ export const USAGE: string = `npm run image -- [options]     builds the image of
 
   --hub <name>          first part of the image's names (default docker.io/meltemi)
   --tag <tag>           (default: the version of the project)
-  --platform <p>        ${Object.keys(PLATFORMS).join(" or ")} (default: this machine's)
+  --platform <p>        ${Object.keys(PLATFORMS).join(" or ")}, or both with a comma (default: this machine's)
   -o, --output <file>   the archive (default dist/meltemi-<tag>-<architecture>.tar)
+  --push                put it into the registry that the hub names, with the credentials of docker login
   --snapshot            take Debian's packages from snapshot.debian.org, as of the lock
   --update-lock         only write the newest versions of Debian's packages into deploy/images/packages.lock.json
 `;
@@ -16,10 +17,11 @@ export const USAGE: string = `npm run image -- [options]     builds the image of
 export interface ImageArguments {
   readonly hub: string;
   readonly tag: string;
-  readonly platform: string;
+  readonly platforms: readonly string[];
   readonly output: string | undefined;
   readonly fromSnapshot: boolean;
   readonly updateLock: boolean;
+  readonly push: boolean;
 }
 
 export type ArgumentsOutcome =
@@ -45,10 +47,11 @@ export function parseImageArguments(words: readonly string[], defaults: Defaults
   const value: ImageArguments = {
     hub: values.hub ?? "docker.io/meltemi",
     tag: values.tag ?? defaults.version,
-    platform: values.platform ?? own ?? "",
+    platforms: (values.platform ?? own ?? "").split(","),
     output: values.output,
     fromSnapshot: values.snapshot === true,
     updateLock: values["update-lock"] === true,
+    push: values.push === true,
   };
   const why = faultOf(value);
   return why === undefined ? { kind: "ok", value } : { kind: "bad", why };
@@ -63,6 +66,7 @@ function parseWords(words: readonly string[]) {
       platform: { type: "string" },
       output: { type: "string", short: "o" },
       snapshot: { type: "boolean" },
+      push: { type: "boolean" },
       "update-lock": { type: "boolean" },
       help: { type: "boolean", short: "h" },
     },
@@ -70,12 +74,15 @@ function parseWords(words: readonly string[]) {
 }
 
 /** Grammar of references: github.com/distribution/reference. */
-function faultOf({ hub, tag, platform }: ImageArguments): string | undefined {
+function faultOf({ hub, tag, platforms, output }: ImageArguments): string | undefined {
   if (!/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/.test(hub))
     return `--hub: expected a registry and a path such as docker.io/meltemi, got ${JSON.stringify(hub)}`;
   if (!/^\w[\w.-]{0,127}$/.test(tag))
     return `--tag: expected letters, digits, ".", "_" and "-", got ${JSON.stringify(tag)}`;
-  if (!Object.hasOwn(PLATFORMS, platform))
-    return `--platform: expected ${Object.keys(PLATFORMS).join(" or ")}, got ${JSON.stringify(platform)}`;
+  const unknown = platforms.find((platform) => !Object.hasOwn(PLATFORMS, platform));
+  if (unknown !== undefined)
+    return `--platform: expected ${Object.keys(PLATFORMS).join(" or ")}, got ${JSON.stringify(unknown)}`;
+  if (output !== undefined && platforms.length > 1)
+    return "--output: expected one platform, since an archive holds one image";
   return undefined;
 }

@@ -5,8 +5,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { type ImageArguments, parseImageArguments, USAGE } from "./arguments.ts";
-import { buildImage } from "./build-image.ts";
-import { writeArchive } from "./oci.ts";
+import { type BuiltImage, buildImage } from "./build-image.ts";
+import { describePlatforms, type Image, writeArchive } from "./oci.ts";
+import { pushImages } from "./push/push-images.ts";
 import { updatePackagesLock } from "./update-lock.ts";
 
 const projectFolder = join(import.meta.dirname, "..", "..");
@@ -37,30 +38,47 @@ async function main(): Promise<number> {
 }
 
 async function build(options: ImageArguments, version: string): Promise<void> {
-  const { image, sbom } = await buildImage(
-    {
-      projectFolder,
-      cacheFolder: process.env["MELTEMI_CACHE"] ?? join(homedir(), ".cache", "meltemi"),
-      platform: options.platform,
-      version,
-      fromSnapshot: options.fromSnapshot,
-      ...readOrigin(),
-    },
-    say,
-  );
   const names = IMAGES.flatMap((name) =>
     VARIANTS.map((variant) => `${options.hub}/${name}:${options.tag}${variant}`),
   );
-  const output =
-    options.output ?? join(projectFolder, "dist", `meltemi-${options.tag}-${image.architecture}.tar`);
-  await mkdir(dirname(output), { recursive: true });
+  const origin = readOrigin();
+  const images: Image[] = [];
+  for (const platform of options.platforms) {
+    const built = await buildImage(
+      {
+        projectFolder,
+        cacheFolder: process.env["MELTEMI_CACHE"] ?? join(homedir(), ".cache", "meltemi"),
+        platform,
+        version,
+        fromSnapshot: options.fromSnapshot,
+        ...origin,
+      },
+      say,
+    );
+    images.push(built.image);
+    await save(built, names, options);
+  }
+  if (options.push)
+    await pushImages(images, names, process.env["DOCKER_CONFIG"] ?? join(homedir(), ".docker"), say);
+  process.stdout.write(`${describePlatforms(images).digest}\n`);
+}
+
+async function save(
+  { image, sbom }: BuiltImage,
+  names: readonly string[],
+  { output, tag }: ImageArguments,
+): Promise<void> {
+  const path = output ?? join(projectFolder, "dist", `meltemi-${tag}-${image.architecture}.tar`);
+  await mkdir(dirname(path), { recursive: true });
   const archive = writeArchive(image, names);
-  await writeFile(output, archive);
-  await writeFile(`${output.replace(/\.tar$/, "")}.spdx.json`, sbom);
-  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-  say(`${output}: ${megabytes(archive.length)} MB`);
-  for (const layer of image.layers) say(`  layer ${layer.digest} ${megabytes(layer.size)} MB`);
-  process.stdout.write(`${image.manifest.digest}\n`);
+  await writeFile(path, archive);
+  await writeFile(`${path.replace(/\.tar$/, "")}.spdx.json`, sbom);
+  say(`${path}: ${megabytes(archive.length)}`);
+  for (const layer of image.layers) say(`  layer ${layer.digest} ${megabytes(layer.size)}`);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** Of the commit, so that the same commit is the same image; outside a repository, and with SOURCE_DATE_EPOCH, what is known. */

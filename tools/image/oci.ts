@@ -144,6 +144,28 @@ export function writeArchive(image: Image, names: readonly string[]): Buffer {
   return writeTar(completeTree(files));
 }
 
+export interface Described extends Descriptor {
+  readonly content: Uint8Array;
+}
+
+/** What a name in a registry means: the manifest of the only image, or an index of one for each platform. */
+export function describePlatforms(images: readonly Image[]): Described {
+  const [only] = images;
+  if (only !== undefined && images.length === 1) {
+    const content = only.blobs.get(only.manifest.digest);
+    if (content !== undefined) return { ...only.manifest, content };
+  }
+  const content = json({
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.index,
+    manifests: images.map(({ manifest, architecture }) => ({
+      ...manifest,
+      platform: { architecture, os: "linux" },
+    })),
+  });
+  return { mediaType: MEDIA_TYPES.index, digest: digestOf(content), size: content.length, content };
+}
+
 function digestOf(content: Uint8Array): string {
   return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }
