@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { everyCommand, run, setUp } from "./program.fixture.ts";
+import { everyCommand, run, runWith, setUp } from "./program.fixture.ts";
 
 test("every command shows examples, under the name by which it was called", () => {
   for (const command of everyCommand(setUp("istioctl").program)) {
@@ -111,6 +111,70 @@ for (const { name, words, want } of CASES) {
     assert.equal(out, "");
   });
 }
+
+const LEFT_OUT = [
+  {
+    words: ["kube-inject", "-f", "x.yaml"],
+    want: /kube-inject: there is no sidecar injector yet.*label namespace/,
+  },
+  { words: ["x", "check-inject", "-n", "shop", "pod"], want: /Try: istioctl x describe pod/ },
+  { words: ["x", "injector", "list"], want: /Try: istioctl ztunnel-config workload/ },
+  { words: ["x", "metrics", "deploy/a"], want: /asks a Prometheus.*Try: istioctl dashboard prometheus/ },
+  { words: ["profile", "list"], want: /profiles are ambient, default, minimal and empty/ },
+] as const;
+for (const { words, want } of LEFT_OUT)
+  test(`left out: ${words.join(" ")} says why, and what to do instead`, async () => {
+    const { code, err } = await run("istioctl", ...words);
+    assert.match(err, want);
+    assert.equal(code, 1);
+  });
+
+const SETTINGS = [
+  {
+    name: "a global flag before the command's name",
+    words: ["-c", "/nonexistent/a", "waypoint", "list"],
+    env: {},
+    want: /kubeconfig \/nonexistent\/a/,
+  },
+  {
+    name: "the command's own wins",
+    words: ["-c", "/nonexistent/a", "waypoint", "list", "-c", "/nonexistent/b"],
+    env: {},
+    want: /kubeconfig \/nonexistent\/b/,
+  },
+  {
+    name: "the environment",
+    words: ["waypoint", "list"],
+    env: { ISTIOCTL_KUBECONFIG: "/nonexistent/e" },
+    want: /kubeconfig \/nonexistent\/e/,
+  },
+  {
+    name: "no duration in the environment",
+    words: ["waypoint", "list"],
+    env: { ISTIOCTL_KUBECLIENT_TIMEOUT: "soon" },
+    want: /--kubeclient-timeout from \$ISTIOCTL_KUBECLIENT_TIMEOUT: "soon": Expected a duration/,
+  },
+  {
+    name: "a configuration file that is not there",
+    words: ["waypoint", "list"],
+    env: { ISTIOCONFIG: "/nonexistent/c" },
+    want: /read ISTIOCONFIG \/nonexistent\/c: no such file/,
+  },
+] as const;
+for (const { name, words, env, want } of SETTINGS)
+  test(`settings: ${name}`, async () => {
+    const given = { env: { HOME: "/nonexistent", ...env } };
+    assert.match((await runWith(given, "istioctl", ...words)).err, want);
+  });
+
+test("options and config list tell the global flags and where their values come from", async (t) => {
+  const env = { HOME: "/nonexistent", ISTIOCTL_NAMESPACE: "shop" };
+  for (const words of [["options"], ["x", "config", "list"], ["x", "config", "list", "-o", "json"]]) {
+    const { out, code } = await runWith({ env }, "istioctl", ...words);
+    assert.equal(code, 0);
+    t.assert.snapshot(out, { serializers: [String] });
+  }
+});
 
 test("version without a cluster is an answer, with the reason aside", async () => {
   const { code, out, err } = await run("meltemi", "version", "-o", "json");

@@ -12,11 +12,14 @@ import { addDashboardCommand } from "./commands/dashboard.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addExperimentalCommand } from "./commands/experimental.ts";
 import { addExplainCommand } from "./commands/explain.ts";
+import { readGlobalFlags } from "./commands/global-flags.ts";
 import { addInstallCommand, addUpgradeCommand } from "./commands/install.ts";
+import { addLeftOutCommands } from "./commands/left-out.ts";
 import { addManifestCommand } from "./commands/manifest.ts";
 import { addProxyConfigCommand } from "./commands/proxy-config.ts";
 import { addProxyStatusCommand } from "./commands/proxy-status.ts";
 import { addRemoteClustersCommand } from "./commands/remote-clusters.ts";
+import { addOptionsCommand } from "./commands/settings.ts";
 import { addTagCommand } from "./commands/tag.ts";
 import { addUninstallCommand } from "./commands/uninstall.ts";
 import { addValidateCommand } from "./commands/validate.ts";
@@ -67,6 +70,9 @@ Examples:
   addCompletionCommand(program, context);
   addClusterCommand(program, context);
   addDemoCommand(program, context);
+  addOptionsCommand(program, context);
+  addLeftOutCommands(program);
+  readGlobalFlags(program, context);
   return program;
 }
 

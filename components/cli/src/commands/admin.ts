@@ -27,7 +27,7 @@ export function addAdminCommand(program: Command, context: CommandContext): void
     program,
     ["$0 admin log"],
   );
-  const command = outputOption(meshOptions(parent.command("log").alias("l"), context))
+  const command = outputOption(meshOptions(parent.command("log").alias("l")))
     .description("log levels of the control plane: shown, changed, reset")
     .argument("[pod]", "one pod of it: [<type>/]<name>; otherwise all")
     .option("--level <levels>", "<level> and <scope>:<level>, with commas")

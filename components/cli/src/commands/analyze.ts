@@ -32,7 +32,7 @@ const DATA_EXIT_CODE = 65;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 export function addAnalyzeCommand(program: Command, context: CommandContext): void {
-  const command = meshOptions(program.command("analyze"), context)
+  const command = meshOptions(program.command("analyze"))
     .description("look for mistakes in what runs, in files, or in files laid over what runs")
     .argument("[files...]", "files or folders of YAML and JSON, or - for standard input")
     .option("-A, --all-namespaces", "of all namespaces", false)

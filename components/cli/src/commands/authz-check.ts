@@ -23,7 +23,7 @@ export function addAuthzCommand(parent: Command, program: Command, context: Comm
     "$0 x authz check deploy/server.shop",
   ]);
   withExamples(
-    adminPortOption(meshOptions(authz.command("check"), context))
+    adminPortOption(meshOptions(authz.command("check")))
       .description("the policies that hold for a pod at its ztunnel, or that a waypoint enforces")
       .argument("[target]", "pod, ztunnel or waypoint: [<type>/]<name>[.<namespace>]")
       .option("-f, --file <file>", "a config dump that was saved, or - for standard input")

@@ -31,7 +31,7 @@ const DEFAULT_TAIL_LINES = 2000;
 const REPORT_LIMIT_BYTES = 256 * 1024 * 1024;
 
 export function addBugReportCommand(program: Command, context: CommandContext): void {
-  const command = adminPortOption(meshOptions(program.command("bug-report"), context))
+  const command = adminPortOption(meshOptions(program.command("bug-report")))
     .description("collect objects, logs and dumps of the mesh into one file; no Secrets, no tokens")
     .option("--output-dir <folder>", `where ${FILE_NAME} is written`, ".")
     .addOption(

@@ -5,24 +5,28 @@ import { dirname, join } from "node:path";
 import {
   type ClusterAccess,
   createKubernetesClient,
+  type Impersonation,
   type KubernetesClient,
   loadKubeconfig,
 } from "@meltemi/kubernetes";
 import { MeshError, systemClock } from "@meltemi/runtime";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { createMeshCluster, type MeshCluster } from "../reach/mesh-cluster.ts";
 import type { CommandContext } from "./context.ts";
 import { explainClusterError } from "./explain-cluster-error.ts";
+import { globalOptions } from "./global-flags.ts";
 
 export interface ConnectFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly as?: string;
+  readonly asGroup: readonly string[];
+  readonly asUid?: string;
+  readonly kubeclientTimeout: number;
 }
 
 export function connectOptions(command: Command): Command {
-  return command
-    .option("-c, --kubeconfig <file>", "kubeconfig file")
-    .option("--context <name>", "context of the kubeconfig");
+  return globalOptions(command, ["kubeconfig", "context", "as", "as-group", "as-uid", "kubeclient-timeout"]);
 }
 
 export interface MeshFlags extends ConnectFlags {
@@ -31,14 +35,8 @@ export interface MeshFlags extends ConnectFlags {
 }
 
 /** Of commands that look at the mesh: the cluster, the user's namespace, and that of the control plane. */
-export function meshOptions(command: Command, context: CommandContext): Command {
-  return connectOptions(command)
-    .option("-n, --namespace <name>", "namespace; otherwise that of the kubeconfig's context")
-    .addOption(
-      new Option("-i, --istioNamespace <name>", "namespace of the control plane").default(
-        context.env["ISTIOCTL_ISTIONAMESPACE"] ?? "istio-system",
-      ),
-    );
+export function meshOptions(command: Command): Command {
+  return globalOptions(connectOptions(command), ["namespace", "istioNamespace"]);
 }
 
 /** As {@link withCluster}, with the admin ports of proxies. */
@@ -84,5 +82,13 @@ function readAccess(flags: ConnectFlags, context: CommandContext): ClusterAccess
       { cause },
     );
   }
-  return loadKubeconfig(text, { context: flags.context, folder: dirname(path) });
+  const access = loadKubeconfig(text, { context: flags.context, folder: dirname(path) });
+  return { ...access, ...impersonation(flags), requestTimeoutMs: flags.kubeclientTimeout };
+}
+
+/** Throws INPUT_INVALID for a group or uid of nobody, as kubectl does. */
+function impersonation({ as, asGroup, asUid = "" }: ConnectFlags): { readonly impersonate?: Impersonation } {
+  if (as !== undefined && as !== "") return { impersonate: { user: as, groups: asGroup, uid: asUid } };
+  if (asGroup.length === 0 && asUid === "") return {};
+  throw new MeshError("INPUT_INVALID", "--as-group and --as-uid: expected --as <user> with them");
 }

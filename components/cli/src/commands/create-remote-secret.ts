@@ -20,7 +20,7 @@ interface SecretFlags extends MeshFlags {
 }
 
 export function addCreateRemoteSecretCommand(program: Command, context: CommandContext): void {
-  const command = meshOptions(program.command("create-remote-secret"), context)
+  const command = meshOptions(program.command("create-remote-secret"))
     .description(
       "a Secret that lets the control plane of another cluster read this one; printed, not applied",
     )

@@ -35,7 +35,7 @@ export function addDashboardCommand(program: Command, context: CommandContext): 
   );
   for (const dashboard of DASHBOARDS)
     withExamples(
-      dashboardOptions(parent.command(dashboard.name), context)
+      dashboardOptions(parent.command(dashboard.name))
         .description(dashboard.about)
         .option("--ui-port <port>", "port of its pages in the pod", readPort)
         .option("-l, --selector <labels>", "label selector of its pods")
@@ -44,7 +44,7 @@ export function addDashboardCommand(program: Command, context: CommandContext): 
       [`$0 dashboard ${dashboard.name}`, `$0 dashboard ${dashboard.name} --browser=false --port 8000`],
     );
   withExamples(
-    dashboardOptions(parent.command("proxy"), context)
+    dashboardOptions(parent.command("proxy"))
       .description("admin pages of a ztunnel or waypoint")
       .argument("<target>", "[<type>/]<name>[.<namespace>]")
       .option("--ui-port <port>", "port of its admin server", readPort)
@@ -54,8 +54,8 @@ export function addDashboardCommand(program: Command, context: CommandContext): 
   );
 }
 
-function dashboardOptions(command: Command, context: CommandContext): Command {
-  return meshOptions(command, context)
+function dashboardOptions(command: Command): Command {
+  return meshOptions(command)
     .addOption(
       new Option("-p, --port <port>", "local port; otherwise any that is free")
         .argParser(readPort)

@@ -28,7 +28,7 @@ export function addDescribeCommand(parent: Command, program: Command, context: C
     ["$0 x describe pod client-6f7d-lgbxw.shop", "$0 x describe service server.shop"],
   );
   withExamples(
-    meshOptions(describe.command("pod").alias("po"), context)
+    meshOptions(describe.command("pod").alias("po"))
       .description("a pod, and the services that select it")
       .argument("<pod>", "[<type>/]<name>[.<namespace>]")
       .option("--ignoreUnmeshed", "no word about pods that are not in the mesh", false)
@@ -37,7 +37,7 @@ export function addDescribeCommand(parent: Command, program: Command, context: C
     ["$0 x describe pod deploy/client.shop"],
   );
   withExamples(
-    meshOptions(describe.command("service").alias("svc"), context)
+    meshOptions(describe.command("service").alias("svc"))
       .description("a service, its routes and its policies")
       .argument("<service>", "<name>[.<namespace>]")
       .action((name: string, flags: MeshFlags) => showService(name, flags, context)),

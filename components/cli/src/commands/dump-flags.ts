@@ -4,7 +4,6 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { type OutputFormat, outputOption } from "../output/structured.ts";
 import { type MeshFlags, meshOptions } from "./connect.ts";
-import type { CommandContext } from "./context.ts";
 import { readPort } from "./flag-values.ts";
 
 export interface DumpFlags extends MeshFlags {
@@ -15,8 +14,8 @@ export interface DumpFlags extends MeshFlags {
 
 const PROXY_ADMIN_PORT = 15_000;
 
-export function dumpOptions(command: Command, context: CommandContext): Command {
-  return outputOption(adminPortOption(meshOptions(command, context))).option(
+export function dumpOptions(command: Command): Command {
+  return outputOption(adminPortOption(meshOptions(command))).option(
     "-f, --file <file>",
     "a config dump that was saved, or - for standard input; no cluster is asked",
   );

@@ -8,6 +8,7 @@ import { withExamples } from "./examples.ts";
 import { addInternalDebugCommand } from "./internal-debug.ts";
 import { addPrecheckCommand } from "./precheck.ts";
 import { addProxyStatusCommand } from "./proxy-status.ts";
+import { addConfigCommand } from "./settings.ts";
 
 export function addExperimentalCommand(program: Command, context: CommandContext): void {
   const parent = withExamples(
@@ -23,4 +24,5 @@ export function addExperimentalCommand(program: Command, context: CommandContext
   addInternalDebugCommand(parent, program, context);
   addPrecheckCommand(parent, program, context);
   addProxyStatusCommand(program, parent, context);
+  addConfigCommand(parent, program, context);
 }

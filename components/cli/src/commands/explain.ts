@@ -25,7 +25,7 @@ interface ExplainFlags extends MeshFlags {
 }
 
 export function addExplainCommand(program: Command, context: CommandContext): void {
-  const command = outputOption(adminPortOption(meshOptions(program.command("explain"), context)))
+  const command = outputOption(adminPortOption(meshOptions(program.command("explain"))))
     .description(
       "the way from a client to a service: every proxy, identity, policy in order, and the verdict",
     )

@@ -15,7 +15,7 @@ interface DebugFlags extends MeshFlags {
 }
 
 export function addInternalDebugCommand(parent: Command, program: Command, context: CommandContext): void {
-  const command = meshOptions(parent.command("internal-debug"), context)
+  const command = meshOptions(parent.command("internal-debug"))
     .description(
       "a debug page of the control plane: syncz, adsz, endpointz, servicesz, authorizationz, configz, clusterz",
     )

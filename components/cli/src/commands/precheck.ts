@@ -16,7 +16,7 @@ interface PrecheckFlags extends MeshFlags {
 }
 
 export function addPrecheckCommand(parent: Command, program: Command, context: CommandContext): void {
-  const command = meshOptions(parent.command("precheck"), context)
+  const command = meshOptions(parent.command("precheck"))
     .description("whether a cluster is ready for the mesh: permissions, versions, kernels, Gateway API")
     .addOption(
       new Option("-o, --output <format>", "log, json or yaml")

@@ -42,7 +42,7 @@ export function addProxyConfigCommand(program: Command, context: CommandContext)
   );
   const add = (name: ViewName, aliases: readonly string[], about: string): Command =>
     withExamples(
-      dumpOptions(parent.command(name).aliases([...aliases]), context)
+      dumpOptions(parent.command(name).aliases([...aliases]))
         .description(about)
         .argument("[target]", TARGET)
         .action((target: string | undefined, flags: ConfigFlags) => show([name], target, flags, context)),
@@ -54,7 +54,7 @@ export function addProxyConfigCommand(program: Command, context: CommandContext)
     );
   addViews(add);
   withExamples(
-    dumpOptions(parent.command("all").alias("a"), context)
+    dumpOptions(parent.command("all").alias("a"))
       .description("all of it")
       .argument("[target]", TARGET)
       .option("--with-headers", "a heading above each table", false)
@@ -138,7 +138,7 @@ async function readDump(
 }
 
 function addLog(parent: Command, program: Command, context: CommandContext): void {
-  const command = adminPortOption(meshOptions(parent.command("log").alias("o"), context))
+  const command = adminPortOption(meshOptions(parent.command("log").alias("o")))
     .description("log levels of a waypoint: shown, changed, reset")
     .argument("<target>", TARGET)
     .option("--level <levels>", "<level> or <scope>:<level>, with commas")

@@ -19,7 +19,7 @@ interface StatusFlags extends MeshFlags {
 }
 
 export function addProxyStatusCommand(program: Command, parent: Command, context: CommandContext): void {
-  const command = meshOptions(parent.command("proxy-status").alias("ps"), context)
+  const command = meshOptions(parent.command("proxy-status").alias("ps"))
     .description("which proxies are connected to the control plane, and whether they have what it sent")
     .argument("[proxy]", "[<type>/]<name>[.<namespace>]")
     .addOption(

@@ -25,7 +25,7 @@ interface ClusterRow {
 }
 
 export function addRemoteClustersCommand(program: Command, context: CommandContext): void {
-  const command = outputOption(meshOptions(program.command("remote-clusters"), context))
+  const command = outputOption(meshOptions(program.command("remote-clusters")))
     .description("clusters that each control plane watches, and Secrets of clusters that none does")
     .option("-r, --revision <name>", "of one control plane")
     .action((flags: ClustersFlags) => show(flags, context));

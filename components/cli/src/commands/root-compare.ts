@@ -16,7 +16,7 @@ interface CompareFlags extends MeshFlags {
 }
 
 export function addRootCompareCommand(parent: Command, program: Command, context: CommandContext): void {
-  const command = adminPortOption(meshOptions(parent.command("rootca-compare").alias("rc"), context))
+  const command = adminPortOption(meshOptions(parent.command("rootca-compare").alias("rc")))
     .description("whether two proxies trust the same authorities")
     .argument("<first>", "[<type>/]<name>[.<namespace>] of a waypoint or ztunnel")
     .argument("<second>", "the other one")

@@ -41,7 +41,7 @@ export function addTagCommand(program: Command, context: CommandContext): void {
     about: string,
     act: (tag: string, flags: SetFlags) => Promise<void>,
   ): void => {
-    const command = meshOptions(parent.command(name), context)
+    const command = meshOptions(parent.command(name))
       .description(about)
       .argument("<tag>", "the name")
       .requiredOption("-r, --revision <name>", "revision that it stands for")
@@ -54,7 +54,7 @@ export function addTagCommand(program: Command, context: CommandContext): void {
   );
   change("generate", "print the objects of a tag", (tag, flags) => generateTag(tag, flags, context));
   withExamples(
-    meshOptions(parent.command("list").alias("show"), context)
+    meshOptions(parent.command("list").alias("show"))
       .description("tags, their revisions, and the namespaces that name them")
       .addOption(
         new Option("-o, --output <format>", "table, json or yaml")
@@ -66,7 +66,7 @@ export function addTagCommand(program: Command, context: CommandContext): void {
     ["$0 tag list", "$0 tag list -o json"],
   );
   withExamples(
-    meshOptions(parent.command("remove").alias("delete"), context)
+    meshOptions(parent.command("remove").alias("delete"))
       .description("remove a tag")
       .argument("<tag>", "the name")
       .option("-y, --skip-confirmation", "do not ask", false)

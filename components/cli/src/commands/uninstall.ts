@@ -28,7 +28,7 @@ const REMOVAL_TIMEOUT_MS = 120_000;
 
 export function addUninstallCommand(program: Command, context: CommandContext): void {
   const name = program.name();
-  valueOptions(meshOptions(program.command("uninstall"), context))
+  valueOptions(meshOptions(program.command("uninstall")))
     .description("remove the mesh from a cluster; pods run on, outside the mesh")
     .option(
       "--purge",

@@ -12,6 +12,7 @@ import { type ReportFormat, renderList, renderStatus } from "../waypoint/report.
 import { type ConnectFlags, connectOptions, withCluster } from "./connect.ts";
 import type { CommandContext } from "./context.ts";
 import { readBoolean, readDuration } from "./flag-values.ts";
+import { globalOptions } from "./global-flags.ts";
 
 interface NamespaceFlags extends ConnectFlags {
   readonly namespace?: string;
@@ -73,10 +74,7 @@ function examples(program: Command, lines: readonly string[]): string {
 }
 
 function namespaceOptions(command: Command): Command {
-  return connectOptions(command).option(
-    "-n, --namespace <name>",
-    "namespace; otherwise that of the kubeconfig's context",
-  );
+  return globalOptions(connectOptions(command), ["namespace"]);
 }
 
 function gatewayOptions(command: Command): Command {

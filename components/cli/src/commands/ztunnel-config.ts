@@ -41,7 +41,7 @@ export function addZtunnelConfigCommand(program: Command, context: CommandContex
     ],
   );
   const add = (name: string, aliases: readonly string[], summaries: readonly Summary[]): Command =>
-    dumpOptions(parent.command(name).aliases([...aliases]), context)
+    dumpOptions(parent.command(name).aliases([...aliases]))
       .argument("[target]", "ztunnel or workload: [<type>/]<name>[.<namespace>]")
       .option("--node <name>", "the ztunnel of this node")
       .action((target: string | undefined, flags: ZtunnelFlags) => show(summaries, target, flags, context));

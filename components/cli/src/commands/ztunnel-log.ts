@@ -18,7 +18,7 @@ interface LogFlags extends MeshFlags {
 }
 
 export function addLogCommand(parent: Command, program: Command, context: CommandContext): void {
-  const command = adminPortOption(meshOptions(parent.command("log").alias("o"), context))
+  const command = adminPortOption(meshOptions(parent.command("log").alias("o")))
     .description("log levels of one ztunnel, or of all: shown, changed, reset")
     .argument("[target]", "ztunnel or workload: [<type>/]<name>[.<namespace>]; otherwise all")
     .option("--node <name>", "the ztunnel of this node")

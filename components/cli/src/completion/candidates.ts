@@ -1,6 +1,6 @@
 /** What may follow on a command line that is half written. Pure, over the program's own commands. */
 
-import type { Command } from "commander";
+import { type Command, Help } from "commander";
 
 /** `words` without the program's name; the last one is being written and may be empty. */
 export function candidates(program: Command, words: readonly string[]): readonly string[] {
@@ -17,7 +17,8 @@ export function candidates(program: Command, words: readonly string[]): readonly
 }
 
 function namesOf(command: Command): readonly string[] {
-  return command.commands.map((one) => one.name()).filter((name) => !name.startsWith("_"));
+  const shown = new Help().visibleCommands(command).map((one) => one.name());
+  return shown.filter((name) => name !== "help" && !name.startsWith("_"));
 }
 
 function flagsOf(command: Command): readonly string[] {

@@ -1,233 +1,156 @@
-/** The control plane: Deployment, Services, RBAC, mesh configuration (object names and ports: reference l7-and-cli §6.3). */
+/** The control plane, as chart istiod (object names and ports: reference l7-and-cli §6.3). Pure. */
 
-import { fieldEnv, imageOf, istiodName, type Manifest, ownerLabels, plainEnv } from "./objects.ts";
-import type { InstallValues } from "./values.ts";
-import { renderGatewayClasses, waypointEnv } from "./waypoints.ts";
+import { stringify } from "yaml";
+import { autoscales, fewestReplicas, istiodLabels, istiodName, istiodSelector } from "./istiod-names.ts";
+import { renderDeployment } from "./istiod-pod.ts";
+import { renderRights } from "./istiod-rights.ts";
+import { addressOf, controlPlaneServices, remoteServices } from "./istiod-services.ts";
+import {
+  type ChartContext,
+  filled,
+  flag,
+  type Labels,
+  type Manifest,
+  networkPolicy,
+  revisionOf,
+  revisionSuffix,
+  scopeOf,
+  serviceAccount,
+  tcp,
+  text,
+} from "./objects.ts";
+import { isTree, overlay, treeAt, valueAt } from "./tree.ts";
+import { validator } from "./webhook.ts";
 
-/** Cluster-wide rights, no wider than what the control plane reads and writes. */
-const CLUSTER_RULES: readonly object[] = [
-  {
-    apiGroups: [
-      "security.istio.io",
-      "networking.istio.io",
-      "telemetry.istio.io",
-      "extensions.istio.io",
-      "gateway.networking.k8s.io",
-      "meltemi.io",
-    ],
-    resources: ["*"],
-    verbs: ["get", "list", "watch"],
-  },
-  {
-    apiGroups: [
-      "security.istio.io",
-      "networking.istio.io",
-      "telemetry.istio.io",
-      "gateway.networking.k8s.io",
-      "meltemi.io",
-    ],
-    resources: [
-      "authorizationpolicies/status",
-      "peerauthentications/status",
-      "requestauthentications/status",
-      "virtualservices/status",
-      "destinationrules/status",
-      "telemetries/status",
-      "serviceentries/status",
-      "workloadentries/status",
-      "gatewayclasses/status",
-      "gateways/status",
-      "httproutes/status",
-      "grpcroutes/status",
-      "tcproutes/status",
-      "tlsroutes/status",
-      "ratelimitpolicies/status",
-    ],
-    verbs: ["get", "update", "patch"],
-  },
-  // Marks a Gateway as taken, and makes the class that it serves.
-  { apiGroups: ["gateway.networking.k8s.io"], resources: ["gateways"], verbs: ["update", "patch"] },
-  {
-    apiGroups: ["gateway.networking.k8s.io"],
-    resources: ["gatewayclasses"],
-    verbs: ["create", "update", "patch"],
-  },
-  { apiGroups: [""], resources: ["services/status"], verbs: ["get", "update", "patch"] },
-  // What waypoints consist of.
-  ...[
-    { apiGroups: [""], resources: ["services", "serviceaccounts"] },
-    { apiGroups: ["apps"], resources: ["deployments"] },
-    { apiGroups: ["autoscaling"], resources: ["horizontalpodautoscalers"] },
-    { apiGroups: ["policy"], resources: ["poddisruptionbudgets"] },
-  ].map((rule) => ({ ...rule, verbs: ["get", "list", "watch", "create", "update", "patch", "delete"] })),
-  {
-    apiGroups: ["apiextensions.k8s.io"],
-    resources: ["customresourcedefinitions"],
-    verbs: ["get", "list", "watch"],
-  },
-  {
-    apiGroups: [""],
-    resources: ["pods", "nodes", "services", "namespaces", "endpoints"],
-    verbs: ["get", "list", "watch"],
-  },
-  // Certificates that DestinationRules name, in the namespaces of waypoints: each is watched by its name, and no other is read.
-  { apiGroups: [""], resources: ["secrets"], verbs: ["get", "list", "watch"] },
-  { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
-  {
-    apiGroups: [""],
-    resources: ["configmaps"],
-    verbs: ["create", "get", "list", "watch", "update", "patch"],
-  },
-  { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
-];
+export function renderIstiod(context: ChartContext): readonly Manifest[] {
+  const { values } = context;
+  const labels = istiodLabels(values);
+  const scope = scopeOf(values);
+  const isRemote = flag(values, "istiodRemote.enabled");
+  const objects: Manifest[] = [...renderRights(context, labels)];
+  if (scope.namespace && flag(values, "configMap")) objects.push(meshConfigMap(context, labels));
+  if (scope.namespace && isRemote) objects.push(...remoteServices(context, labels, addressOf(values)));
+  if (isRemote) return objects;
+  if (scope.namespace) objects.push(...renderNamespaced(context, labels));
+  if (scope.cluster && flag(values, "global.configValidation"))
+    objects.push(
+      validator(values, {
+        name: `istio-validator${revisionSuffix(values)}-${context.namespace}`,
+        labels,
+        revision: revisionOf(values),
+        webhook: "rev.validation.istio.io",
+        service: { name: istiodName(values), namespace: context.namespace },
+        objects: { key: "istio.io/rev", operator: "In", values: [revisionOf(values)] },
+      }),
+    );
+  return objects;
+}
 
-const NAMESPACE_RULES: readonly object[] = [
-  {
-    apiGroups: [""],
-    resources: ["secrets"],
-    verbs: ["create", "get", "watch", "list", "update", "patch", "delete"],
-  },
-  { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "update", "patch", "create"] },
-];
-
-export function renderIstiod(values: InstallValues): readonly Manifest[] {
+function renderNamespaced(context: ChartContext, labels: Labels): readonly Manifest[] {
+  const { values, namespace } = context;
   const name = istiodName(values);
-  const namespace = values.istioNamespace;
-  const labels = { ...ownerLabels(values, "Pilot"), app: "istiod" };
-  const clusterName = `${name}-clusterrole-${namespace}`;
-  const subjects = [{ kind: "ServiceAccount", name, namespace }];
-  const rbac = "rbac.authorization.k8s.io";
-  return [
-    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace, labels } },
-    {
+  const objects: Manifest[] = [
+    serviceAccount(name, namespace, labels, values, "global.imagePullSecrets"),
+    ...gatewayClassMaps(context, labels),
+    ...controlPlaneServices(context, labels),
+    renderDeployment(context, labels),
+  ];
+  const extraRoots = text(values, "jwksResolverExtraRootCA");
+  if (extraRoots !== "")
+    objects.push({
       apiVersion: "v1",
       kind: "ConfigMap",
-      metadata: { name: values.revision === "" ? "istio" : `istio-${values.revision}`, namespace, labels },
-      data: { mesh: renderMeshConfig(values), meshNetworks: "networks: {}\n" },
-    },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: "ClusterRole",
-      metadata: { name: clusterName, labels },
-      rules: CLUSTER_RULES,
-    },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: "ClusterRoleBinding",
-      metadata: { name: clusterName, labels },
-      roleRef: { apiGroup: rbac, kind: "ClusterRole", name: clusterName },
-      subjects,
-    },
-    { apiVersion: `${rbac}/v1`, kind: "Role", metadata: { name, namespace, labels }, rules: NAMESPACE_RULES },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: "RoleBinding",
-      metadata: { name, namespace, labels },
-      roleRef: { apiGroup: rbac, kind: "Role", name },
-      subjects,
-    },
-    ...renderGatewayClasses(values, labels),
-    renderService(values, labels),
-    renderDeployment(values, labels),
-  ];
+      metadata: { name: `pilot-jwks-extra-cacerts${revisionSuffix(values)}`, namespace, labels },
+      data: { "extra.pem": extraRoots },
+    });
+  if (autoscales(context)) objects.push(autoscaler(context, labels));
+  const isBudgeted = flag(values, "global.defaultPodDisruptionBudget.enabled") && fewestReplicas(values) > 1;
+  if (isBudgeted && context.facts.served.has("policy/v1")) objects.push(disruptionBudget(context, labels));
+  if (flag(values, "global.networkPolicy.enabled"))
+    objects.push(
+      networkPolicy({
+        name,
+        namespace,
+        labels,
+        pods: istiodSelector(values),
+        ports: tcp(15017, 15012, 8080, 15014),
+      }),
+    );
+  return objects;
 }
 
 /** MeshConfig as the control plane reads it from ConfigMap `istio`. */
-function renderMeshConfig(values: InstallValues): string {
-  return [
-    "defaultConfig:",
-    `  discoveryAddress: ${istiodName(values)}.${values.istioNamespace}.svc:15012`,
-    "  proxyMetadata:",
-    '    ISTIO_META_ENABLE_HBONE: "true"',
-    `rootNamespace: ${values.istioNamespace}`,
-    `trustDomain: ${values.trustDomain}`,
-    "",
-  ].join("\n");
-}
-
-function renderService(values: InstallValues, labels: Record<string, string>): Manifest {
+function meshConfigMap({ values, namespace }: ChartContext, labels: Labels): Manifest {
+  const derived = {
+    rootNamespace: text(values, "global.istioNamespace"),
+    defaultConfig: {
+      discoveryAddress: `${istiodName(values)}.${namespace}.svc:15012`,
+      tracing: { sampling: Number(text(values, "traceSampling")) },
+    },
+  };
+  const mesh = overlay(derived, treeAt(values, "meshConfig"));
+  const networks = treeAt(values, "global.meshNetworks");
   return {
     apiVersion: "v1",
-    kind: "Service",
-    metadata: { name: istiodName(values), namespace: values.istioNamespace, labels },
-    spec: {
-      ports: [
-        { port: 15012, name: "https-dns", protocol: "TCP", targetPort: 15012 },
-        { port: 15014, name: "http-monitoring", protocol: "TCP", targetPort: 15014 },
-      ],
-      selector: selectorOf(values),
-    },
+    kind: "ConfigMap",
+    metadata: { name: `istio${revisionSuffix(values)}`, namespace, labels },
+    data: { mesh: stringify(mesh, PLAIN), meshNetworks: stringify({ networks }, PLAIN) },
   };
 }
 
-function selectorOf(values: InstallValues): Record<string, string> {
-  return { app: "istiod", "istio.io/rev": values.revision === "" ? "default" : values.revision };
+const PLAIN = { aliasDuplicateObjects: false, sortMapEntries: true } as const;
+
+/** One ConfigMap for each class that has overlays; the control plane finds it by its label. */
+function gatewayClassMaps({ values, namespace }: ChartContext, labels: Labels): readonly Manifest[] {
+  return Object.entries(treeAt(values, "gatewayClasses")).map(([className, overlays]) => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name: `istio-${revisionOf(values)}-gatewayclass-${className}`,
+      namespace,
+      labels: { ...labels, "gateway.istio.io/defaults-for-class": className },
+    },
+    data: Object.fromEntries(
+      Object.entries(isTree(overlays) ? overlays : {}).map(([part, tree]) => [part, stringify(tree, PLAIN)]),
+    ),
+  }));
 }
 
-function renderDeployment(values: InstallValues, labels: Record<string, string>): Manifest {
+function autoscaler({ values, namespace }: ChartContext, labels: Labels): Manifest {
   const name = istiodName(values);
-  const selector = selectorOf(values);
+  const metrics = ["cpu", "memory"].flatMap((resource) => {
+    const averageUtilization = valueAt(values, `${resource}.targetAverageUtilization`);
+    if (averageUtilization === undefined) return [];
+    return [
+      { type: "Resource", resource: { name: resource, target: { type: "Utilization", averageUtilization } } },
+    ];
+  });
+  const minReplicas = fewestReplicas(values);
   return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace: values.istioNamespace, labels },
+    apiVersion: "autoscaling/v2",
+    kind: "HorizontalPodAutoscaler",
+    metadata: { name, namespace, labels },
     spec: {
-      replicas: values.pilot.replicaCount,
-      selector: { matchLabels: selector },
-      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "100%", maxUnavailable: "25%" } },
-      template: {
-        metadata: {
-          labels: { ...selector, "istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false" },
-          annotations: { "prometheus.io/port": "15014", "prometheus.io/scrape": "true" },
-        },
-        spec: {
-          serviceAccountName: name,
-          tolerations: [{ key: "cni.istio.io/not-ready", operator: "Exists" }],
-          containers: [renderContainer(values)],
-          volumes: [{ name: "local-certs", emptyDir: { medium: "Memory" } }],
-        },
-      },
+      minReplicas,
+      maxReplicas: Math.max(Number(text(values, "autoscaleMax")), minReplicas),
+      scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name },
+      metrics,
+      ...filled("behavior", treeAt(values, "autoscaleBehavior")),
     },
   };
 }
 
-function renderContainer(values: InstallValues): object {
+/** With one replica it would only stop nodes from being drained. */
+function disruptionBudget({ values, namespace }: ChartContext, labels: Labels): Manifest {
+  const { minAvailable, maxUnavailable } = treeAt(values, "pdb");
   return {
-    name: "discovery",
-    image: imageOf(values, "pilot"),
-    args: ["discovery", "--monitoringAddr=:15014", `--domain=${values.clusterDomain}`],
-    ports: [
-      { containerPort: 8080, protocol: "TCP", name: "http-debug" },
-      { containerPort: 15012, protocol: "TCP", name: "tls-xds" },
-      { containerPort: 15014, protocol: "TCP", name: "http-monitoring" },
-    ],
-    readinessProbe: {
-      httpGet: { path: "/ready", port: 8080 },
-      initialDelaySeconds: 0,
-      periodSeconds: 1,
-      timeoutSeconds: 5,
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    metadata: { name: istiodName(values), namespace, labels },
+    spec: {
+      ...(maxUnavailable === undefined ? { minAvailable } : { maxUnavailable }),
+      ...filled("unhealthyPodEvictionPolicy", text(values, "pdb.unhealthyPodEvictionPolicy")),
+      selector: { matchLabels: istiodSelector(values) },
     },
-    env: [
-      { name: "REVISION", value: values.revision === "" ? "default" : values.revision },
-      fieldEnv("POD_NAME", "metadata.name"),
-      fieldEnv("POD_NAMESPACE", "metadata.namespace"),
-      fieldEnv("SERVICE_ACCOUNT", "spec.serviceAccountName"),
-      { name: "CA_TRUSTED_NODE_ACCOUNTS", value: `${values.istioNamespace}/ztunnel` },
-      { name: "CLUSTER_ID", value: values.clusterId },
-      { name: "TRUST_DOMAIN", value: values.trustDomain },
-      { name: "LOG_FORMAT", value: values.logAsJson ? "json" : "plain" },
-      ...waypointEnv(values),
-      ...plainEnv(values.pilot.env),
-    ],
-    resources: { requests: values.pilot.requests },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      runAsNonRoot: true,
-      runAsUser: 1337,
-      runAsGroup: 1337,
-      capabilities: { drop: ["ALL"] },
-    },
-    volumeMounts: [{ name: "local-certs", mountPath: "/var/run/secrets/istio-dns" }],
   };
 }

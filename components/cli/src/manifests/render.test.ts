@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type ClusterFacts, CURRENT_CLUSTER } from "./facts.ts";
 import type { Manifest } from "./objects.ts";
 import { renderComponents } from "./render.ts";
 import { readInstallValues, type Tree } from "./values.ts";
 
-function render(tree: Tree): readonly Manifest[] {
+function render(tree: Tree, facts: ClusterFacts = CURRENT_CLUSTER): readonly Manifest[] {
   const result = readInstallValues([tree]);
   assert.equal(result.kind, "ok", JSON.stringify(result));
-  return result.kind === "ok" ? renderComponents(result.values, []).flatMap((c) => c.objects) : [];
+  return result.kind === "ok" ? renderComponents(result.values, [], facts).flatMap((c) => c.objects) : [];
 }
 const names = (objects: readonly Manifest[]): string[] => objects.map((o) => `${o.kind}/${o.metadata.name}`);
 
@@ -56,7 +57,7 @@ test("ztunnel mounts the revocation lists where Istio does, and not where they a
   const on = ztunnel({ profile: "ambient" });
   for (const part of [
     '{"name":"CRL_PATH","value":"/var/run/secrets/istio/crl/ca-crl.pem"}',
-    '{"mountPath":"/var/run/secrets/istio/crl","name":"crl-volume","readOnly":true}',
+    '{"name":"crl-volume","mountPath":"/var/run/secrets/istio/crl","readOnly":true}',
     '{"name":"crl-volume","configMap":{"name":"istio-ca-crl","optional":true}}',
   ])
     assert.ok(on.includes(part), part);
@@ -89,4 +90,72 @@ test("overlays of a class are a ConfigMap that the control plane finds by its la
   const map = objects.find((o) => o.metadata.name === "istio-r1-gatewayclass-istio-waypoint");
   assert.equal(map?.metadata.labels?.["gateway.istio.io/defaults-for-class"], "istio-waypoint");
   assert.deepEqual(map?.["data"], { deployment: "spec:\n  minReadySeconds: 3\n" });
+});
+
+const find = (objects: readonly Manifest[], kind: string, name: string): Manifest => {
+  const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
+  assert.ok(found, `${kind}/${name}`);
+  return found;
+};
+
+test("a namespace admits parts of the node where they run", () => {
+  const level = (tree: Tree, name = "istio-system"): string | undefined =>
+    find(render(tree), "Namespace", name).metadata.labels?.["pod-security.kubernetes.io/enforce"];
+  assert.equal(level({ profile: "default" }), undefined);
+  assert.equal(level({ profile: "ambient" }), "privileged");
+  const apart: Tree = {
+    profile: "ambient",
+    components: { cni: { namespace: "nodes" }, ztunnel: { namespace: "nodes" } },
+  };
+  assert.equal(level(apart), undefined);
+  assert.equal(level(apart, "nodes"), "privileged");
+  assert.ok(!names(render({ profile: "openshift-ambient" })).includes("Namespace/kube-system"));
+});
+
+test("an old cluster gets what it can take", () => {
+  const old: ClusterFacts = { minorVersion: 20, served: new Set() };
+  const objects = render({ profile: "ambient", values: { pilot: { replicaCount: 3 } } }, old);
+  const all = names(objects);
+  assert.ok(!all.some((name) => /PodDisruptionBudget|HorizontalPodAutoscaler/.test(name)));
+  const spec = find(objects, "DaemonSet", "ztunnel")["spec"] as { updateStrategy: object };
+  assert.deepEqual(spec.updateStrategy, { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } });
+  assert.equal((find(objects, "Deployment", "istiod")["spec"] as { replicas: number }).replicas, 3);
+});
+
+interface Rule {
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+test("no right to read Secrets is of the whole cluster, unless somebody says so", () => {
+  const roles = (tree: Tree): readonly string[] =>
+    render(tree).flatMap((object) => {
+      const rules = (object["rules"] ?? []) as readonly Rule[];
+      const reads = rules.some(
+        ({ resources, verbs }) => resources.includes("secrets") && verbs.includes("get"),
+      );
+      return object.kind === "ClusterRole" && reads ? [object.metadata.name] : [];
+    });
+  assert.deepEqual(roles({ profile: "ambient" }), []);
+  const some = { values: { pilot: { credentialNamespaces: ["shop"] } } };
+  assert.deepEqual(roles(some), ["istiod-credentials-istio-system"]);
+  assert.ok(names(render(some)).includes("RoleBinding/istiod-credentials-istio-system"));
+  assert.ok(!names(render(some)).includes("ClusterRoleBinding/istiod-credentials-istio-system"));
+});
+
+test("no rule has all verbs, and none that writes has all resources", () => {
+  for (const object of render({ profile: "ambient", values: { pilot: { credentialNamespaces: ["*"] } } }))
+    for (const { resources, verbs } of (object["rules"] ?? []) as readonly Rule[]) {
+      assert.ok(!verbs.includes("*"), object.metadata.name);
+      if (resources.includes("*")) assert.deepEqual(verbs, ["get", "list", "watch"], object.metadata.name);
+    }
+});
+
+test("an overlay that meets nothing is refused", () => {
+  const overlays = [{ kind: "Deployment", name: "istio", patches: [{ path: "spec.replicas", value: 2 }] }];
+  assert.throws(
+    () => render({ components: { pilot: { k8s: { overlays } } } }),
+    /overlay of Deployment\/istio: no such object/,
+  );
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readSetFlags } from "./set-flags.ts";
-import { overlay, readInstallValues, type Tree } from "./values.ts";
+import { valueAt } from "./tree.ts";
+import { type ComponentValues, type InstallValues, overlay, readInstallValues, type Tree } from "./values.ts";
 
 function valuesOf(...flags: string[]): ReturnType<typeof readInstallValues> {
   const read = readSetFlags(flags);
@@ -9,35 +10,90 @@ function valuesOf(...flags: string[]): ReturnType<typeof readInstallValues> {
   return readInstallValues([read.kind === "ok" ? read.tree : {}]);
 }
 
+function read(...flags: string[]): InstallValues {
+  const result = valuesOf(...flags);
+  assert.equal(result.kind, "ok", JSON.stringify(result));
+  if (result.kind !== "ok") throw new Error("unreachable");
+  return result.values;
+}
+
+function chart(values: InstallValues, name: string): ComponentValues {
+  const found = values.components.find((component) => component.name === name);
+  assert.ok(found);
+  return found;
+}
+
 test("profile ambient enables the node agent and ztunnel", () => {
-  const result = valuesOf("profile=ambient");
-  assert.equal(result.kind, "ok");
-  if (result.kind !== "ok") return;
+  const values = read("profile=ambient");
   assert.deepEqual(
-    [result.values.base, result.values.pilot, result.values.cni, result.values.ztunnel].map((c) => c.enabled),
-    [true, true, true, true],
+    values.components.map(({ name, isEnabled }) => [name, isEnabled]),
+    [
+      ["Base", true],
+      ["Pilot", true],
+      ["Cni", true],
+      ["Ztunnel", true],
+    ],
   );
-  assert.equal(result.values.pilot.env.get("PILOT_ENABLE_AMBIENT"), "true");
+  assert.equal(valueAt(chart(values, "Pilot").values, "env.PILOT_ENABLE_AMBIENT"), "true");
 });
 
 test("the mission's second install command is understood", () => {
-  const result = valuesOf(
+  const values = read(
     "profile=default",
     "components.ztunnel.enabled=true",
     "values.ztunnel.variant=distroless",
   );
-  assert.equal(result.kind, "ok");
-  if (result.kind !== "ok") return;
-  assert.equal(result.values.ztunnel.enabled, true);
-  assert.equal(result.values.ztunnel.variant, "distroless");
-  assert.equal(result.values.cni.enabled, false);
+  assert.equal(chart(values, "Ztunnel").isEnabled, true);
+  assert.equal(valueAt(chart(values, "Ztunnel").values, "variant"), "distroless");
+  assert.equal(chart(values, "Cni").isEnabled, false);
 });
+
+const layers = [
+  {
+    name: "what is of one chart wins over what is of all",
+    flags: ["values.global.network=a", "values.ztunnel.network=b"],
+    at: ["Ztunnel", "network", "b"],
+  },
+  {
+    name: "what is of all reaches ztunnel",
+    flags: ["hub=example.com/x", "values.global.logAsJson=true"],
+    at: ["Ztunnel", "logAsJson", true],
+  },
+  { name: "a profile wins over defaults", flags: ["profile=demo"], at: ["Pilot", "traceSampling", 100] },
+  {
+    name: "what was asked for wins over a profile",
+    flags: ["profile=demo", "values.pilot.traceSampling=7"],
+    at: ["Pilot", "traceSampling", 7],
+  },
+  {
+    name: "a platform wins over a profile",
+    flags: ["profile=ambient", "values.global.platform=k3d"],
+    at: ["Cni", "cniBinDir", "/bin"],
+  },
+  {
+    name: "what was asked for wins over a platform",
+    flags: ["values.global.platform=gke", "values.cni.cniBinDir=/opt/cni/bin"],
+    at: ["Cni", "cniBinDir", "/opt/cni/bin"],
+  },
+  { name: "hub of a component", flags: ["hub=all", "components.cni.hub=own"], at: ["Cni", "hub", "own"] },
+  {
+    name: "a false wins over a true",
+    flags: ["values.pilot.configMap=false"],
+    at: ["Pilot", "configMap", false],
+  },
+] as const;
+for (const {
+  name,
+  flags,
+  at: [component, path, want],
+} of layers)
+  test(`values: ${name}`, () => assert.equal(valueAt(chart(read(...flags), component).values, path), want));
 
 const refusals = [
   {
     name: "unknown profile",
     flags: ["profile=sidecarless"],
-    problem: /profile: expected one of default, ambient/,
+    problem: /profile: expected one of default, minimal/,
   },
   {
     name: "misspelt path",
@@ -53,6 +109,57 @@ const refusals = [
     name: "not a boolean",
     flags: ["components.cni.enabled=yes"],
     problem: /expected true or false, got "yes"/,
+  },
+  {
+    name: "a profile that cannot be honoured",
+    flags: ["profile=stable"],
+    problem: /profile: stable is refused: it denies fields/,
+  },
+  {
+    name: "sidecars",
+    flags: ["values.sidecarInjectorWebhook.enableNamespacesByDefault=true"],
+    problem:
+      /values\.sidecarInjectorWebhook\.enableNamespacesByDefault: true is refused: sidecars are not injected/,
+  },
+  {
+    name: "earlier behaviour",
+    flags: ["compatibilityVersion=1.27"],
+    problem: /compatibilityVersion: "1\.27" is refused: no earlier behaviour is kept/,
+  },
+  {
+    name: "manifests of one's own",
+    flags: ["installPackagePath=/tmp/manifests"],
+    problem: /installPackagePath: the manifests are part of this program/,
+  },
+  {
+    name: "a gateway by installation",
+    flags: ["components.egressGateways={}", "components.ingressGateways.enabled=true"],
+    problem: /components\.ingressGateways: a gateway is deployed for every Gateway object/,
+  },
+  {
+    name: "a setting that a component has not",
+    flags: ["components.cni.k8s.replicaCount=2"],
+    problem: /components\.cni\.k8s\.replicaCount: no such setting.*there are affinity/,
+  },
+  {
+    name: "a setting of the wrong type",
+    flags: ["components.pilot.k8s.replicaCount=two"],
+    problem: /values\.pilot\.replicaCount: expected a whole number of at least 1, got "two"/,
+  },
+  {
+    name: "a remote control plane without an address",
+    flags: ["profile=remote"],
+    problem: /values\.global\.remotePilotAddress: expected the address of the control plane/,
+  },
+  {
+    name: "a platform nobody knows",
+    flags: ["values.global.platform=vms"],
+    problem: /values\.global\.platform: expected one of "", gke/,
+  },
+  {
+    name: "a revision that is no name",
+    flags: ["revision=Canary_1"],
+    problem: /revision: expected a text like/,
   },
   {
     name: "out of range",

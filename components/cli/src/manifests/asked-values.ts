@@ -1,0 +1,73 @@
+/** An IstioOperator's `spec` as values of the charts: what helm is given for the same installation. Pure. */
+
+import type { ChartName } from "./chart-facts.ts";
+import { readSettings } from "./component-settings.ts";
+import type { ComponentName } from "./objects.ts";
+import { overlay, pick, type Tree, treeAt, valueAt } from "./tree.ts";
+
+export interface AskedChart {
+  readonly component: ComponentName;
+  readonly chart: ChartName;
+  readonly namespace: string;
+  readonly isEnabled: boolean;
+  /** As `helm install --values` takes them. */
+  readonly values: Tree;
+  /** What `components.<name>.k8s` says that no value can, or wrongly. */
+  readonly problems: readonly string[];
+}
+
+const CHARTS = [
+  { component: "Base", key: "base", chart: "base", own: undefined, enabled: true },
+  { component: "Pilot", key: "pilot", chart: "istiod", own: "pilot", enabled: true },
+  { component: "Cni", key: "cni", chart: "cni", own: "cni", enabled: false },
+  { component: "Ztunnel", key: "ztunnel", chart: "ztunnel", own: "ztunnel", enabled: false },
+] as const;
+
+/** Keys of `values` that a chart takes as they are. */
+const KEPT: Readonly<Record<ChartName, readonly string[]>> = {
+  base: ["base", "defaultRevision", "experimental"],
+  istiod: [
+    ...["experimental", "gatewayClasses", "gateways", "istiodRemote", "meshConfig", "revisionTags"],
+    ...["sidecarInjectorWebhook", "telemetry"],
+  ],
+  cni: [],
+  ztunnel: ["meshConfig"],
+};
+/** Of the webhooks, which chart istiod has one of. */
+const VALIDATION = ["validationURL", "validationCABundle", "validationFailurePolicy"] as const;
+const EVERYWHERE = ["compatibilityVersion", "ownerName", "platform", "profile", "revision"] as const;
+const DEFAULT_NAMESPACE = "istio-system";
+
+/** In the order of installation: base → control plane → node agent → proxy. `spec` has passed its schema. */
+export function askedCharts(spec: Tree): readonly AskedChart[] {
+  const values = treeAt(spec, "values");
+  const istioNamespace =
+    textOf(values, "global.istioNamespace") ?? textOf(spec, "namespace") ?? DEFAULT_NAMESPACE;
+  return CHARTS.map(({ component, key, chart, own, enabled }): AskedChart => {
+    const asked = treeAt(spec, `components.${key}`);
+    const settings = readSettings(key, treeAt(asked, "k8s"));
+    const common = { ...pick(spec, ["revision", "compatibilityVersion"]), ...pick(values, EVERYWHERE) };
+    let result: Tree = overlay(common, pick(values, KEPT[chart]));
+    result = overlay(result, { global: { ...pick(spec, ["hub", "tag"]), istioNamespace } });
+    result = overlay(result, { global: treeAt(values, "global") });
+    if (chart === "istiod") result = overlay(result, { base: pick(treeAt(values, "base"), VALIDATION) });
+    if (KEPT[chart].includes("meshConfig")) result = overlay(result, pick(spec, ["meshConfig"]));
+    if (own !== undefined) {
+      const ownValues = overlay(pick(asked, ["hub", "tag"]), treeAt(values, own));
+      result = overlay(result, { [own]: overlay(ownValues, settings.values) });
+    }
+    return {
+      component,
+      chart,
+      namespace: textOf(asked, "namespace") ?? istioNamespace,
+      isEnabled: (asked["enabled"] as boolean | undefined) ?? enabled,
+      values: result,
+      problems: settings.problems,
+    };
+  });
+}
+
+function textOf(tree: Tree, path: string): string | undefined {
+  const value = valueAt(tree, path);
+  return value === undefined || value === "" ? undefined : String(value);
+}
