@@ -17,6 +17,9 @@ export interface KubeconfigOptions {
 /** A kubeconfig with many clusters is some tens of KiB; larger is a mistake. */
 const KUBECONFIG_LIMIT_BYTES = 4 * 1024 * 1024;
 
+/** In one message. */
+const MAX_NAMES = 20;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -149,8 +152,18 @@ function entry(config: Fields, list: string, inner: string, name: string): Field
     ? items.find((item: unknown) => isFields(item) && item["name"] === name)
     : undefined;
   const value = isFields(found) ? found[inner] : undefined;
-  if (!isFields(value)) throw invalid(`${list} has no entry named ${JSON.stringify(name)}`);
+  if (!isFields(value))
+    throw invalid(`${list} has no entry named ${JSON.stringify(name)}${knownNames(items)}`);
   return value;
+}
+
+function knownNames(items: unknown): string {
+  const names = Array.isArray(items)
+    ? items.flatMap((item: unknown) =>
+        isFields(item) && typeof item["name"] === "string" ? [item["name"]] : [],
+      )
+    : [];
+  return names.length === 0 ? "" : `; there is: ${names.slice(0, MAX_NAMES).join(", ")}`;
 }
 
 function requiredField(fields: Fields, name: string, where: string): string {

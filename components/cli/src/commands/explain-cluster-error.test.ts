@@ -20,6 +20,35 @@ const CASES = [
     want: /^the API server at https:\/\/10\.0\.0\.1:6443 does not permit this: namespaces "a" is forbidden: User "u" cannot patch\. Choose/,
   },
   {
+    name: "not permitted, and how to check it",
+    error: refused(
+      403,
+      'list deployments: HTTP 403 Forbidden: deployments.apps is forbidden: User "u" cannot list resource "deployments" in API group "apps" in the namespace "shop"',
+    ),
+    want: /Check with: kubectl auth can-i list deployments\.apps -n shop\. Choose/,
+  },
+  {
+    name: "not permitted in a part of all namespaces",
+    error: refused(
+      403,
+      'exec: HTTP 403 Forbidden: pods "p" is forbidden: User "u" cannot create resource "pods/exec" in API group ""',
+    ),
+    want: /can-i create pods --subresource=exec\. Choose/,
+  },
+  {
+    name: "a kind that is not served",
+    error: refused(
+      404,
+      "list authorizationpolicies: HTTP 404 NotFound: the server could not find the requested resource",
+    ),
+    want: /has no authorizationpolicies: its CustomResourceDefinition is missing\. `istioctl install` brings/,
+  },
+  {
+    name: "an object that is not there",
+    error: refused(404, 'delete pods a/b: HTTP 404 NotFound: pods "b" not found'),
+    want: /^delete pods a\/b: HTTP 404 NotFound: pods "b" not found$/,
+  },
+  {
     name: "not known",
     error: refused(401, "list pods: HTTP 401 Unauthorized"),
     want: /does not know you .*expired$/,

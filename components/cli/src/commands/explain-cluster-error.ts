@@ -31,8 +31,15 @@ export function explainClusterError(error: unknown, server: string): unknown {
   if (status?.code === 403)
     return new MeshError(
       "FORBIDDEN",
-      `the API server at ${server} does not permit this: ${refusal(error)}. Choose other credentials with --kubeconfig or --context`,
+      `the API server at ${server} does not permit this: ${refusal(error)}. ${howToCheck(error)}Choose other credentials with --kubeconfig or --context`,
       { details: { status: 403, reason: status.reason } },
+    );
+  const kind = status?.code === 404 ? missingKind(error) : undefined;
+  if (kind !== undefined)
+    return new MeshError(
+      "NOT_FOUND",
+      `the API server at ${server} has no ${kind}: its CustomResourceDefinition is missing. \`istioctl install\` brings those of the mesh ` +
+        "and of the Gateway API; `kubectl api-resources` shows what there is. Is it the right cluster (--context)?",
     );
   if (!(error instanceof MeshError) || status !== undefined) return error;
   const fault = connectionFault(error);
@@ -48,6 +55,31 @@ export function explainClusterError(error: unknown, server: string): unknown {
 function refusal(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/^.*HTTP 403 (?:Forbidden: )?/s, "").replace(/\.$/, "");
+}
+
+/** `User "u" cannot list resource "pods" in API group "apps" in the namespace "shop"`, as a question for kubectl. */
+function howToCheck(error: unknown): string {
+  const match =
+    /cannot (\w+) resource "([\w./-]+)" in API group "([\w.-]*)"(?: in the namespace "([\w.-]+)")?/.exec(
+      error instanceof Error ? error.message : "",
+    );
+  const [, verb = "", resource = "", group = "", namespace] = match ?? [];
+  if (verb === "") return "";
+  // `pods/exec`: the resource with its group comes before the part.
+  const [plural = "", subresource] = resource.split("/");
+  const named = group === "" ? plural : `${plural}.${group}`;
+  const part = subresource === undefined ? "" : ` --subresource=${subresource}`;
+  const where = namespace === undefined ? "" : ` -n ${namespace}`;
+  return `Check with: kubectl auth can-i ${verb} ${named}${part}${where}. `;
+}
+
+/** Plural of the kind that was asked for, when the server does not serve it: of a missing object the message is another. */
+function missingKind(error: unknown): string | undefined {
+  const message = error instanceof Error ? error.message : "";
+  const isKind = /could not find the requested resource|404 page not found/.test(message);
+  return isKind
+    ? /^(?:list|get|create|apply|patch|delete|watch) ([a-z0-9.-]+)/.exec(message)?.[1]
+    : undefined;
 }
 
 function connectionFault(error: MeshError): string | undefined {

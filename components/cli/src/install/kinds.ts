@@ -8,6 +8,7 @@ import {
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
   DEPLOYMENTS,
+  ENDPOINT_SLICES,
   HORIZONTAL_POD_AUTOSCALERS,
   type KubernetesObject,
   MUTATING_WEBHOOKS,
@@ -24,6 +25,23 @@ import {
 } from "@meltemi/kubernetes";
 import { MeshError } from "@meltemi/runtime";
 
+/** Admits critical pods on some platforms. */
+const RESOURCE_QUOTAS: ResourceType<KubernetesObject> = {
+  group: "",
+  version: "v1",
+  plural: "resourcequotas",
+  kind: "ResourceQuota",
+  namespaced: true,
+};
+/** Of Multus, on OpenShift. */
+const NETWORK_ATTACHMENTS: ResourceType<KubernetesObject> = {
+  group: "k8s.cni.cncf.io",
+  version: "v1",
+  plural: "network-attachment-definitions",
+  kind: "NetworkAttachmentDefinition",
+  namespaced: true,
+};
+
 /**
  * Every kind an installation holds, in the order of removal: what runs first (the node agent before the proxies,
  * so that it can let the pods go), what it stands on last.
@@ -37,6 +55,8 @@ export const INSTALLED_KINDS: readonly ResourceType<KubernetesObject>[] = [
   DEPLOYMENTS,
   POD_DISRUPTION_BUDGETS,
   NETWORK_POLICIES,
+  RESOURCE_QUOTAS,
+  NETWORK_ATTACHMENTS,
   SERVICES,
   CONFIG_MAPS,
   SECRETS,
@@ -50,7 +70,8 @@ export const INSTALLED_KINDS: readonly ResourceType<KubernetesObject>[] = [
 
 /** Throws UNSUPPORTED for a kind that no chart of ours renders. */
 export function kindOf(object: { readonly apiVersion: string; readonly kind: string }): ResourceType {
-  const found = [...INSTALLED_KINDS, NAMESPACES].find(
+  // Not found by their labels when something is removed: the cluster's own EndpointSlices carry the labels of their Service.
+  const found = [...INSTALLED_KINDS, NAMESPACES, ENDPOINT_SLICES].find(
     (type) => type.kind === object.kind && apiVersionOf(type) === object.apiVersion,
   );
   if (found === undefined)
