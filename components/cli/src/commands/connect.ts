@@ -8,6 +8,7 @@ import {
   type Impersonation,
   type KubernetesClient,
   loadKubeconfig,
+  withServedVersions,
 } from "@meltemi/kubernetes";
 import { MeshError, systemClock } from "@meltemi/runtime";
 import type { Command } from "commander";
@@ -57,7 +58,7 @@ export async function withCluster<T>(
   action: (client: KubernetesClient, access: ClusterAccess) => Promise<T>,
 ): Promise<T> {
   const access = readAccess(flags, context);
-  const client = createKubernetesClient(access, { clock: systemClock });
+  const client = withServedVersions(createKubernetesClient(access, { clock: systemClock }));
   try {
     return await action(client, access);
   } catch (error) {

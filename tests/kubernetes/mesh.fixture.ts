@@ -1,0 +1,109 @@
+/** The mesh on the real cluster: its image in the nodes' stores, its installation, and what it leaves on a node. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { kubernetesTools } from "../../tools/helm.ts";
+import { openCache } from "./cluster/cache.ts";
+import { isUp, KUBECONFIG, kubectl, loadIntoNodes, NODES } from "./cluster/cluster.ts";
+import { runOn } from "./cluster/machine.ts";
+import { runProgram } from "./cluster/run-program.ts";
+
+const PROJECT = join(import.meta.dirname, "../..");
+const CHARTS = join(PROJECT, "deploy/helm");
+const INSTALL_TIMEOUT_MS = 300_000;
+/** A proxy that ends waits this long for the connections that it holds: here, not long. */
+export const GRACE_SECONDS = 5;
+
+/** A reason to skip; the runner of `npm run test:kubernetes` brings the cluster up. */
+export const skip: string | false =
+  process.getuid?.() !== 0 ? "needs root" : isUp() ? false : "needs the cluster: npm run test:kubernetes";
+
+/** The version of the project; another one is the same programs under another name. */
+export const VERSION = "0.1.0";
+export const NEXT_VERSION = "0.1.1";
+
+const loaded = new Set<string>();
+
+/** Builds the image under this tag and puts it into both nodes' stores. */
+export async function provideImage(tag: string): Promise<void> {
+  if (loaded.has(tag)) return;
+  const archive = join(openCache().folder, "images", `meltemi-${tag}.tar`);
+  const words = [join(PROJECT, "tools/image/main.ts"), "--tag", tag, "--output", archive];
+  await runProgram(process.execPath, words, { cwd: PROJECT });
+  await loadIntoNodes(archive);
+  loaded.add(tag);
+}
+
+/** Charts in the order in which they are installed; as Istio's documentation has them. */
+const RELEASES = [
+  { name: "istio-base", chart: "base" },
+  { name: "istiod", chart: "istio-control/istio-discovery" },
+  { name: "istio-cni", chart: "istio-cni" },
+  { name: "ztunnel", chart: "ztunnel" },
+] as const;
+
+export const hasCharts: boolean = existsSync(join(CHARTS, RELEASES[0].chart));
+
+/** The real helm, of the newest version, with the administrator's access. */
+export async function helm(...words: readonly string[]): Promise<string> {
+  return await runProgram(join(kubernetesTools(), "helm"), words, {
+    env: { ...process.env, KUBECONFIG },
+    timeoutMs: INSTALL_TIMEOUT_MS,
+  });
+}
+
+export async function mesh(...words: readonly string[]): Promise<string> {
+  const program = join(PROJECT, "components/cli/src/main.ts");
+  return await runProgram(process.execPath, [program, ...words], {
+    env: { ...process.env, KUBECONFIG, NO_COLOR: "1" },
+    timeoutMs: INSTALL_TIMEOUT_MS,
+  });
+}
+
+const values = (tag: string): readonly string[] => [
+  `values.global.tag=${tag}`,
+  `values.ztunnel.terminationGracePeriodSeconds=${GRACE_SECONDS}`,
+];
+
+/** By the mesh's own command. */
+export async function installMesh(tag: string = VERSION): Promise<void> {
+  await provideImage(tag);
+  const sets = [`profile=ambient`, ...values(tag)].flatMap((value) => ["--set", value]);
+  await mesh("install", "-y", ...sets);
+}
+
+/** Installs unless it is; whichever way it was installed. */
+export async function ensureMesh(): Promise<void> {
+  const found = await kubectl(
+    "get",
+    "deployment",
+    "istiod",
+    "-n",
+    "istio-system",
+    "--ignore-not-found",
+    "-o",
+    "name",
+  );
+  if (found.trim() === "") await installMesh();
+}
+
+/** Everything of the mesh that is on a node; nothing, once it was uninstalled. */
+export async function nodeTraces(): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const { name } of NODES) {
+    const ask = async (what: string, keep: RegExp, ...words: readonly string[]): Promise<void> => {
+      for (const line of (await runOn(name, ...words)).split("\n"))
+        if (keep.test(line)) found.push(`${name}: ${what}: ${line.trim()}`);
+    };
+    const shell = (text: string): readonly string[] => ["/bin/sh", "-c", text];
+    await ask("program", /^\d/, "bpftool", "cgroup", "tree");
+    await ask("pinned", /\/sys\/fs\/bpf\/(?!progs\.debug|maps\.debug)./, "find", "/sys/fs/bpf");
+    await ask("link", /netns|cgroup/, "bpftool", "link", "show");
+    await ask("rule", /fwmark|lookup 1\d\d/, "ip", "rule");
+    await ask("table", /istio|meltemi/, "nft", "list", "tables");
+    await ask("plugin", /istio/, "ls", "-a", "/opt/cni/bin");
+    await ask("configuration", /istio/, ...shell("cat /etc/cni/net.d/*"));
+    await ask("file", /./, ...shell("find /run/istio-cni /run/ztunnel -mindepth 1 2>/dev/null || true"));
+  }
+  return found;
+}
