@@ -109,30 +109,53 @@ async function answerChallenge(
   }
 }
 
-async function sendWithRetries(
-  { method, url, headers, body }: Call,
-  authorization: string | undefined,
-): Promise<Response> {
+/** A line that breaks may hold the next time; a registry whose certificate nobody vouches for stays a stranger. */
+const PASSING_FAILURES: ReadonlySet<unknown> = new Set([
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "EPIPE",
+  "ETIMEDOUT",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_SOCKET",
+]);
+
+async function sendWithRetries(call: Call, authorization: string | undefined): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
-    const response = await fetch(url, {
-      method,
-      headers: { ...headers, ...(authorization !== undefined && { authorization }) },
-      ...(body !== undefined && { body: Buffer.from(body) }),
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-    }).catch((cause: Error) => {
-      if (attempt === ATTEMPTS)
-        throw new Error(`${method} ${url.origin}${url.pathname}: ${describeCause(cause)}`, { cause });
-      return undefined;
-    });
+    const outcome = await sendOnce(call, authorization);
+    const { response } = outcome;
     if (response !== undefined && response.status !== 429 && response.status < 500) return response;
     if (response !== undefined && attempt === ATTEMPTS) return response;
+    if (response === undefined && (attempt === ATTEMPTS || !outcome.passing)) throw outcome.error;
     await response?.body?.cancel();
     await wait(FIRST_WAIT_MS * 2 ** (attempt - 1));
   }
 }
 
-function describeCause(error: Error): string {
-  return error.cause instanceof Error ? error.cause.message : error.message;
+type Outcome =
+  | { readonly response: Response }
+  | { readonly response?: undefined; readonly error: Error; readonly passing: boolean };
+
+async function sendOnce(
+  { method, url, headers, body }: Call,
+  authorization: string | undefined,
+): Promise<Outcome> {
+  try {
+    const response = await fetch(url, {
+      method,
+      headers: { ...headers, ...(authorization !== undefined && { authorization }) },
+      ...(body !== undefined && { body: Buffer.from(body) }),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    return { response };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : (error as Error);
+    return {
+      error: new Error(`${method} ${url.origin}${url.pathname}: ${cause.message}`, { cause }),
+      passing: PASSING_FAILURES.has((cause as NodeJS.ErrnoException).code),
+    };
+  }
 }
 
 async function expectStatus(
