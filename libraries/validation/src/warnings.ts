@@ -51,17 +51,15 @@ function warnOfExport(spec: Fields, warn: Parameters<Warn>[1]): void {
 }
 
 function warnOfVirtualService(spec: Fields, warn: Parameters<Warn>[1]): void {
-  warnOfExport(spec, warn);
   const { gateways = [] } = spec as VirtualServiceSpec;
   if (gateways.length > 0 && !gateways.includes("mesh"))
     warn(["gateways"], 'waypoints apply what is for the gateway "mesh" only');
 }
 
 function warnOfDestinationRule(spec: Fields, warn: Parameters<Warn>[1]): void {
-  const { exportTo, workloadSelector, trafficPolicy, subsets = [] } = spec as unknown as DestinationRuleSpec;
+  const { workloadSelector, trafficPolicy, subsets = [] } = spec as unknown as DestinationRuleSpec;
   if (workloadSelector !== undefined)
     warn(["workloadSelector"], "the rule is for sidecars, and has no effect in ambient mode");
-  warnOfExport({ exportTo }, warn);
   const ofPolicy = (policy: TrafficPolicySpec | undefined, path: Path): void => {
     if (policy?.tunnel !== undefined) warn([...path, "tunnel"], "waypoints do not tunnel outwards");
     if (policy?.loadBalancer?.zoneAwareLbSetting !== undefined)

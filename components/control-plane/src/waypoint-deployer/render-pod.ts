@@ -40,9 +40,10 @@ export function renderPod(gateway: Gateway, metadata: WaypointMetadata, settings
 
 function renderContainer(gateway: Gateway, metadata: WaypointMetadata, settings: DeployerSettings): Tree {
   const ready = { path: "/healthz/ready", port: 15021, scheme: "HTTP" };
+  const image = annotationOf(gateway, "sidecar.istio.io/proxyImage") ?? settings.image ?? "";
   return {
     name: PROXY_CONTAINER,
-    image: annotationOf(gateway, "sidecar.istio.io/proxyImage") ?? settings.image,
+    image,
     args: renderArguments(metadata, settings),
     ports: [
       { containerPort: 15020, name: "metrics", protocol: "TCP" },
@@ -67,7 +68,7 @@ function renderContainer(gateway: Gateway, metadata: WaypointMetadata, settings:
       runAsNonRoot: true,
       runAsUser: 1337,
     },
-    env: renderEnv(metadata, settings),
+    env: renderEnv(metadata, imageVersion(image), settings),
     volumeMounts: [
       { mountPath: CA_FOLDER, name: "istiod-ca-cert" },
       { mountPath: TOKEN_FOLDER, name: "istio-token" },
@@ -112,7 +113,11 @@ function renderVolumes(settings: DeployerSettings): readonly Tree[] {
 const RUNTIME_MEMORY = { NODE_OPTIONS: "--max-semi-space-size=4", MALLOC_ARENA_MAX: "2" } as const;
 
 /** Istio's names, and beside them those of ztunnel, whose settings a waypoint shares. */
-function renderEnv(metadata: WaypointMetadata, settings: DeployerSettings): readonly Tree[] {
+function renderEnv(
+  metadata: WaypointMetadata,
+  version: string | undefined,
+  settings: DeployerSettings,
+): readonly Tree[] {
   const { controlPlaneAddress, clusterId, clusterDomain, trustDomain } = settings;
   const network = metadata.labels["topology.istio.io/network"] ?? "";
   const plain: Readonly<Record<string, string>> = {
@@ -133,6 +138,8 @@ function renderEnv(metadata: WaypointMetadata, settings: DeployerSettings): read
     TRUST_DOMAIN: trustDomain,
     GATEWAY_NAME: metadata.gatewayName,
     ISTIO_META_WORKLOAD_NAME: metadata.name,
+    // Node metadata ISTIO_VERSION, by which `proxy-status` tells versions.
+    ...(version !== undefined && { ISTIO_META_ISTIO_VERSION: version }),
     ...RUNTIME_MEMORY,
   };
   const fields: Readonly<Record<string, string>> = {
@@ -150,4 +157,12 @@ function renderEnv(metadata: WaypointMetadata, settings: DeployerSettings): read
     })),
     ...Object.entries(plain).map(([name, value]) => ({ name, value })),
   ];
+}
+
+/** Tag of an image reference, which is the version of who is installed; undefined for a reference by digest or without a tag. */
+export function imageVersion(image: string): string | undefined {
+  const [name = ""] = image.split("@", 1);
+  const colon = name.lastIndexOf(":");
+  // A colon before a slash is that of the registry's port.
+  return colon > name.lastIndexOf("/") ? name.slice(colon + 1) || undefined : undefined;
 }

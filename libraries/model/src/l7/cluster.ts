@@ -1,12 +1,15 @@
 /** A destination of routes with the policy of its DestinationRule: which endpoints, how chosen, how much, how long (reference: l7-and-cli §2.5). */
 
 import type { NamespacedHostname } from "../workload.ts";
+import type { Origin } from "./route.ts";
 
 export interface Cluster {
   /** Unique within the served service; for logs as Envoy writes it: `inbound-vip|80|http|reviews.default.svc.cluster.local`. */
   readonly name: string;
   readonly service: NamespacedHostname;
   readonly port: number;
+  /** The DestinationRule whose word counts here. Absent: there is none. */
+  readonly origin?: Origin;
   /** What is spoken with the endpoints; `http` follows the port's declaration, or the client. */
   readonly protocol: "http1" | "http2" | "sameAsClient" | "tcp";
   /** Endpoints whose labels hold all of these. Absent: every endpoint. */

@@ -10,7 +10,16 @@ import type {
   OutlierDetection,
   Warmup,
 } from "@meltemi/model/l7";
-import { HEADER_NAME, LABEL_TEXT, LABELS, MILLISECONDS, NAME, PERCENT, PORT } from "./common-shape.ts";
+import {
+  HEADER_NAME,
+  LABEL_TEXT,
+  LABELS,
+  MILLISECONDS,
+  NAME,
+  ORIGIN,
+  PERCENT,
+  PORT,
+} from "./common-shape.ts";
 import type { Shape } from "./shape.ts";
 import { decimal, flag, integer, list, maybe, object, oneOf, pair, record, text, union } from "./shape.ts";
 
@@ -102,6 +111,7 @@ export const CLUSTER: Shape<Cluster> = object<Cluster>({
   name: NAME,
   service: object({ namespace: NAME, hostname: NAME }),
   port: PORT,
+  origin: maybe(ORIGIN),
   protocol: oneOf("http1", "http2", "sameAsClient", "tcp"),
   subset: maybe(object({ name: NAME, labels: LABELS })),
   loadBalancer: LOAD_BALANCER,

@@ -1,9 +1,11 @@
 /** Leaves that all shapes of L7 configuration share. */
 
-import { decimal, integer, record, type Shape, text, textLike } from "./shape.ts";
+import type { Origin } from "@meltemi/model/l7";
+import { decimal, integer, object, record, type Shape, text, textLike } from "./shape.ts";
 
 /** Names of objects, hosts, clusters, cookies. */
 export const NAME: Shape<string> = text(1, 1024);
+export const ORIGIN: Shape<Origin> = object<Origin>({ kind: NAME, namespace: NAME, name: NAME });
 /** A value of some length that may be empty. */
 export const LABEL_TEXT: Shape<string> = text(0, 1024);
 /** As users wrote them: paths, values, expressions. */

@@ -10,7 +10,6 @@ import {
   type HttpRoute,
   type Mirror,
   type NamedMatch,
-  type Origin,
   type PathMatch,
   type PathRewrite,
   RETRY_CONDITIONS,
@@ -32,6 +31,7 @@ import {
   LABELS,
   MILLISECONDS,
   NAME,
+  ORIGIN,
   PERCENT,
   PORT,
   STATUS,
@@ -51,8 +51,6 @@ import {
   textLike,
   union,
 } from "./shape.ts";
-
-const ORIGIN: Shape<Origin> = object<Origin>({ kind: NAME, namespace: NAME, name: NAME });
 
 const EXACT = { value: VALUE, ignoreCase: maybe(flag) } as const;
 

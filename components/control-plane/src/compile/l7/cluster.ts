@@ -1,7 +1,13 @@
 /** A destination with the policy of its DestinationRule → Cluster (reference: l7-and-cli §2.5). Pure. */
 
 import type { AppProtocol, NamespacedHostname } from "@meltemi/model";
-import { type ClientTls, type Cluster, type ConnectionPool, newCluster } from "@meltemi/model/l7";
+import {
+  type ClientTls,
+  type Cluster,
+  type ConnectionPool,
+  newCluster,
+  type Origin,
+} from "@meltemi/model/l7";
 import type { ClientTlsSpec, ConnectionPoolSpec, SubsetSpec, TrafficPolicySpec } from "@meltemi/resources";
 import type { CredentialFacts } from "./facts.ts";
 import { loadBalancerOf, localityOf, outlierDetectionOf } from "./load-balancer.ts";
@@ -14,6 +20,8 @@ export interface ClusterSource {
   readonly port: number;
   readonly appProtocol: AppProtocol;
   readonly subset: SubsetSpec | undefined;
+  /** The DestinationRule that subset and policy are of. */
+  readonly origin: Origin | undefined;
   readonly policy: TrafficPolicySpec;
   readonly settings: TrafficSettings;
   /** The Secret that `credentialName` names, and that of its CA; undefined when it is not there. */
@@ -27,7 +35,7 @@ export interface CompiledCluster {
 }
 
 export function compileCluster(source: ClusterSource): CompiledCluster {
-  const { name, service, port, policy, settings, subset } = source;
+  const { name, service, port, policy, settings, subset, origin } = source;
   const { connectionPool, outlierDetection, loadBalancer, proxyProtocol, retryBudget } = policy;
   const tls = tlsOf(policy.tls, source.credential);
   const locality = localityOf(
@@ -39,6 +47,7 @@ export function compileCluster(source: ClusterSource): CompiledCluster {
     name,
     service,
     port,
+    ...(origin && { origin }),
     protocol: protocolOf(source.appProtocol, connectionPool),
     ...(subset && { subset: { name: subset.name, labels: subset.labels ?? {} } }),
     loadBalancer: loadBalancerOf(loadBalancer),

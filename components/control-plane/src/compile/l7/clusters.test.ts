@@ -11,6 +11,7 @@ import {
   servedPort,
   servedService,
   targetsOf,
+  virtualService,
 } from "./traffic.fixture.ts";
 
 function own(fills: readonly Fill[]): Cluster {
@@ -36,6 +37,20 @@ test("defaults", () => {
       httpIdleTimeoutMs: 3_600_000,
     },
   });
+});
+
+test("a cluster tells the rule that it is of: the policy's, for a subset the subset's", () => {
+  const name = (rule: string) => ({ kind: "DestinationRule", namespace: "ns", name: rule });
+  const compiler = compileTraffic([
+    destinationRule({ host: "svc" }, { name: "oldest", createdMs: 1 }),
+    destinationRule({ host: "svc", trafficPolicy: {} }, { name: "policy", createdMs: 2 }),
+    destinationRule({ host: "svc", subsets: [{ name: "v1" }] }, { name: "subset", createdMs: 3 }),
+    virtualService({ hosts: ["svc"], http: [{ route: [{ destination: { host: "svc", subset: "v1" } }] }] }),
+  ]);
+  const origins = servedService(compiler).clusters.map(({ subset, origin }) => [subset?.name, origin]);
+  assert.deepEqual(Object.fromEntries(origins), { undefined: name("policy"), v1: name("subset") });
+  assert.deepEqual(own([destinationRule({ host: "svc" })]).origin, name("dr"));
+  assert.equal(own([]).origin, undefined);
 });
 
 describe("load balancer", () => {

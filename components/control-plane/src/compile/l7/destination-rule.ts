@@ -1,5 +1,6 @@
 /** Which DestinationRule holds for a host, and what of it for one port and subset (reference: l7-and-cli §2.5). Pure. */
 
+import type { Origin } from "@meltemi/model/l7";
 import type { SubsetSpec, TrafficPolicySpec } from "@meltemi/resources";
 import type { DestinationRuleFacts } from "./facts.ts";
 import { byAge, fullHost, hostPatterns, isVisible } from "./hosts.ts";
@@ -8,6 +9,10 @@ import { byAge, fullHost, hostPatterns, isVisible } from "./hosts.ts";
 export interface MergedRule {
   readonly trafficPolicy?: TrafficPolicySpec;
   readonly subsets: ReadonlyMap<string, SubsetSpec>;
+  /** The rule of the policy; without a policy the oldest of all. */
+  readonly origin: Origin;
+  /** By subset, the rule that it is of. */
+  readonly subsetOrigins: ReadonlyMap<string, Origin>;
 }
 
 /** Where rules are looked for, the first namespace that has any deciding. */
@@ -35,18 +40,31 @@ export function ruleFor(
     );
     for (const pattern of hostPatterns(hostname)) {
       const matching = local.filter(({ spec }) => fullHost(spec.host, namespace, clusterDomain) === pattern);
-      if (matching.length > 0) return merge(matching.toSorted(byAge));
+      const [oldest, ...younger] = matching.toSorted(byAge);
+      if (oldest !== undefined) return merge(oldest, younger);
     }
   }
   return undefined;
 }
 
-function merge(rules: readonly DestinationRuleFacts[]): MergedRule {
-  const trafficPolicy = rules.find(({ spec }) => spec.trafficPolicy !== undefined)?.spec.trafficPolicy;
+function merge(oldest: DestinationRuleFacts, younger: readonly DestinationRuleFacts[]): MergedRule {
+  const rules = [oldest, ...younger];
+  const deciding = rules.find(({ spec }) => spec.trafficPolicy !== undefined);
   const subsets = new Map<string, SubsetSpec>();
-  for (const { spec } of rules)
-    for (const subset of spec.subsets ?? []) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
-  return { subsets, ...(trafficPolicy && { trafficPolicy }) };
+  const subsetOrigins = new Map<string, Origin>();
+  for (const rule of rules)
+    for (const subset of rule.spec.subsets ?? []) {
+      if (subsets.has(subset.name)) continue;
+      subsets.set(subset.name, subset);
+      subsetOrigins.set(subset.name, originOf(rule));
+    }
+  const trafficPolicy = deciding?.spec.trafficPolicy;
+  const origin = originOf(deciding ?? oldest);
+  return { subsets, subsetOrigins, origin, ...(trafficPolicy && { trafficPolicy }) };
+}
+
+function originOf({ namespace, name }: DestinationRuleFacts): Origin {
+  return { kind: "DestinationRule", namespace, name };
 }
 
 /**

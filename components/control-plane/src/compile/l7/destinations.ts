@@ -74,8 +74,10 @@ export function createDestinations(
     if (known !== undefined) return known;
     const rule = ruleOf(host);
     const subset = subsetName === undefined ? undefined : rule?.subsets.get(subsetName);
+    const origin = (subsetName && rule?.subsetOrigins.get(subsetName)) || rule?.origin;
     const compiled = compileCluster({
       name,
+      origin,
       service: { namespace: host.namespace, hostname: host.hostname },
       port: port.port,
       appProtocol: port.appProtocol,
