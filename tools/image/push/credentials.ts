@@ -51,7 +51,10 @@ async function askHelper(name: string, key: string): Promise<Credentials | undef
   if (!/^[\w.-]+$/.test(name))
     throw new Error(`docker's configuration: expected the name of a credentials helper, got ${name}`);
   const program = `docker-credential-${name}`;
-  const child = spawn(program, ["get"], { stdio: ["pipe", "pipe", "ignore"], timeout: HELPER_TIMEOUT_MS });
+  const child = spawn(program, ["get"], {
+    stdio: ["pipe", "pipe", "ignore"],
+    signal: AbortSignal.timeout(HELPER_TIMEOUT_MS),
+  });
   // A helper that ends early does not read: its exit code says why.
   child.stdin.on("error", () => undefined);
   child.stdin.end(key);
