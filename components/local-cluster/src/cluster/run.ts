@@ -26,6 +26,7 @@ import {
   openNetworkNamespace,
 } from "@meltemi/linux";
 import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
+import type { StaticToken } from "../api-server/identity/authenticate.ts";
 import type { PodLogs } from "../api-server/pod-logs.ts";
 import type { PodAccess } from "../api-server/pod-sessions.ts";
 import { type ApiServer, createApiServer } from "../api-server/server.ts";
@@ -45,6 +46,13 @@ import {
 } from "../network/addresses.ts";
 import { ensureClusterNetwork, namespacePath } from "../network/build.ts";
 import { startServiceProxy } from "../network/service-proxy.ts";
+import {
+  type ComponentClients,
+  type Components,
+  createComponentClients,
+  createComponents,
+  tokensOf,
+} from "./components.ts";
 import { type ClusterCredentials, ensureCredentials, writeKubeconfig } from "./credentials.ts";
 import { type RunningNode, startNode } from "./nodes.ts";
 import { podsOf } from "./pods-of.ts";
@@ -85,13 +93,20 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
   const running = new Map<string, RunningNode>();
   const fabric = openNetworkNamespace(namespacePath(fabricNamespace(description.name)));
   const podLogs = readLogsFrom(running);
-  const api = await startApi(description, folder, credentials, fabric, podLogs, podsOf(running), deps);
-  const client = createKubernetesClient(loadKubeconfig(await readFile(folder.kubeconfig, "utf8")), {
-    clock: deps.clock,
-  });
+  const components = createComponents(nodes);
+  const componentTokens = tokensOf(components);
+  const pods = podsOf(running);
+  const api = await startApi(
+    { description, folder, credentials, componentTokens },
+    { ...deps, fabric, podLogs, podAccess: pods },
+  );
+  const access = loadKubeconfig(await readFile(folder.kubeconfig, "utf8"));
+  // What the whole process looks at is looked at once, by the administrator; what a component writes, it writes as itself.
+  const client = createKubernetesClient(access, { clock: deps.clock });
+  const clients = createComponentClients(access, deps);
   await applySystemObjects(client);
   const stores = startInformers(client, deps);
-  const workers = startControlLoops(client, credentials, deps);
+  const workers = startControlLoops(components, clients, credentials, deps);
   const dns = await startDns(description.name, stores, deps.log.scope("dns"));
   const proxy = startServiceProxy(
     { nodes: nodes.map(({ name }) => ({ name, namespace: nodeNamespace(description.name, name) })) },
@@ -106,8 +121,10 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
     zones: description.zones,
     restartBaseMs: options.restartBaseMs,
   };
-  for (const plan of nodes)
-    running.set(plan.name, await startNode(plan, nodesOptions, { ...deps, ...stores, client }));
+  for (const { plan, identity } of components.kubelets) {
+    const nodeDeps = { ...deps, ...stores, client: clients.as(identity) };
+    running.set(plan.name, await startNode(plan, nodesOptions, nodeDeps));
+  }
   deps.log.info("cluster runs", { nodes: nodes.length, port: description.apiPort });
   return {
     async stop() {
@@ -119,6 +136,7 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
       proxy.stop();
       for (const informer of Object.values(stores)) informer.stop();
       dns.close();
+      clients.close();
       client.close();
       await api.close();
       fabric[Symbol.dispose]();
@@ -126,15 +144,23 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
   };
 }
 
-async function startApi(
-  description: ClusterDescription,
-  folder: ClusterFolder,
-  credentials: ClusterCredentials,
-  fabric: NetworkNamespace,
-  podLogs: PodLogs,
-  podAccess: PodAccess,
-  deps: RunDependencies,
-): Promise<ApiServer> {
+interface ApiOptions {
+  readonly description: ClusterDescription;
+  readonly folder: ClusterFolder;
+  readonly credentials: ClusterCredentials;
+  readonly componentTokens: readonly StaticToken[];
+}
+
+interface ApiDependencies extends RunDependencies {
+  /** Where the nodes and their pods are. */
+  readonly fabric: NetworkNamespace;
+  readonly podLogs: PodLogs;
+  readonly podAccess: PodAccess;
+}
+
+async function startApi(options: ApiOptions, deps: ApiDependencies): Promise<ApiServer> {
+  const { description, folder, credentials, componentTokens } = options;
+  const { fabric, podLogs, podAccess } = deps;
   const address = { ip: FABRIC.v4, port: FABRIC_API_PORT };
   const { fd } = createTcpListener({ netns: fabric, address, backlog: 1024 });
   return createApiServer(
@@ -148,6 +174,7 @@ async function startApi(
       serviceAccountIssuer: "https://kubernetes.default.svc.cluster.local",
       serviceAccountKeyPem: credentials.serviceAccountKeyPem,
       adminToken: credentials.adminToken,
+      componentTokens,
       clusterName: description.name,
       serviceCidr: SERVICE_RANGES.v4,
       serviceCidrIpv6: SERVICE_RANGES.v6,
@@ -164,14 +191,15 @@ async function startApi(
 }
 
 function startControlLoops(
-  client: KubernetesClient,
+  { controllers, scheduler }: Components,
+  clients: ComponentClients,
   credentials: ClusterCredentials,
   deps: RunDependencies,
 ): readonly { stop(): Promise<void> }[] {
   const options = { certificateAuthority: credentials.caPem };
   return [
-    startControllers(client, options, { ...deps, log: deps.log.scope("controllers") }),
-    startScheduler(client, {}, { ...deps, log: deps.log.scope("scheduler") }),
+    startControllers(clients.as(controllers), options, { ...deps, log: deps.log.scope("controllers") }),
+    startScheduler(clients.as(scheduler), {}, { ...deps, log: deps.log.scope("scheduler") }),
   ];
 }
 

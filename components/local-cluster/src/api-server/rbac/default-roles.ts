@@ -161,6 +161,13 @@ const ROLES: readonly DefaultRole[] = [
     subjects: [group("system:nodes")],
   },
   {
+    // Every kind, those of CRDs included: its garbage collector and namespace controller delete them all. It grants nothing:
+    // `escalate`, `bind` and `impersonate` are verbs of their own.
+    name: "system:kube-controller-manager",
+    rules: [on("*", "*", [...READ, ...WRITE])],
+    subjects: [user("system:kube-controller-manager")],
+  },
+  {
     name: "system:kube-scheduler",
     rules: [
       on("core events.k8s.io", "events", ["create", "patch", "update"]),

@@ -317,7 +317,7 @@ test("aggregation: rules of the roles that the selectors choose, each once, not 
   assert.equal(aggregatedRules(all[1] ?? sum, all), undefined);
 });
 
-test("default roles: every binding has its role, and only the masters' is everything", () => {
+test("default roles: every binding has its role, and only the masters' and the controllers' is about everything", () => {
   const objects = defaultRbacObjects();
   const names = new Set(
     objects
@@ -331,6 +331,6 @@ test("default roles: every binding has its role, and only the masters' is everyt
   );
   assert.deepEqual(
     everything.map(({ object }) => (object["metadata"] as JsonObject)["name"]),
-    ["cluster-admin"],
+    ["cluster-admin", "system:kube-controller-manager"],
   );
 });
