@@ -14,7 +14,7 @@ const COMMAND_TIMEOUT_MS = 110_000;
 let folder = "";
 
 /** `helm`, unpacked when it was not yet. */
-export function helmProgram(): string {
+function helmProgram(): string {
   folder ||= execFileSync(process.execPath, [`${ROOT}/tools/helm.ts`], { encoding: "utf8" }).trim();
   return `${folder}/helm`;
 }
