@@ -309,7 +309,13 @@ function configuration(name: string, revision: string, service: object): Validat
           service: { name: "istiod", namespace: "istio-system", path: "/validate", ...service },
         },
         rules: [RULE],
-        objectSelector: { matchExpressions: [{ key: "istio.io/rev", operator: "In", values: [revision] }] },
+        objectSelector: {
+          matchExpressions: [
+            name === "istiod-default-validator"
+              ? { key: "istio.io/rev", operator: "DoesNotExist" }
+              : { key: "istio.io/rev", operator: "In", values: [revision] },
+          ],
+        },
       },
     ],
   };
@@ -326,9 +332,10 @@ test(
     await client.create(VALIDATING_WEBHOOKS, configuration(own, "default", {}));
     await client.create(VALIDATING_WEBHOOKS, configuration("istiod-default-validator", "default", {}));
     await client.create(VALIDATING_WEBHOOKS, configuration("other-revision", "canary", {}));
+    await client.create(VALIDATING_WEBHOOKS, configuration("other-name", "default", {}));
     await client.create(
       VALIDATING_WEBHOOKS,
-      configuration("other-mesh", "default", { namespace: "istio-two" }),
+      configuration("istio-validator-two", "default", { namespace: "istio-two" }),
     );
     await using plane = await startPlane(client);
     const caBundle = Buffer.from(plane.rootPem).toString("base64");
@@ -347,7 +354,8 @@ test(
     await becomes(own, true, "Fail");
     await becomes("istiod-default-validator", true, "Fail");
     assert.deepEqual(await stateOf("other-revision"), [false, "Ignore"]);
-    assert.deepEqual(await stateOf("other-mesh"), [false, "Ignore"]);
+    assert.deepEqual(await stateOf("other-name"), [false, "Ignore"]);
+    assert.deepEqual(await stateOf("istio-validator-two"), [false, "Ignore"]);
     await assert.rejects(
       client.create(AUTHORIZATION_POLICIES, labelled("late")),
       /admission webhook "rev\.validation\.istio\.io" denied the request: configuration is invalid: spec\.provider\.name: /,

@@ -126,6 +126,8 @@ class InformerRun<T extends KubernetesObject> {
   /** Ends the list or watch under way; replaced with each. */
   #operation = new AbortController();
   #timer: Timer | undefined;
+  /** Why the last list failed. */
+  #told: string | undefined;
   readonly #client: Pick<KubernetesClient, "list" | "watch">;
   readonly #type: ResourceType<T>;
   readonly #options: InformerOptions<T>;
@@ -197,15 +199,27 @@ class InformerRun<T extends KubernetesObject> {
       const selection = { namespace, labelSelector, fieldSelector };
       const { items, resourceVersion } = await this.#client.list(this.#type, { ...selection, signal });
       if (signal.aborted) return;
+      this.#told = undefined;
       this.#sink(this.#store.replaceAll(items), true);
       this.#feed({ kind: "listed", resourceVersion });
     } catch (error) {
       if (signal.aborted) return;
       if (isNotFound(error) && this.#options.whenNotServed === "empty")
         this.#sink(this.#store.replaceAll([]), true);
-      else this.#deps.log.warn("list failed", { kind: this.#type.kind, error: describeError(error) });
+      else this.#tell(describeError(error));
       this.#feed({ kind: "listFailed" });
     }
+  }
+
+  /** A right that is missing fails every 30 s for as long as it is: once is enough for a person, the rest is for who debugs. */
+  #tell(error: string): void {
+    const { log } = this.#deps;
+    const { kind } = this.#type;
+    const { fieldSelector, namespace } = this.#options;
+    const fields = { kind, ...(namespace && { namespace }), ...(fieldSelector && { fieldSelector }), error };
+    if (error === this.#told) log.debug("list failed again", fields);
+    else log.warn("list failed", fields);
+    this.#told = error;
   }
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {

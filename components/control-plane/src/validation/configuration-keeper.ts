@@ -35,6 +35,9 @@ export interface ConfigurationKeeperDependencies {
   readonly onRootBundle: (listener: (pem: string) => void) => () => void;
 }
 
+/** Validates what names no revision. */
+const DEFAULT_VALIDATOR = "istiod-default-validator";
+
 /** The API server takes a second or two to hear of a changed configuration; one that never calls webhooks is asked rarely. */
 const PROOF_BACKOFF_MS: readonly number[] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
 const BACKOFF = { baseMs: 500, maxMs: 60_000, jitter: 0.2 } as const;
@@ -57,10 +60,12 @@ class Keeper {
   readonly #configurations: ReturnType<typeof createInformer<ValidatingWebhookConfiguration>>;
   readonly #queue: ReturnType<typeof createWorkQueue>;
   readonly #unsubscribe: () => void;
+  /** Those that charts make, and that the control plane has rights to. */
+  readonly #names: readonly string[];
   #rootBundlePem: string | undefined;
-  /** With these roots the webhook was seen to refuse. */
-  #provenPem: string | undefined;
-  #proofs = 0;
+  /** By configuration, the roots with which its webhook was seen to refuse. */
+  readonly #provenPem = new Map<string, string>();
+  #failedProofs = 0;
 
   constructor(options: ConfigurationKeeperOptions, deps: ConfigurationKeeperDependencies) {
     this.#options = options;
@@ -71,6 +76,8 @@ class Keeper {
       { name: "validation-webhooks", backoff: BACKOFF },
       { ...deps, reconcile: (key, signal) => this.#reconcile(key, signal) },
     );
+    const suffix = options.revision === "default" ? "" : `-${options.revision}`;
+    this.#names = [DEFAULT_VALIDATOR, `istio-validator${suffix}-${options.namespace}`];
     const touch = (found: ValidatingWebhookConfiguration): void => this.#queue.add(keyOf(found));
     this.#configurations.onChange({ add: touch, update: (_before, found) => touch(found) });
     this.#unsubscribe = deps.onRootBundle((pem) => {
@@ -88,8 +95,8 @@ class Keeper {
   async #reconcile(key: string, signal: AbortSignal): Promise<void> {
     const found = this.#configurations.get(key);
     const rootBundlePem = this.#rootBundlePem;
-    if (found === undefined || rootBundlePem === undefined) return;
-    const isProven = this.#provenPem === rootBundlePem;
+    if (found === undefined || rootBundlePem === undefined || !this.#names.includes(key)) return;
+    const isProven = this.#provenPem.get(key) === rootBundlePem;
     const step = decideConfiguration(found, { ...this.#options, rootBundlePem, isProven });
     switch (step.kind) {
       case "nothing":
@@ -98,18 +105,24 @@ class Keeper {
         await this.#replace(step.object, isProven, signal);
         return;
       case "prove":
-        if (await isHeeded(this.#options, this.#deps, signal)) {
-          this.#provenPem = rootBundlePem;
-          this.#proofs = 0;
-          this.#queue.add(key);
-        } else {
-          const last = PROOF_BACKOFF_MS.length - 1;
-          this.#queue.addAfter(key, PROOF_BACKOFF_MS[Math.min(this.#proofs++, last)] ?? BACKOFF.maxMs);
-        }
+        await this.#prove(key, rootBundlePem, signal);
         return;
       default:
         step satisfies never;
     }
+  }
+
+  async #prove(key: string, rootBundlePem: string, signal: AbortSignal): Promise<void> {
+    const { namespace, revision } = this.#options;
+    const labels = key === DEFAULT_VALIDATOR ? {} : { "istio.io/rev": revision };
+    if (await isHeeded({ namespace, labels }, this.#deps, signal)) {
+      this.#provenPem.set(key, rootBundlePem);
+      this.#failedProofs = 0;
+      this.#queue.add(key);
+      return;
+    }
+    const at = Math.min(this.#failedProofs++, PROOF_BACKOFF_MS.length - 1);
+    this.#queue.addAfter(key, PROOF_BACKOFF_MS[at] ?? BACKOFF.maxMs);
   }
 
   async #replace(

@@ -19,12 +19,12 @@ const TIMEOUT_MS = 30_000;
 
 /** False when the object was taken (nobody was asked), or refused by somebody else; the log says why. */
 export async function isHeeded(
-  options: { readonly namespace: string; readonly revision: string },
+  options: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> },
   deps: { readonly client: Pick<KubernetesClient, "create">; readonly log: Logger },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { namespace, revision } = options;
-  const metadata = { namespace, name: "istiod-validation-self-test", labels: { "istio.io/rev": revision } };
+  const { namespace, labels } = options;
+  const metadata = { namespace, name: "istiod-validation-self-test", labels };
   try {
     await deps.client.create(
       GATEWAYS,
