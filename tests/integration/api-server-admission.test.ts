@@ -248,6 +248,55 @@ test("subresources are asked as such", async () => {
   assert.equal(hooks.questions.length, 1);
 });
 
+test("a webhook changes no other half of the object than its writer", async () => {
+  hooks.on("/halves", () => ({
+    patch: [
+      { op: "replace", path: "/status", value: { replicas: 7 } },
+      { op: "replace", path: "/spec/replicas", value: 3 },
+      { op: "add", path: "/metadata/annotations", value: { seen: "yes" } },
+    ],
+  }));
+  const rules = [
+    {
+      operations: ["*"],
+      apiGroups: ["apps"],
+      apiVersions: ["v1"],
+      resources: ["deployments", "deployments/status"],
+    },
+  ];
+  await configure({ path: "/halves", kind: "Mutating", rules });
+  const halves = (): Promise<string> =>
+    kubectl(
+      "get",
+      "deployment",
+      "half",
+      "-n",
+      "shop",
+      "-o",
+      "jsonpath={.spec.replicas} {.status.replicas} {.metadata.annotations.seen}",
+    );
+  await kubectl("create", "deployment", "half", "--image=i", "-n", "shop");
+  assert.equal(await halves(), "3  yes");
+  hooks.on("/halves", () => ({
+    patch: [
+      { op: "replace", path: "/spec/replicas", value: 9 },
+      { op: "add", path: "/status/replicas", value: 4 },
+    ],
+  }));
+  await kubectl(
+    "patch",
+    "deployment",
+    "half",
+    "-n",
+    "shop",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    '{"status":{"readyReplicas":1}}',
+  );
+  assert.equal(await halves(), "3 4 yes");
+});
+
 test("custom resources: another version is matched and shown in the rule's, unless Exact; the schema has the last word", async () => {
   await feed(
     `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: boats.harbour.example}, spec: {group: harbour.example, scope: Namespaced, names: {plural: boats, kind: Boat}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {sails: {type: integer, maximum: 9}}}}}}}, {name: v1beta1, served: true, storage: false, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`,

@@ -52,10 +52,12 @@ export function createObject(
   prepareStatus(request, object);
   applyDefaults(request, object);
   cluster.admit(request, object, undefined);
+  // Webhooks have no more say over the status than the writer.
+  if (request.hearing !== undefined) prepareStatus(request, object);
   const faults = metadataFaults(object, resource.rules.checkName);
   if (faults.length > 0) throw invalid(resource.group, resource.kind, name, faults);
   if (bookkeeping === "track") {
-    delete metadata["managedFields"];
+    delete object.metadata["managedFields"];
     trackUpdate(trackingOf(request), undefined, object);
   }
   refuseInvalid(request, object, undefined);

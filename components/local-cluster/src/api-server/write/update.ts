@@ -25,10 +25,12 @@ export function updateObject(
   bookkeeping: Bookkeeping = "track",
 ): Outcome {
   checkIdentity(request, previous, body);
-  const next = merged(request, previous.object, body);
+  const wanted = merged(request, previous.object, body);
   const { resource } = request.served;
-  applyDefaults(request, next);
-  cluster.admit(request, next, previous.object);
+  applyDefaults(request, wanted);
+  cluster.admit(request, wanted, previous.object);
+  // Webhooks have a say over the half of the object that is written, as the writer has.
+  const next = request.hearing === undefined ? wanted : merged(request, previous.object, wanted);
   const faults = [
     ...metadataFaults(next, resource.rules.checkName),
     ...finalizerFaults(next, previous.object),
