@@ -76,7 +76,10 @@ function howToCheck(error: unknown): string {
 /** Plural of the kind that was asked for, when the server does not serve it: of a missing object the message is another. */
 function missingKind(error: unknown): string | undefined {
   const message = error instanceof Error ? error.message : "";
-  const isKind = /could not find the requested resource|404 page not found/.test(message);
+  const isKind =
+    /could not find the requested resource|404 page not found|expected the server to serve one of/.test(
+      message,
+    );
   return isKind
     ? /^(?:list|get|create|apply|patch|delete|watch) ([a-z0-9.-]+)/.exec(message)?.[1]
     : undefined;

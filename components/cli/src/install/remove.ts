@@ -169,7 +169,13 @@ async function removeDerived(options: RemoveOptions, deps: RemoveDependencies): 
   for (const namespace of (await client.list(NAMESPACES, { signal })).items)
     for (const name of PUBLISHED)
       await client.delete(CONFIG_MAPS, { namespace: nameOf(namespace), name }, { signal });
-  const gatewayClass = await client.get(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal });
+  const gatewayClass = await client
+    .get(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal })
+    // Its definition has gone already.
+    .catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
   if (gatewayClass?.spec?.controllerName === "istio.io/mesh-controller")
     await client.delete(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal });
   const { istioNamespace: namespace } = options;
