@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { eventually } from "@meltemi/testkit";
 import { apply, kubectl } from "./cluster/cluster.ts";
 import { TOOLS_IMAGE } from "./cluster/images.ts";
+import { nodeNetwork } from "./cluster/network.ts";
 import { ensureMesh, skip } from "./mesh.fixture.ts";
 import {
   call,
@@ -34,7 +35,7 @@ after(async () => {
 
 /** Calls v2, which is on the other node, with a word that must not be read on the way. */
 async function callWith(word: string): Promise<string> {
-  return await onTheWire("node2", async () => {
+  return await onTheWire(nodeNetwork(2), async () => {
     const { status, text } = await call("client", `http://web-v2.${SHOP}/`, { "x-word": word });
     assert.equal(status, 200, text);
   });

@@ -1,10 +1,12 @@
 /** What runs on the cluster and knows nothing of the mesh: a service of two versions on two nodes, its clients, and connections between them. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { connect } from "node:net";
 import { eventually } from "@meltemi/testkit";
 import { apply, KUBECONFIG, kubectl } from "./cluster/cluster.ts";
 import { ECHO_PROGRAM, TOOLS_IMAGE } from "./cluster/images.ts";
 import { initOf } from "./cluster/machine.ts";
+import type { NodeNetwork } from "./cluster/network.ts";
 
 export const SHOP = "shop";
 export const OUTSIDE = "outside";
@@ -164,25 +166,14 @@ export async function leaveMesh(): Promise<void> {
   await eventually(async () => (await enrolledPods()).length === 0, ENROL_DEADLINE);
 }
 
-/** Packets on a node's cable while `work` runs, as text. */
-export async function onTheWire(node: string, work: () => Promise<unknown>): Promise<string> {
-  const init = initOf(node);
-  const words = [
-    "--target",
-    String(init),
-    "--net",
-    "--",
-    "tcpdump",
-    "-i",
-    "eth0",
-    "-A",
-    "-s",
-    "0",
-    "-U",
-    "-l",
-    "tcp",
-  ];
-  const child = spawn("nsenter", words, { stdio: ["ignore", "pipe", "pipe"] });
+/** Closed on every node. */
+const DISCARD_PORT = 9;
+
+/** TCP packets on a node's cable while `work` runs, as text. */
+export async function onTheWire(node: NodeNetwork, work: () => Promise<unknown>): Promise<string> {
+  const inside = ["--target", String(initOf(node.name)), "--net", "--"];
+  const capture = ["tcpdump", "-i", "eth0", "-n", "-A", "-s", "0", "-l", "--immediate-mode", "tcp"];
+  const child = spawn("nsenter", [...inside, ...capture], { stdio: ["ignore", "pipe", "pipe"] });
   let seen = "";
   let said = "";
   child.stdout.setEncoding("latin1").on("data", (text: string) => {
@@ -192,11 +183,17 @@ export async function onTheWire(node: string, work: () => Promise<unknown>): Pro
     said += text;
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
-  await eventually(() => said.includes("listening on"));
-  await work();
-  child.kill("SIGINT");
-  await ended;
-  return seen;
+  try {
+    await eventually(() => said.includes("listening on"));
+    await work();
+    // Packets come in their order: when this one was seen, so were all before it.
+    connect(DISCARD_PORT, node.address).on("error", () => undefined);
+    await eventually(() => seen.includes(`${node.address}.${DISCARD_PORT}`));
+    return seen;
+  } finally {
+    child.kill("SIGKILL");
+    await ended;
+  }
 }
 
 /** Asks the service again and again, each time on a new connection, and counts; and says something on one connection that it keeps. */
