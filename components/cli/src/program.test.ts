@@ -12,6 +12,49 @@ test("every command shows examples, under the name by which it was called", () =
   }
 });
 
+test("every command and every flag says what it is", () => {
+  for (const command of everyCommand(setUp("istioctl").program)) {
+    // The one that shells call.
+    if (command.name().startsWith("__")) continue;
+    assert.notEqual(command.description(), "", command.name());
+    for (const option of command.options)
+      if (!option.hidden) assert.notEqual(option.description, "", `${command.name()} ${option.flags}`);
+    for (const argument of command.registeredArguments)
+      assert.match(`${argument.description}${argument.name()}`, /\w/, command.name());
+  }
+});
+
+/** `istioctl` and what follows, up to a pipe or a redirection; in quotes there may be spaces. */
+function wordsOf(line: string): readonly string[] | undefined {
+  const [, text] = /(?:^|\s)istioctl ([^|>]*)/.exec(line.trim()) ?? [];
+  return text?.trim().match(/"[^"]*"|'[^']*'|\S+/g) ?? undefined;
+}
+
+test("examples are commands and flags that there are", () => {
+  const { program } = setUp("istioctl");
+  for (const command of everyCommand(program)) {
+    let help = "";
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    const lines = help.slice(help.indexOf("\nExamples:\n")).split("\n");
+    for (const words of lines.map(wordsOf)) {
+      if (words === undefined) continue;
+      let found = program;
+      for (const word of words)
+        found = found.commands.find((one) => one.name() === word || one.aliases().includes(word)) ?? found;
+      assert.notEqual(found, program, words.join(" "));
+      // Its words are another program's.
+      if (found.name() === "cluster") continue;
+      for (const word of words.filter((one) => /^--?[a-zA-Z]/.test(one))) {
+        const flag = word.split("=")[0];
+        const known = [...found.options, ...program.options].some(
+          ({ long, short }) => long === flag || short === flag,
+        );
+        assert.ok(known, `${words.join(" ")}: ${found.name()} has no ${flag}`);
+      }
+    }
+  }
+});
+
 const CASES = [
   {
     name: "a misspelt command",
