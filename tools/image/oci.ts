@@ -4,12 +4,15 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gunzip, gzip } from "node:zlib";
 import type { Layer } from "./contents.ts";
 import { completeTree, type Entry, fileOf, textFile } from "./file-tree.ts";
 import { writeTar } from "./tar.ts";
 
 const gzipAsync = promisify(gzip);
+const gunzipAsync = promisify(gunzip);
+/** Smaller ones are packed again as fast as they are read; those of our own code would fill the cache, one for each change. */
+const KEPT_LAYER_BYTES = 32 * 1024 * 1024;
 /** Level 9 makes the image 0.3 % smaller and takes twice as long. */
 const GZIP_LEVEL = 6;
 
@@ -35,7 +38,7 @@ export interface ImageOptions {
   readonly entrypoint: readonly string[];
   readonly env: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** Compressed layers of earlier builds, by the digest of what is in them. */
+  /** Large layers of earlier builds, compressed, by the digest of what is in them. */
   readonly cacheFolder: string;
 }
 
@@ -98,18 +101,24 @@ async function packLayer(
 ): Promise<{ readonly diffId: string; readonly compressed: Uint8Array }> {
   const tar = writeTar(layer.files);
   const diffId = digestOf(tar);
+  if (tar.length < KEPT_LAYER_BYTES)
+    return { diffId, compressed: await gzipAsync(tar, { level: GZIP_LEVEL }) };
   const kept = join(
     cacheFolder,
     `${diffId.slice("sha256:".length)}-${process.versions.zlib}-${GZIP_LEVEL}.tar.gz`,
   );
   const found = await readFile(kept).catch(() => undefined);
-  if (found !== undefined) return { diffId, compressed: found };
+  if (found !== undefined && (await unpackedDigest(found)) === diffId) return { diffId, compressed: found };
   const compressed = await gzipAsync(tar, { level: GZIP_LEVEL });
   await mkdir(cacheFolder, { recursive: true });
   const temporary = `${kept}.${process.pid}`;
   await writeFile(temporary, compressed);
   await rename(temporary, kept);
   return { diffId, compressed };
+}
+
+async function unpackedDigest(compressed: Buffer): Promise<string | undefined> {
+  return await gunzipAsync(compressed).then(digestOf, () => undefined);
 }
 
 /**
