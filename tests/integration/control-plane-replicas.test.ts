@@ -1,9 +1,7 @@
 /** Two control planes, as processes, over one API server: one root, one leader, and nothing lost when one of them dies. */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
@@ -30,63 +28,13 @@ import {
   subscribe,
   type TestCluster,
 } from "./control-plane.fixture.ts";
+import { isServing, type Replica, startReplica } from "./control-plane-process.fixture.ts";
 
 const ISTIO = "istio-system";
 const STATUS_LEASE = { namespace: ISTIO, name: "istio-status-leader" };
 const DEPLOYER_LEASE = { namespace: ISTIO, name: "istio-gateway-deployment-default" };
 /** A lease of 15 s, as long to see that it stands still, and the pauses between looks. */
 const TAKE_OVER_MS = 45_000;
-
-interface Replica extends AsyncDisposable {
-  readonly name: string;
-  readonly securePort: number;
-  readonly process: ChildProcess;
-  readonly output: () => string;
-  readonly ended: Promise<number | null>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function startReplica(name: string, kubeconfigPath: string): Promise<Replica> {
-  const program = new URL("../../components/control-plane/src/main.ts", import.meta.url).pathname;
-  const [secure, http] = [await freePort(), await freePort()];
-  const doors = { secureGRPCAddr: secure, httpAddr: http, grpcAddr: 0, monitoringAddr: 0, httpsAddr: 0 };
-  const args = Object.entries(doors).map(([flag, port]) => `--${flag}=127.0.0.1:${port}`);
-  const child = spawn(process.execPath, [program, "discovery", ...args], {
-    env: {
-      ...process.env,
-      KUBECONFIG: kubeconfigPath,
-      POD_NAME: name,
-      WAYPOINT_IMAGE: "docker.io/meltemi/proxyv2:test",
-      PILOT_DEBOUNCE_AFTER: "20ms",
-    },
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-  return {
-    name,
-    securePort: secure,
-    process: child,
-    output: () => output,
-    ended,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await ended;
-    },
-  };
-}
-
-function isServing({ output }: Replica): boolean {
-  return output().includes("control plane is serving");
-}
 
 /** What a Service is to its clients: a connection to whichever replica takes it. */
 async function startService(

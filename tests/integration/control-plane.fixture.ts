@@ -38,7 +38,7 @@ import {
 } from "../../components/local-cluster/src/api-server/credentials.ts";
 import { type ApiServer, createApiServer } from "../../components/local-cluster/src/api-server/server.ts";
 
-const ADMIN_TOKEN = "integration-admin-token";
+export const ADMIN_TOKEN = "integration-admin-token";
 
 export function quietLogger(): Logger {
   const level = process.env["TEST_LOG"] === "1" ? "debug" : "off";
