@@ -28,6 +28,8 @@ const PACKAGES = {
     "redis-tools": "/usr/bin/redis-cli",
     postgresql: "/usr/lib/postgresql/*/bin/postgres",
     "postgresql-client": "/usr/bin/psql",
+    // Debian has them anyway; the image's packages are verified with them.
+    "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
   },
   bench: { haproxy: "/usr/sbin/haproxy", iperf3: "/usr/bin/iperf3" },
 };
