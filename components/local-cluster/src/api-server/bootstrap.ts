@@ -1,9 +1,10 @@
 /** What every cluster has from its first moment: namespaces, priorities, default roles, the `kubernetes` Service. Made again when missing. */
 
 import { API_SERVER } from "./identity/user.ts";
-import type { JsonObject } from "./json.ts";
+import { type JsonObject, textAt } from "./json.ts";
 import { RBAC_GROUP } from "./rbac/authorizer.ts";
 import { defaultRbacObjects } from "./rbac/default-roles.ts";
+import { reconciled } from "./rbac/reconcile.ts";
 import { type AddressRange, addressAt } from "./resources/address-range.ts";
 import { resourceKey } from "./resources/resource.ts";
 import type { Cluster, WriteRequest } from "./write/context.ts";
@@ -29,9 +30,22 @@ export function bootstrapObjects(cluster: Cluster, bootstrap: Bootstrap): void {
       value,
     });
   }
-  for (const { plural, object } of defaultRbacObjects())
+  for (const { plural, object } of defaultRbacObjects()) {
     ensure(cluster, bootstrap.nowMs, RBAC_GROUP, plural, undefined, object);
+    complete(cluster, `${RBAC_GROUP}/${plural}`, object);
+  }
+  ensureKubernetesService(cluster, bootstrap);
+}
+
+/** The Service that pods find the API server by. */
+export function ensureKubernetesService(cluster: Cluster, bootstrap: Bootstrap): void {
   ensure(cluster, bootstrap.nowMs, "", "services", "default", kubernetesService(bootstrap));
+}
+
+function complete({ store }: Cluster, resource: string, wanted: JsonObject): void {
+  const existing = store.get(resource, "", textAt(wanted, "metadata", "name") ?? "");
+  const object = existing && reconciled(existing.object, wanted);
+  if (object !== undefined) store.commit([{ kind: "put", resource, object }]);
 }
 
 function kubernetesService(bootstrap: Bootstrap): JsonObject {

@@ -1,6 +1,11 @@
 /** Who asks: tokens, certificates and impersonation, wired to the state of the cluster. */
 import type { Clock } from "@meltemi/runtime";
-import { type Authenticator, createAuthenticator, type StaticToken } from "./identity/authenticate.ts";
+import {
+  type Authenticator,
+  createAuthenticator,
+  createKnownTokens,
+  type StaticToken,
+} from "./identity/authenticate.ts";
 import { impersonated } from "./identity/impersonate.ts";
 import { createTokenSigner } from "./identity/jwt.ts";
 import { reviewToken, type Verdict } from "./identity/service-accounts.ts";
@@ -32,17 +37,20 @@ export function wireIdentities(
 ): Identities {
   const signer = createTokenSigner(options.serviceAccountKeyPem);
   const issuer = options.serviceAccountIssuer;
-  const judgeToken = (token: string, audiences: readonly string[]): Verdict =>
-    reviewToken(token, {
+  const known = createKnownTokens(options.adminToken, options.componentTokens ?? []);
+  const judgeToken = (token: string, audiences: readonly string[]): Verdict => {
+    const user = known(token);
+    // Such a token is for this server, and for no other audience.
+    if (user !== undefined && audiences.includes(issuer)) return { kind: "valid", user, audiences: [issuer] };
+    return reviewToken(token, {
       signer,
       issuer,
       audiences,
       nowMs: clock.nowMs(),
       lookup: (resource, namespace, name) => cluster.store.get(resource, namespace, name)?.object,
     });
+  };
   const identify = createAuthenticator({
-    adminToken: options.adminToken,
-    componentTokens: options.componentTokens ?? [],
     reviewToken: (token) => judgeToken(token, [issuer]),
   });
   return {

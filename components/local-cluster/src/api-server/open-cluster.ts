@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "@meltemi/runtime";
 import { hearValidating } from "./admission/hear.ts";
 import { createAdmission } from "./admission.ts";
-import { bootstrapObjects } from "./bootstrap.ts";
+import { type Bootstrap, bootstrapObjects, ensureKubernetesService } from "./bootstrap.ts";
 import { watchDefinitions } from "./custom/definitions.ts";
 import { aggregateClusterRoles } from "./rbac/aggregation.ts";
 import { type Authorizer, CLUSTER_ROLES, createAuthorizer, RBAC_GROUP } from "./rbac/authorizer.ts";
@@ -56,17 +56,17 @@ export function openCluster(options: OpenClusterOptions, { clock }: { readonly c
       definitions.noticed(key);
       if (key === CLUSTER_ROLES) aggregateClusterRoles(store);
       // The Service that pods find this server by comes back when it is deleted.
-      if (key === "/services") bootstrap();
+      if (key === "/services") ensureKubernetesService(cluster, bootstrap());
     },
   };
-  const bootstrap = (): void =>
-    bootstrapObjects(cluster, {
-      serviceRange: ranges.ipv4,
-      securePort: SECURE_PORT,
-      nowMs: clock.nowMs(),
-    });
+  const bootstrap = (): Bootstrap => ({
+    serviceRange: ranges.ipv4,
+    securePort: SECURE_PORT,
+    nowMs: clock.nowMs(),
+  });
   const definitions = watchDefinitions(cluster, clock);
-  bootstrap();
+  bootstrapObjects(cluster, bootstrap());
+  aggregateClusterRoles(store);
   return { cluster, authorizer };
 }
 

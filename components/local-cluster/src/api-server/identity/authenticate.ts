@@ -17,9 +17,7 @@ export interface StaticToken {
 }
 
 export interface AuthenticatorDeps {
-  readonly adminToken: string;
-  readonly componentTokens: readonly StaticToken[];
-  /** Judges a service-account token for the API server's own audiences. */
+  /** Judges a token for the API server's own audiences. */
   readonly reviewToken: (token: string) => Verdict;
 }
 
@@ -30,18 +28,23 @@ const ADMIN: UserInfo = {
   extra: {},
 };
 
-export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
+/** Finds who holds a token that is known as it is; undefined for any other. */
+export type KnownTokens = (token: string) => UserInfo | undefined;
+
+export function createKnownTokens(adminToken: string, components: readonly StaticToken[]): KnownTokens {
   // Hashes are looked up: how long that takes tells nothing of the token.
-  const known = new Map<string, UserInfo>([[sha256(deps.adminToken), ADMIN]]);
-  for (const { token, username, groups } of deps.componentTokens)
+  const known = new Map<string, UserInfo>([[sha256(adminToken), ADMIN]]);
+  for (const { token, username, groups } of components)
     known.set(sha256(token), { username, uid: "", groups: [...groups, AUTHENTICATED], extra: {} });
+  return (token) => known.get(sha256(token));
+}
+
+export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   return (request) => {
     const header = request.headers.authorization;
     if (header === undefined) return certificateUser(request) ?? ANONYMOUS;
     const token = /^Bearer ([\w.~+/=-]+)$/i.exec(header)?.[1];
     if (token === undefined) return refuse();
-    const user = known.get(sha256(token));
-    if (user !== undefined) return user;
     const verdict = deps.reviewToken(token);
     return verdict.kind === "valid" ? verdict.user : refuse();
   };

@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from "../json.ts";
 import { type PolicyRule, ruleJson } from "./policy-rule.ts";
+import { AUTOUPDATE } from "./reconcile.ts";
 
 const READ = ["get", "list", "watch"];
 const WRITE = ["create", "delete", "deletecollection", "patch", "update"];
@@ -222,7 +223,7 @@ function clusterRole({ name, rules, aggregates, aggregatesTo }: DefaultRole): Js
 function metadataOf(name: string, labels: JsonObject): JsonObject {
   return {
     name,
-    annotations: { [`${GROUP}/autoupdate`]: "true" },
+    annotations: { [AUTOUPDATE]: "true" },
     labels: { "kubernetes.io/bootstrapping": "rbac-defaults", ...labels },
   };
 }

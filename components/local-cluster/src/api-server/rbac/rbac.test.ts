@@ -11,6 +11,7 @@ import { aggregatedRules } from "./aggregation.ts";
 import { decideAttempt } from "./decide.ts";
 import { defaultRbacObjects } from "./default-roles.ts";
 import { refuseEscalation } from "./escalation.ts";
+import { reconciled } from "./reconcile.ts";
 import { createSnapshots, type RbacSnapshot } from "./snapshot.ts";
 
 function stored(namespace: string, name: string, rest: JsonObject): Stored {
@@ -333,4 +334,43 @@ test("default roles: every binding has its role, and only the masters' and the c
     everything.map(({ object }) => (object["metadata"] as JsonObject)["name"]),
     ["cluster-admin", "system:kube-controller-manager"],
   );
+});
+
+const annotated = (autoupdate: string, rest: JsonObject): KubeObject => ({
+  metadata: { name: "x", annotations: { "rbac.authorization.kubernetes.io/autoupdate": autoupdate } },
+  ...rest,
+});
+const more = rule([""], ["pods"], ["get", "list", "watch"]);
+const restored: readonly {
+  name: string;
+  existing: KubeObject;
+  wanted: JsonObject;
+  want: Json | undefined;
+}[] = [
+  {
+    name: "nothing is missing",
+    existing: annotated("true", { rules: [more] }),
+    wanted: { rules: [pods] },
+    want: undefined,
+  },
+  {
+    name: "a verb is missing",
+    existing: annotated("true", { rules: [pods] }),
+    wanted: { rules: [more] },
+    want: [pods, rule([""], ["pods"], ["watch"])],
+  },
+  {
+    name: "left alone on request",
+    existing: annotated("false", { rules: [] }),
+    wanted: { rules: [more] },
+    want: undefined,
+  },
+];
+for (const c of restored)
+  test(`default roles: ${c.name}`, () =>
+    assert.deepEqual(reconciled(c.existing, c.wanted)?.["rules"], c.want));
+
+test("default roles: a missing subject is put back beside those that somebody added", () => {
+  const next = reconciled(annotated("true", { subjects: [person("ann")] }), { subjects: [person("bob")] });
+  assert.deepEqual(next?.["subjects"], [person("ann"), person("bob")]);
 });
