@@ -6,7 +6,7 @@
 import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parse, stringify } from "yaml";
+import { Document, isCollection, isScalar, type Pair, parse, visit } from "yaml";
 import { gatewayApiDefinitions, istioDefinitions } from "../libraries/resources/src/index.ts";
 import { type ChartSource, type Json, schemaOfChart, schemaOfUmbrella, type Tree } from "./chart-schema.ts";
 
@@ -16,6 +16,7 @@ const MODULE = "components/cli/src/manifests/generated/charts.ts";
 
 export const CHARTS = ["base", "istiod", "cni", "ztunnel"] as const;
 const MESH_GROUP = ".meltemi.io";
+const RULES = "x-kubernetes-validations";
 
 const read = (...path: string[]): string => readFileSync(join(HELM, ...path), "utf8");
 const readTree = (...path: string[]): Tree => parse(read(...path)) as Tree;
@@ -46,7 +47,7 @@ export function chartFiles(): ReadonlyMap<string, string> {
   }
   put("ambient/values.schema.json", json(schemaOfUmbrella(charts)));
   for (const [name, definitions] of definitionsByFile())
-    put(`base/files/definitions/${name}.yaml`, stringify(definitions, { aliasDuplicateObjects: false }));
+    put(`base/files/definitions/${name}.yaml`, definitionsText(definitions));
   const named = profiles.map((path) => [basename(path, ".yaml"), readTree(path)] as const);
   files.set(MODULE, moduleText(charts, Object.fromEntries(named)));
   return files;
@@ -61,6 +62,20 @@ function definitionsByFile(): ReadonlyMap<string, readonly object[]> {
     ["meltemi", ours.filter(isMesh)],
     ["gateway-api", gatewayApiDefinitions()],
   ]);
+}
+
+/** Rules of definitions are on a line each, so that the chart can leave them out where a server does not know them. */
+function definitionsText(definitions: readonly object[]): string {
+  const document = new Document(definitions, { aliasDuplicateObjects: false });
+  visit(document, {
+    Map(_, map) {
+      const isRules = ({ key }: Pair): boolean => isScalar(key) && key.value === RULES;
+      const rules = map.items.filter(isRules);
+      for (const { value } of rules) if (isCollection(value)) value.flow = true;
+      map.items = [...map.items.filter((pair) => !isRules(pair)), ...rules];
+    },
+  });
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
 const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;

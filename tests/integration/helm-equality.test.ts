@@ -6,7 +6,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { meshDefinitions } from "../../components/cli/src/manifests/definitions.ts";
-import { type ClusterFacts, CURRENT_CLUSTER } from "../../components/cli/src/manifests/facts.ts";
+import {
+  type ClusterFacts,
+  CURRENT_CLUSTER,
+  factsOfMinor,
+} from "../../components/cli/src/manifests/facts.ts";
 import type { Manifest } from "../../components/cli/src/manifests/objects.ts";
 import { renderComponents } from "../../components/cli/src/manifests/render.ts";
 import { sameJson, type Tree } from "../../components/cli/src/manifests/tree.ts";
@@ -30,7 +34,7 @@ const YAML_KEYS = ["mesh", "meshNetworks", "deployment", "service", "horizontalP
 
 const CURRENT: HelmCluster = { version: "1.35.0", apis: [...CURRENT_CLUSTER.served] };
 const OLD: HelmCluster = { version: "1.20.2", apis: ["discovery.k8s.io/v1beta1", "policy/v1beta1"] };
-const OLD_FACTS: ClusterFacts = { minorVersion: 20, served: new Set(OLD.apis) };
+const OLD_FACTS: ClusterFacts = factsOfMinor(20);
 
 const keyOf = ({ kind, metadata }: Manifest): string =>
   `${kind} ${metadata.namespace ?? ""}/${metadata.name}`;

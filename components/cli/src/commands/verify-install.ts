@@ -6,8 +6,10 @@ import { INSTALLED_KINDS } from "../install/kinds.ts";
 import { planObjects } from "../install/make-plan.ts";
 import { objectText } from "../install/plan.ts";
 import { readinessOf } from "../install/readiness.ts";
+import { readServerMinor } from "../install/server-version.ts";
 import { judgeObjects, renderVerification, type Verified } from "../install/verify.ts";
 import { meshDefinitions } from "../manifests/definitions.ts";
+import { factsOfMinor } from "../manifests/facts.ts";
 import { renderComponents } from "../manifests/render.ts";
 import { renderStructured } from "../output/structured.ts";
 import { type ConnectFlags, connectOptions, withCluster } from "./connect.ts";
@@ -68,7 +70,10 @@ async function judgeRendered(
   client: KubernetesClient,
   { signal }: CommandContext,
 ): Promise<readonly Verified[]> {
-  const objects = renderComponents(valuesOfFlags(flags), meshDefinitions()).flatMap((each) => each.objects);
+  const facts = factsOfMinor(await readServerMinor(client, signal));
+  const objects = renderComponents(valuesOfFlags(flags), meshDefinitions(), facts).flatMap(
+    (each) => each.objects,
+  );
   const plan = await planObjects(objects, { client, signal });
   return plan.flatMap((change): readonly Verified[] => {
     const object = objectText(change.object);

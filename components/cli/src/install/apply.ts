@@ -4,6 +4,7 @@ import {
   CUSTOM_RESOURCE_DEFINITIONS,
   type KubernetesClient,
   type KubernetesObject,
+  VALIDATING_WEBHOOKS,
 } from "@meltemi/kubernetes";
 import { type Clock, delay, MeshError } from "@meltemi/runtime";
 import type { Manifest } from "../manifests/objects.ts";
@@ -57,14 +58,15 @@ export async function installComponents(
 async function apply(object: Manifest, { client, signal }: InstallDependencies): Promise<void> {
   const type = kindOf(object);
   const found =
-    type === CUSTOM_RESOURCE_DEFINITIONS
+    type === CUSTOM_RESOURCE_DEFINITIONS || type === VALIDATING_WEBHOOKS
       ? await client.get(type, { name: object.metadata.name }, { signal })
       : undefined;
   // The plan has told of it.
-  if (decideApply(object, found).kind === "leave") return;
+  const decision = decideApply(object, found);
+  if (decision.kind === "leave") return;
   // Fields are taken over: the installer is the owner of its manifests, as Istio's is.
   const options = { fieldManager: FIELD_MANAGER, force: true, signal };
-  await client.apply(type, object as KubernetesObject, options);
+  await client.apply(type, decision.object as KubernetesObject, options);
 }
 
 async function waitFor(

@@ -1,9 +1,12 @@
-/** Whether an object of the installation may be written over what is there. Pure. */
+/** Whether, and how, an object of the installation may be written over what is there. Pure. */
 
 import type { KubernetesObject } from "@meltemi/kubernetes";
 import type { Manifest } from "../manifests/objects.ts";
+import { keepWebhookPolicy } from "../manifests/webhook.ts";
 
-export type ApplyDecision = { readonly kind: "apply" } | { readonly kind: "leave"; readonly why: string };
+export type ApplyDecision =
+  | { readonly kind: "apply"; readonly object: Manifest }
+  | { readonly kind: "leave"; readonly why: string };
 
 const OWNER_LABEL = "install.operator.istio.io/owning-resource";
 const SHARED_GROUP = ".gateway.networking.k8s.io";
@@ -15,7 +18,7 @@ const SHARED_GROUP = ".gateway.networking.k8s.io";
 export function decideApply(object: Manifest, found: KubernetesObject | undefined): ApplyDecision {
   const isShared = object.kind === "CustomResourceDefinition" && object.metadata.name.endsWith(SHARED_GROUP);
   if (!isShared || found === undefined || found.metadata?.labels?.[OWNER_LABEL] !== undefined)
-    return { kind: "apply" };
+    return { kind: "apply", object: keepWebhookPolicy(object, found) };
   const version = found.metadata?.annotations?.["gateway.networking.k8s.io/bundle-version"];
   return {
     kind: "leave",

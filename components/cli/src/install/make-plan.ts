@@ -78,7 +78,7 @@ async function planObject(manifest: Manifest, absent: ReadonlySet<string>, deps:
   const found = await deps.client.get(type, ref, { signal: deps.signal });
   const decision = decideApply(manifest, found);
   if (decision.kind === "leave") return { kind: "leave", object, why: decision.why };
-  const { applied, takenOver } = await tryApply(type, manifest, deps);
+  const { applied, takenOver } = await tryApply(type, decision.object, deps);
   if (found === undefined) return { kind: "create", object };
   const differences = differencesOf(declaredPart(found as Json), declaredPart(applied as Json));
   if (differences.length === 0 && takenOver.length === 0) return { kind: "keep", object };

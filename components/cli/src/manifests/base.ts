@@ -1,5 +1,6 @@
 /** Kinds and shared rights, as chart base (reference: l7-and-cli §6.2). Pure. */
 
+import { DEFINITION_RULES_MINOR } from "./facts.ts";
 import {
   type ChartContext,
   flag,
@@ -11,13 +12,18 @@ import {
   text,
   texts,
 } from "./objects.ts";
-import type { Tree } from "./tree.ts";
+import { isTree, type Tree } from "./tree.ts";
 import { validator } from "./webhook.ts";
 
 const SHARED_GROUP = ".gateway.networking.k8s.io";
 const OWN_GROUP = ".meltemi.io";
 
-export function renderBase({ values }: ChartContext, definitions: readonly Manifest[]): readonly Manifest[] {
+const RULES = "x-kubernetes-validations";
+
+export function renderBase(
+  { values, facts }: ChartContext,
+  definitions: readonly Manifest[],
+): readonly Manifest[] {
   const scope = scopeOf(values);
   const labels = (name: string): Labels => ownerLabels(values, "Base", name);
   const istioNamespace = text(values, "global.istioNamespace");
@@ -25,7 +31,9 @@ export function renderBase({ values }: ChartContext, definitions: readonly Manif
   if (scope.cluster)
     for (const definition of definitions.filter(({ metadata }) => isWanted(metadata.name, values)))
       objects.push({
-        ...definition,
+        ...(facts.minorVersion < DEFINITION_RULES_MINOR
+          ? (withoutRules(definition) as Manifest)
+          : definition),
         metadata: {
           ...definition.metadata,
           labels: { ...definition.metadata.labels, ...labels("istio-base") },
@@ -64,4 +72,11 @@ function isWanted(name: string, values: Tree): boolean {
     return false;
   if (name.endsWith(SHARED_GROUP)) return text(values, "base.gatewayAPICRDs") !== "never";
   return name.endsWith(OWN_GROUP) || flag(values, "base.enableIstioConfigCRDs");
+}
+
+function withoutRules(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutRules);
+  if (!isTree(value)) return value;
+  const kept = Object.entries(value).filter(([key]) => key !== RULES);
+  return Object.fromEntries(kept.map(([key, below]) => [key, withoutRules(below)]));
 }
