@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { checkObject } from "./check-object.ts";
 import { Findings } from "./findings.ts";
+import { KNOWN_KINDS } from "./kinds.ts";
 import { formatPath } from "./path.ts";
 import { templateProblem } from "./rules/authorization-policy.ts";
 import { warningsOf } from "./warnings.ts";
@@ -296,3 +298,46 @@ for (const { name, kind, spec, want } of WARNED)
     if (want === undefined) assert.equal(first, undefined);
     else assert.match(first ?? "nothing", want);
   });
+
+test("any object is judged, within the bound of findings and without an error", () => {
+  const kinds = KNOWN_KINDS.map(({ group, kind, schemas }) => ({
+    apiVersion: `${group}/${[...schemas.keys()][0]}`,
+    kind,
+  }));
+  /** Specs that come near: fields of real kinds with values of any kind. */
+  const spec = fc.oneof(
+    fc.jsonValue(),
+    fc.record(
+      {
+        hosts: fc.array(fc.oneof(fc.string(), fc.constantFrom("a", "*", "*.b"))),
+        host: fc.string(),
+        http: fc.array(
+          fc.record({
+            route: fc.array(fc.record({ destination: fc.record({ host: fc.string() }), weight: fc.nat() })),
+          }),
+        ),
+        rules: fc.array(
+          fc.record({ to: fc.array(fc.record({ operation: fc.record({ paths: fc.array(fc.string()) }) })) }),
+        ),
+        subsets: fc.array(fc.record({ name: fc.string(), trafficPolicy: fc.jsonValue() })),
+        targetRefs: fc.jsonValue(),
+      },
+      { requiredKeys: [] },
+    ),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...kinds), spec, fc.jsonValue(), (kind, value, metadata) => {
+      for (const object of [
+        { ...kind, metadata: { name: "a" }, spec: value },
+        { ...kind, metadata, spec: value },
+      ]) {
+        const findings = new Findings();
+        checkObject(object, [], findings);
+        assert.ok(findings.all.length <= 200);
+        const group = kind.apiVersion.slice(0, kind.apiVersion.indexOf("/"));
+        if (findings.all.length === 0) warningsOf(group, kind.kind, object);
+      }
+    }),
+    { numRuns: 1500 },
+  );
+});

@@ -16,7 +16,7 @@ export function isHostname(text: string): boolean {
 }
 
 /** As {@link isHostname}, or `*`, or `*.` before one. */
-export function isHostPattern(text: string): boolean {
+function isHostPattern(text: string): boolean {
   return text === "*" || isHostname(text.startsWith("*.") ? text.slice(2) : text);
 }
 

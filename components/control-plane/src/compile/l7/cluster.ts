@@ -143,7 +143,8 @@ function tlsOf(spec: ClientTlsSpec | undefined, credential: ClusterSource["crede
     return unusable("a waypoint has no files of its own: expected tls.credentialName in place of paths");
   const name = spec.credentialName ?? "";
   const secret = name === "" ? undefined : credential(name);
-  if (name !== "" && secret === undefined) return unusable(`Secret ${name} was not found`);
+  if (name !== "" && secret === undefined)
+    return unusable(`Secret ${name} was not found in the waypoint's namespace, or may not be read there`);
   const { certificateChain, privateKey } = secret ?? {};
   const pair = certificateChain && privateKey ? { certificateChain, privateKey } : undefined;
   if (spec.mode === "MUTUAL" && pair === undefined)
