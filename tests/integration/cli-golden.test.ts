@@ -139,6 +139,7 @@ const COMMANDS = [
   "create-remote-secret --name east",
   "bug-report --dry-run",
   "dashboard grafana --browser=false",
+  "x metrics deploy/server.shop",
   "ztunnel-config workload --node node-9",
   "proxy-config route deploy/waypoint.shop",
   "waypoint list -A --context other",

@@ -162,7 +162,6 @@ const LEFT_OUT = [
   },
   { words: ["x", "check-inject", "-n", "shop", "pod"], want: /Try: istioctl x describe pod/ },
   { words: ["x", "injector", "list"], want: /Try: istioctl ztunnel-config workload/ },
-  { words: ["x", "metrics", "deploy/a"], want: /asks a Prometheus.*Try: istioctl dashboard prometheus/ },
   { words: ["profile", "list"], want: /profiles are ambient, default, minimal and empty/ },
 ] as const;
 for (const { words, want } of LEFT_OUT)

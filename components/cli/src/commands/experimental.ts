@@ -6,6 +6,7 @@ import type { CommandContext } from "./context.ts";
 import { addDescribeCommand } from "./describe.ts";
 import { withExamples } from "./examples.ts";
 import { addInternalDebugCommand } from "./internal-debug.ts";
+import { addMetricsCommand } from "./metrics.ts";
 import { addPrecheckCommand } from "./precheck.ts";
 import { addProxyStatusCommand } from "./proxy-status.ts";
 import { addConfigCommand } from "./settings.ts";
@@ -25,4 +26,5 @@ export function addExperimentalCommand(program: Command, context: CommandContext
   addPrecheckCommand(parent, program, context);
   addProxyStatusCommand(program, parent, context);
   addConfigCommand(parent, program, context);
+  addMetricsCommand(parent, program, context);
 }

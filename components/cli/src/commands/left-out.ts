@@ -39,13 +39,6 @@ const LEFT_OUT: readonly LeftOut[] = [
     instead: "$0 dashboard proxy deploy/waypoint.shop",
   },
   {
-    path: ["experimental", "metrics"],
-    aliases: ["m"],
-    about: "rates and latencies of a workload",
-    reason: "it asks a Prometheus, which the mesh does not install",
-    instead: "$0 dashboard prometheus",
-  },
-  {
     path: ["experimental", "workload"],
     about: "machines outside of Kubernetes",
     reason: "machines outside of Kubernetes are not supported yet",
