@@ -165,7 +165,10 @@ function openHboneListener(
       context.telemetry.refused(source, undefined, "inbound", end.detail);
     },
   });
-  listeners.open(ports.inboundHbone, originalSource !== "off", (socket) => server.accept(socket));
+  listeners.open(ports.inboundHbone, originalSource !== "off", (socket) => {
+    socket.once("close", context.telemetry.socketOpened("destination"));
+    server.accept(socket);
+  });
   return server;
 }
 
