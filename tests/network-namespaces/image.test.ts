@@ -186,19 +186,34 @@ test("the control plane runs without privileges on a read-only root, asks the AP
   assert.equal(await container.ended(), 0, container.output);
 });
 
+const proxyEnv = {
+  CA_ADDRESS: "https://127.0.0.1:1",
+  XDS_ADDRESS: "https://127.0.0.1:1",
+  XDS_ROOT_CA: "/etc/root-cert.pem",
+  CA_ROOT_CA: "/etc/root-cert.pem",
+  AUTH_TOKEN: "/etc/token",
+  // As the manifests say.
+  NODE_OPTIONS: "--max-semi-space-size=4",
+};
+const proxyFiles = { "/etc/root-cert.pem": authority.rootPem, "/etc/token": "token" };
+
 test("the node proxy starts as process 1 and drains at SIGTERM", async () => {
+  await using container = run({ args: ["proxy", "ztunnel"], env: proxyEnv, files: proxyFiles });
+  await container.says(/started/);
+  container.signal("SIGTERM");
+  assert.equal(await container.ended(), 0, container.output);
+});
+
+test("a waypoint starts without privileges on a read-only root, and drains at SIGTERM", async () => {
+  const pod = { POD_NAME: "w", POD_NAMESPACE: "default", SERVICE_ACCOUNT: "w", INSTANCE_IP: "127.0.0.1" };
   await using container = run({
-    args: ["proxy", "ztunnel"],
-    env: {
-      CA_ADDRESS: "https://127.0.0.1:1",
-      XDS_ADDRESS: "https://127.0.0.1:1",
-      XDS_ROOT_CA: "/etc/root-cert.pem",
-      CA_ROOT_CA: "/etc/root-cert.pem",
-      AUTH_TOKEN: "/etc/token",
-    },
-    files: { "/etc/root-cert.pem": authority.rootPem, "/etc/token": "token" },
+    args: ["proxy", "waypoint", "--domain", "default.svc.cluster.local"],
+    user: 1337,
+    env: { ...proxyEnv, ...pod },
+    files: proxyFiles,
   });
   await container.says(/started/);
+  assert.match(readFileSync(`/proc/${container.pid()}/status`, "utf8"), /^CapEff:\t0+$/m);
   container.signal("SIGTERM");
   assert.equal(await container.ended(), 0, container.output);
 });
