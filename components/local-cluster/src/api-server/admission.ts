@@ -12,16 +12,18 @@ export interface AdmissionOptions {
   readonly ranges: ServiceRanges;
 }
 
-export type Admit = (request: WriteRequest, object: KubeObject, previous: KubeObject | undefined) => void;
+/** May change the object that it is given; true when webhooks did. @throws Refusal */
+export type Admit = (request: WriteRequest, object: KubeObject, previous: KubeObject | undefined) => boolean;
 
 export function createAdmission(options: AdmissionOptions, store: ObjectStore): Admit {
   return (request, object, previous) => {
     if (previous === undefined) refuseWithoutNamespace(request, object, store);
     const whole = request.subresource === undefined;
     if (whole && previous === undefined && isCore(object, "Pod")) admitPod(object, store);
-    hearMutating(request, object, previous);
+    const changed = hearMutating(request, object, previous);
     // After the webhooks: they may choose the type of the Service, and with it whether it has an address.
     if (whole && isCore(object, "Service")) admitService(options.ranges, object, previous, store);
+    return changed;
   };
 }
 

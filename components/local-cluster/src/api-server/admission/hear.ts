@@ -12,23 +12,24 @@ import type { Operation } from "./webhook.ts";
 /** A request and all its webhooks, together: what kube-apiserver gives a request. */
 const REQUEST_MS = 60_000;
 
-/** Lets mutating webhooks change a new or updated object, in place. @throws Refusal when one denies or fails */
+/** Lets mutating webhooks change a new or updated object, in place; says whether they did. @throws Refusal when one denies or fails */
 export function hearMutating(
   request: WriteRequest,
   object: KubeObject,
   previous: KubeObject | undefined,
-): void {
+): boolean {
   const { hearing } = request;
-  if (hearing === undefined) return;
+  if (hearing === undefined) return false;
   const { metadata } = object;
   const { uid, creationTimestamp, ...named } = metadata;
   // A new object has neither until it is stored.
   const shown = previous === undefined ? { ...object, metadata: named } : object;
   const heard = hearing.hear("mutating", askingOf(request, attributesOf(request, shown, previous)));
-  if (heard === undefined || heard === shown) return;
+  if (heard === undefined || heard === shown) return false;
   if (previous === undefined) Object.assign(heard.metadata, { uid, creationTimestamp });
   replaceContents(object, heard);
   applyDefaults(request, object);
+  return true;
 }
 
 /** Lets validating webhooks judge the finished object. @throws Refusal when one denies or fails */

@@ -40,8 +40,8 @@ export interface Cluster {
   readonly registry: Registry;
   readonly randomName: () => string;
   readonly newUid: () => string;
-  /** Changes and checks that need other objects: admission. May change the object it is given. */
-  readonly admit: (request: WriteRequest, object: KubeObject, previous: KubeObject | undefined) => void;
+  /** Changes and checks that need other objects: admission. May change the object it is given; true when webhooks did. */
+  readonly admit: (request: WriteRequest, object: KubeObject, previous: KubeObject | undefined) => boolean;
   /** Told of every resource that was written. */
   readonly afterCommit: (key: string) => void;
   /** What only the finished object shows: that its writer may grant what it grants. Changes nothing. */

@@ -51,9 +51,8 @@ export function createObject(
   if (!resource.rules.countsGenerations) delete metadata["generation"];
   prepareStatus(request, object);
   applyDefaults(request, object);
-  cluster.admit(request, object, undefined);
   // Webhooks have no more say over the status than the writer.
-  if (request.hearing !== undefined) prepareStatus(request, object);
+  if (cluster.admit(request, object, undefined)) prepareStatus(request, object);
   const faults = metadataFaults(object, resource.rules.checkName);
   if (faults.length > 0) throw invalid(resource.group, resource.kind, name, faults);
   if (bookkeeping === "track") {

@@ -28,9 +28,9 @@ export function updateObject(
   const wanted = merged(request, previous.object, body);
   const { resource } = request.served;
   applyDefaults(request, wanted);
-  cluster.admit(request, wanted, previous.object);
+  const changed = cluster.admit(request, wanted, previous.object);
   // Webhooks have a say over the half of the object that is written, as the writer has.
-  const next = request.hearing === undefined ? wanted : merged(request, previous.object, wanted);
+  const next = changed ? merged(request, previous.object, wanted) : wanted;
   const faults = [
     ...metadataFaults(next, resource.rules.checkName),
     ...finalizerFaults(next, previous.object),
