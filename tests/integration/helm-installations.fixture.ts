@@ -172,7 +172,6 @@ export const INSTALLATIONS: readonly Installation[] = [
           cniConfDir: "/b",
           cniNetnsDir: "/c",
           cniConfFileName: "10-x.conflist",
-          istioOwnedCNIConfig: true,
           logging: { level: "warn" },
           excludeNamespaces: ["kube-system", "istio-system", "other"],
           ambient: { dnsCapture: false, ipv6: false },
@@ -190,6 +189,13 @@ export const INSTALLATIONS: readonly Installation[] = [
           useAppArmorAnnotation: false,
         },
       },
+    },
+  },
+  {
+    name: "parts of the node apart from the control plane",
+    spec: {
+      profile: "ambient",
+      components: { cni: { namespace: "nodes" }, ztunnel: { namespace: "nodes" } },
     },
   },
   {

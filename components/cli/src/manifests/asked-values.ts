@@ -52,6 +52,10 @@ export function askedCharts(spec: Tree): readonly AskedChart[] {
     result = overlay(result, { global: treeAt(values, "global") });
     if (chart === "istiod") result = overlay(result, { base: pick(treeAt(values, "base"), VALIDATION) });
     if (KEPT[chart].includes("meshConfig")) result = overlay(result, pick(spec, ["meshConfig"]));
+    const proxies = textOf(spec, "components.ztunnel.namespace");
+    // It asks for its pods' certificates from there.
+    if (chart === "istiod" && proxies !== undefined)
+      result = overlay({ pilot: { trustedZtunnelNamespace: proxies } }, result);
     if (own !== undefined) {
       const ownValues = overlay(pick(asked, ["hub", "tag"]), treeAt(values, own));
       result = overlay(result, { [own]: overlay(ownValues, settings.values) });

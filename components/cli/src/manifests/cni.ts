@@ -33,7 +33,6 @@ const FIELDS = {
   POD_NAME: "metadata.name",
   POD_NAMESPACE: "metadata.namespace",
 };
-const OWN_CONFIG = "02-istio-cni.conflist";
 
 export function renderCni(context: ChartContext): readonly Manifest[] {
   const { values, namespace } = context;
@@ -75,9 +74,7 @@ function renderRights({ values, namespace }: ChartContext, labels: Labels): read
   const rules = text(values, "platform") === "openshift" ? [...agent, ...openshift] : agent;
   return [
     ...clusterRole(rules, { name: NAME, labels, account }),
-    ...(flag(values, "ambient.enabled")
-      ? clusterRole(ambient, { name: `${NAME}-ambient`, labels, account })
-      : []),
+    ...clusterRole(ambient, { name: `${NAME}-ambient`, labels, account }),
   ];
 }
 
@@ -214,7 +211,6 @@ function settingsOf(values: Tree): Record<string, string> {
   const level = text(values, "logging.level") || text(values, "global.logging.level");
   const confName = text(values, "cniConfFileName");
   return {
-    AMBIENT_ENABLED: text(values, "ambient.enabled"),
     AMBIENT_DNS_CAPTURE: text(values, "ambient.dnsCapture"),
     AMBIENT_IPV6: text(values, "ambient.ipv6"),
     CHAINED_CNI_PLUGIN: text(values, "chained"),
@@ -224,9 +220,5 @@ function settingsOf(values: Tree): Record<string, string> {
     LOG_LEVEL: level.replace(/^(?:default|all):/, ""),
     NATIVE_NFTABLES: text(values, "global.nativeNftables"),
     ...(confName !== "" && { CNI_CONF_NAME: confName }),
-    ...(flag(values, "istioOwnedCNIConfig") && {
-      ISTIO_OWNED_CNI_CONFIG: "true",
-      ISTIO_OWNED_CNI_CONF_FILENAME: text(values, "istioOwnedCNIConfigFileName") || OWN_CONFIG,
-    }),
   };
 }

@@ -20,13 +20,8 @@ const PROFILES: ReadonlyMap<string, Tree> = new Map<string, Tree>([
   ["demo", { values: { profile: "demo" } }],
   ["preview", { values: { profile: "preview" } }],
   ["remote", { values: { profile: "remote" } }],
-  [
-    "openshift",
-    {
-      components: { cni: { enabled: true, namespace: "kube-system" } },
-      values: { global: { platform: "openshift" } },
-    },
-  ],
+  // Istio's also has the node agent, which takes the place of the init containers of sidecars.
+  ["openshift", { values: { global: { platform: "openshift" } } }],
   [
     "openshift-ambient",
     {

@@ -59,7 +59,6 @@
 
 {{- /* Settings of the agent by variable. */ -}}
 {{- define "cni.settings" -}}
-AMBIENT_ENABLED: {{ .ambient.enabled | quote }}
 AMBIENT_DNS_CAPTURE: {{ .ambient.dnsCapture | quote }}
 AMBIENT_IPV6: {{ .ambient.ipv6 | quote }}
 CHAINED_CNI_PLUGIN: {{ .chained | quote }}
@@ -69,9 +68,5 @@ LOG_LEVEL: {{ include "cni.logLevel" . | quote }}
 NATIVE_NFTABLES: {{ .global.nativeNftables | quote }}
 {{- with .cniConfFileName }}
 CNI_CONF_NAME: {{ . | quote }}
-{{- end }}
-{{- if .istioOwnedCNIConfig }}
-ISTIO_OWNED_CNI_CONFIG: "true"
-ISTIO_OWNED_CNI_CONF_FILENAME: {{ default "02-istio-cni.conflist" .istioOwnedCNIConfigFileName | quote }}
 {{- end }}
 {{- end -}}

@@ -2481,15 +2481,13 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
       "cniConfDir": "/etc/cni/net.d",
       "cniNetnsDir": "/var/run/netns",
       "cniConfFileName": "",
-      "istioOwnedCNIConfig": false,
-      "istioOwnedCNIConfigFileName": "",
       "chained": true,
       "provider": "default",
       "excludeNamespaces": [
         "kube-system"
       ],
       "ambient": {
-        "enabled": false,
+        "enabled": true,
         "dnsCapture": true,
         "ipv6": true
       },
@@ -2559,6 +2557,34 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           ""
         ],
         "why": "no earlier behaviour is kept that it could bring back"
+      },
+      {
+        "paths": [
+          "ambient.enabled"
+        ],
+        "accept": [
+          true
+        ],
+        "why": "ambient mode is all that the node agent is for; without it, do not install it"
+      },
+      {
+        "paths": [
+          "istioOwnedCNIConfig"
+        ],
+        "accept": [
+          false
+        ],
+        "why": "the node agent joins the list of plugins that it finds"
+      },
+      {
+        "paths": [
+          "istioOwnedCNIConfigFileName"
+        ],
+        "accept": [
+          "",
+          "02-istio-cni.conflist"
+        ],
+        "why": "the node agent joins the list of plugins that it finds"
       },
       {
         "paths": [
@@ -2823,15 +2849,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "number"
           ]
         },
-        "istioOwnedCNIConfig": {
-          "type": "boolean"
-        },
-        "istioOwnedCNIConfigFileName": {
-          "type": [
-            "string",
-            "number"
-          ]
-        },
         "chained": {
           "type": "boolean"
         },
@@ -2935,6 +2952,8 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           "type": "boolean"
         },
         "compatibilityVersion": {},
+        "istioOwnedCNIConfig": {},
+        "istioOwnedCNIConfigFileName": {},
         "repair": {
           "type": "object",
           "properties": {
@@ -3306,15 +3325,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "number"
               ]
             },
-            "istioOwnedCNIConfig": {
-              "type": "boolean"
-            },
-            "istioOwnedCNIConfigFileName": {
-              "type": [
-                "string",
-                "number"
-              ]
-            },
             "chained": {
               "type": "boolean"
             },
@@ -3418,6 +3428,8 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
               "type": "boolean"
             },
             "compatibilityVersion": {},
+            "istioOwnedCNIConfig": {},
+            "istioOwnedCNIConfigFileName": {},
             "repair": {
               "type": "object",
               "properties": {
