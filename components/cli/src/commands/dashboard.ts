@@ -77,7 +77,7 @@ async function openDashboard(
     if (pod === undefined)
       throw new MeshError(
         "NOT_FOUND",
-        `no ${dashboard.name} pods found in namespace ${namespace} (labels ${labelSelector})`,
+        `no ${dashboard.name} pods found in namespace ${namespace} (labels ${labelSelector})${hintFor(dashboard)}`,
       );
     await serve(pod, flags.uiPort ?? dashboard.port, dashboard.path, flags, cluster, context);
   });
@@ -91,6 +91,12 @@ async function openProxy(target: string, flags: DashboardFlags, context: Command
     );
     if (pod !== undefined) await serve(pod, flags.uiPort ?? PROXY_ADMIN_PORT, "/", flags, cluster, context);
   });
+}
+
+function hintFor({ name, selector }: Dashboard): string {
+  return selector === "app=istiod"
+    ? "; is the mesh there? See: istioctl version"
+    : `; the mesh brings no ${name} of its own: install one, or say where it is with -i <namespace> and --selector`;
 }
 
 /** Until Ctrl-C. */
