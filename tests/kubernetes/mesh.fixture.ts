@@ -1,6 +1,5 @@
 /** The mesh on the real cluster: its image in the nodes' stores, its installation, and what it leaves on a node. */
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { kubernetesTools } from "../../tools/helm.ts";
 import { openCache } from "./cluster/cache.ts";
@@ -34,15 +33,9 @@ export async function provideImage(tag: string): Promise<void> {
   loaded.add(tag);
 }
 
-/** Charts in the order in which they are installed; as Istio's documentation has them. */
-const RELEASES = [
-  { name: "istio-base", chart: "base" },
-  { name: "istiod", chart: "istio-control/istio-discovery" },
-  { name: "istio-cni", chart: "istio-cni" },
-  { name: "ztunnel", chart: "ztunnel" },
-] as const;
-
-export const hasCharts: boolean = existsSync(join(CHARTS, RELEASES[0].chart));
+/** Charts by their releases, in the order in which they are installed. */
+const RELEASES = { "istio-base": "base", istiod: "istiod", "istio-cni": "cni", ztunnel: "ztunnel" } as const;
+const NAMESPACE = "istio-system";
 
 /** The real helm, of the newest version, with the administrator's access. */
 export async function helm(...words: readonly string[]): Promise<string> {
@@ -60,31 +53,43 @@ export async function mesh(...words: readonly string[]): Promise<string> {
   });
 }
 
-const values = (tag: string): readonly string[] => [
-  `values.global.tag=${tag}`,
-  `values.ztunnel.terminationGracePeriodSeconds=${GRACE_SECONDS}`,
-];
+/** Installs, or upgrades to this version, by the four charts. */
+export async function helmInstall(tag: string = VERSION): Promise<void> {
+  await provideImage(tag);
+  for (const [release, chart] of Object.entries(RELEASES)) {
+    const sets = [`global.tag=${tag}`, "profile=ambient"];
+    if (chart === "ztunnel") sets.push(`terminationGracePeriodSeconds=${GRACE_SECONDS}`);
+    const words = [
+      "upgrade",
+      "--install",
+      release,
+      join(CHARTS, chart),
+      "-n",
+      NAMESPACE,
+      "--create-namespace",
+    ];
+    await helm(...words, "--wait", "--timeout", "5m", ...sets.flatMap((value) => ["--set", value]));
+  }
+}
+
+/** The releases go in the other direction than they came; definitions stay, as helm keeps them. */
+export async function helmUninstall(): Promise<void> {
+  for (const release of Object.keys(RELEASES).reverse())
+    await helm("uninstall", release, "-n", NAMESPACE, "--wait", "--timeout", "5m");
+}
 
 /** By the mesh's own command. */
 export async function installMesh(tag: string = VERSION): Promise<void> {
   await provideImage(tag);
-  const sets = [`profile=ambient`, ...values(tag)].flatMap((value) => ["--set", value]);
-  await mesh("install", "-y", ...sets);
+  const values = [`global.tag=${tag}`, `ztunnel.terminationGracePeriodSeconds=${GRACE_SECONDS}`];
+  const sets = ["profile=ambient", ...values.map((value) => `values.${value}`)];
+  await mesh("install", "-y", ...sets.flatMap((value) => ["--set", value]));
 }
 
-/** Installs unless it is; whichever way it was installed. */
+/** Installs by helm unless there is a mesh, whoever installed it. */
 export async function ensureMesh(): Promise<void> {
-  const found = await kubectl(
-    "get",
-    "deployment",
-    "istiod",
-    "-n",
-    "istio-system",
-    "--ignore-not-found",
-    "-o",
-    "name",
-  );
-  if (found.trim() === "") await installMesh();
+  const find = ["get", "deployment", "istiod", "-n", NAMESPACE, "--ignore-not-found", "-o", "name"];
+  if ((await kubectl(...find)).trim() === "") await helmInstall();
 }
 
 /** Everything of the mesh that is on a node; nothing, once it was uninstalled. */

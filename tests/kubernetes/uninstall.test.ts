@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { eventually } from "@meltemi/testkit";
 import { kubectl } from "./cluster/cluster.ts";
-import { ensureMesh, mesh, nodeTraces, skip } from "./mesh.fixture.ts";
+import { ensureMesh, helmUninstall, installMesh, mesh, nodeTraces, skip } from "./mesh.fixture.ts";
 import { call, deployWorkloads, enrolledPods, joinMesh, podLives, SHOP } from "./workloads.fixture.ts";
 
 before(async () => {
@@ -13,21 +14,28 @@ before(async () => {
   await joinMesh();
 });
 
-test("uninstall leaves running pods that talk in plaintext, and clean nodes", { skip }, async () => {
+/** Removes the mesh under pods that are in it, and looks at what is left. */
+async function uninstalled(remove: () => Promise<unknown>): Promise<void> {
   const lives = await podLives();
   assert.notDeepEqual(await nodeTraces(), []);
-  const said = await mesh("uninstall", "--purge", "-y");
-  assert.match(said, /✔ Uninstall complete/);
+  await remove();
   assert.deepEqual(await nodeTraces(), []);
   assert.deepEqual(await enrolledPods(), []);
   assert.deepEqual(await podLives(), lives);
   assert.equal((await call("client")).status, 200);
-  const left = await kubectl(
-    "get",
-    "crd,clusterrole,clusterrolebinding,validatingwebhookconfiguration",
-    "-o",
-    "name",
-  );
-  assert.doesNotMatch(left, /istio|gateway\.networking|meltemi/);
+}
+
+test("helm uninstall leaves running pods that talk in plaintext, and clean nodes", { skip }, async () => {
+  await uninstalled(helmUninstall);
+});
+
+test("installed again by the mesh's own command, it finds the pods; uninstall --purge leaves nothing", {
+  skip,
+}, async () => {
+  await installMesh();
+  await eventually(async () => (await enrolledPods()).length === 4, { deadlineMs: 60_000, everyMs: 200 });
+  await uninstalled(() => mesh("uninstall", "--purge", "-y"));
+  const kinds = "crd,clusterrole,clusterrolebinding,validatingwebhookconfiguration";
+  assert.doesNotMatch(await kubectl("get", kinds, "-o", "name"), /istio|gateway\.networking|meltemi/);
   await kubectl("label", "namespace", SHOP, "istio.io/dataplane-mode-");
 });

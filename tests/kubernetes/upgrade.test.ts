@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { kubectl } from "./cluster/cluster.ts";
-import { ensureMesh, installMesh, NEXT_VERSION, provideImage, skip, VERSION } from "./mesh.fixture.ts";
+import { ensureMesh, helmInstall, NEXT_VERSION, provideImage, skip, VERSION } from "./mesh.fixture.ts";
 import { deployWorkloads, joinMesh, Load, type LoadCount, leaveMesh, podLives } from "./workloads.fixture.ts";
 
 before(async () => {
@@ -17,7 +17,7 @@ before(async () => {
 after(async () => {
   if (skip !== false) return;
   await leaveMesh();
-  await installMesh(VERSION);
+  await helmInstall(VERSION);
 });
 
 async function rolledOut(): Promise<void> {
@@ -28,7 +28,7 @@ async function rolledOut(): Promise<void> {
 test("every part is replaced under load; pods live on", { skip }, async (context) => {
   const lives = await podLives();
   const load = await Load.start();
-  await installMesh(NEXT_VERSION);
+  await helmInstall(NEXT_VERSION);
   await rolledOut();
   const count: LoadCount = await load.finish();
   context.diagnostic(`under the upgrade: ${JSON.stringify(count)}`);
