@@ -85,6 +85,8 @@ function aptOptions(folder: string, architecture: string): string[] {
     "APT::Architecture": architecture,
     "APT::Architectures::": architecture,
     "Acquire::Languages": "none",
+    // A list that could not be read is otherwise a warning, and its packages are then said not to exist.
+    "APT::Update::Error-Mode": "any",
     // Otherwise root's apt downloads as a user who may not write here, and says so.
     "APT::Sandbox::User": "root",
   };

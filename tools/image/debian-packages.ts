@@ -81,23 +81,19 @@ async function downloadPackages(
       packages.map(({ name, version }) => `${name}=${version}`),
       target,
     );
-    const bySum = new Map<string, string>();
-    for (const file of await readdir(target))
-      bySum.set(sha256Of(await readFile(join(target, file))), join(target, file));
+    const files = await readdir(target);
     for (const { name, version, sha256 } of packages) {
-      const file = bySum.get(sha256);
-      if (file === undefined)
-        throw new Error(
-          `download ${name} ${version}: expected sha256 ${sha256}, got ${[...bySum.keys()].join(", ")}`,
-        );
+      const file = join(target, files.find((entry) => entry.startsWith(`${name}_`)) ?? name);
+      const sum = sha256Of(await readFile(file));
+      if (sum !== sha256) throw new Error(`${name} ${version}: expected sha256 ${sha256}, got ${sum}`);
       await rename(file, join(cacheFolder, `${sha256}.deb`));
     }
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
-    const hint = fromSnapshot
-      ? ""
-      : "\nDebian's archive keeps only the newest version of a package. Older ones are at snapshot.debian.org (add --snapshot); " +
-        "newer ones are taken with --update-lock";
+    const hint = /Version .* was not found/.test(text)
+      ? "\nDebian's archive keeps only the newest version of a package: --snapshot takes the locked ones from snapshot.debian.org, " +
+        "--update-lock takes the newest ones into the lock"
+      : "";
     throw new Error(`download Debian packages: ${text}${hint}`, { cause });
   } finally {
     await rm(folder, { recursive: true, force: true });
