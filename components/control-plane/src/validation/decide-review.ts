@@ -18,7 +18,8 @@ export interface ReviewAnswer {
   readonly response: {
     readonly uid: string;
     readonly allowed: boolean;
-    readonly status?: { readonly code: number; readonly reason: string; readonly message: string };
+    /** The API server chooses code and reason, as for Istio: tools know its words by them. */
+    readonly status?: { readonly message: string };
     readonly warnings?: readonly string[];
   };
 }
@@ -112,7 +113,7 @@ function refusal(problems: readonly string[]): Pick<ReviewAnswer["response"], "s
   const shown = problems.slice(0, MAX_PROBLEMS).join("; ");
   const more = problems.length > MAX_PROBLEMS ? `; and ${problems.length - MAX_PROBLEMS} more` : "";
   const message = `configuration is invalid: ${cut(shown, MAX_MESSAGE_CHARACTERS)}${more}`;
-  return { status: { code: 422, reason: "Invalid", message } };
+  return { status: { message } };
 }
 
 function told(warnings: readonly string[]): Pick<ReviewAnswer["response"], "warnings"> {
