@@ -197,3 +197,27 @@ test("indexes follow changes, handlers that come late are told of what is there,
   remove();
   informer.stop();
 });
+
+const PAUSES = [
+  { name: "forbidden, with a longer pause", code: 403, options: { forbiddenMaxMs: 300_000 }, most: 4 },
+  { name: "forbidden, without", code: 403, options: {}, most: 12 },
+  { name: "another failure", code: 503, options: { forbiddenMaxMs: 300_000 }, most: 12 },
+];
+for (const { name, code, options, most } of PAUSES)
+  test(`a list that fails for long is tried again and again: ${name}`, async () => {
+    const calls: string[] = [];
+    const lists = Array.from({ length: 60 }, () => failure(code));
+    const { informer, clock } = start({ lists, watches: [], calls }, options);
+    const pass = async (steps: number): Promise<number> => {
+      const before = calls.length;
+      for (let step = 0; step < steps; step++) {
+        clock.advance(10_000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return calls.length - before;
+    };
+    await pass(60);
+    const tries = await pass(30);
+    assert.ok(tries >= 1 && tries <= most && (most < 12 || tries > 4), `${tries} tries in 5 minutes`);
+    informer.stop();
+  });

@@ -10,13 +10,15 @@ import {
 } from "./informer-step.ts";
 import { type Change, type IndexFunction, ObjectStore } from "./object-store.ts";
 import type { KubernetesObject, ResourceType } from "./resource-type.ts";
-import { isGone, isNotFound } from "./status-error.ts";
+import { isGone, isNotFound, statusOf } from "./status-error.ts";
 
 export interface InformerOptions<T> extends Selection {
   /** Named lookups beside the key: `byIndex(name, value)`. */
   readonly indexes?: Readonly<Record<string, IndexFunction<T>>>;
   /** What a 404 on the list means: "retry" (default) waits for the kind, "empty" counts as synced with no objects until its CRD arrives. */
   readonly whenNotServed?: "retry" | "empty";
+  /** Longest pause between tries while the server forbids the list; default as after any failure, 30 s. For those that are many. */
+  readonly forbiddenMaxMs?: number;
 }
 
 export interface InformerDependencies {
@@ -128,6 +130,7 @@ class InformerRun<T extends KubernetesObject> {
   #timer: Timer | undefined;
   /** Why the last list failed. */
   #told: string | undefined;
+  #isForbidden = false;
   readonly #client: Pick<KubernetesClient, "list" | "watch">;
   readonly #type: ResourceType<T>;
   readonly #options: InformerOptions<T>;
@@ -174,7 +177,9 @@ class InformerRun<T extends KubernetesObject> {
         void this.#watch(effect.resourceVersion, this.#begin());
         return;
       case "wait": {
-        const delayMs = backoffMs(BACKOFF, effect.attempt, this.#deps.random);
+        const { forbiddenMaxMs = BACKOFF.maxMs } = this.#options;
+        const maxMs = this.#isForbidden ? forbiddenMaxMs : BACKOFF.maxMs;
+        const delayMs = backoffMs({ ...BACKOFF, maxMs }, effect.attempt, this.#deps.random);
         this.#timer = this.#deps.clock.after(delayMs, () => this.#feed({ kind: "retryDue" }));
         return;
       }
@@ -200,10 +205,12 @@ class InformerRun<T extends KubernetesObject> {
       const { items, resourceVersion } = await this.#client.list(this.#type, { ...selection, signal });
       if (signal.aborted) return;
       this.#told = undefined;
+      this.#isForbidden = false;
       this.#sink(this.#store.replaceAll(items), true);
       this.#feed({ kind: "listed", resourceVersion });
     } catch (error) {
       if (signal.aborted) return;
+      this.#isForbidden = statusOf(error)?.code === 403;
       if (isNotFound(error) && this.#options.whenNotServed === "empty")
         this.#sink(this.#store.replaceAll([]), true);
       else this.#tell(describeError(error));

@@ -27,6 +27,8 @@ export interface CredentialWatch {
 
 /** Each is a watch of its own at the API server. */
 const MAX_CREDENTIALS = 1_000;
+/** An installation gives this right for chosen namespaces only: a thousand that are forbidden are then three questions a second. */
+const FORBIDDEN_RETRY_MS = 5 * 60_000;
 
 export function createCredentialWatch(deps: CredentialWatchDependencies): CredentialWatch {
   const informers = new Map<string, Informer<Secret>>();
@@ -38,6 +40,7 @@ export function createCredentialWatch(deps: CredentialWatchDependencies): Creden
     const selection = {
       namespace: key.slice(0, slash),
       fieldSelector: `metadata.name=${key.slice(slash + 1)}`,
+      forbiddenMaxMs: FORBIDDEN_RETRY_MS,
     };
     const informer = createInformer(deps.client, SECRETS, selection, deps);
     informer.onChange({
