@@ -5,7 +5,15 @@ import { badRequest, Refusal } from "../refusal.ts";
 /** As in Kubernetes; more operations than this are no edit. */
 const MAX_OPERATIONS = 10_000;
 
+/** All copies of one patch together, as in Kubernetes: copies of copies double what there is with every operation. */
+const MAX_COPIED_BYTES = 3 * 1024 * 1024;
+
 type Parent = JsonObject | Json[];
+
+/** What the copies of one patch may still add. */
+interface CopyBudget {
+  leftBytes: number;
+}
 
 /**
  * Applies all operations or none.
@@ -22,11 +30,13 @@ export function jsonPatch(target: Json, patch: Json): Json {
   }
   // One holder above the root lets an operation replace the whole document.
   const holder: JsonObject = { root: clone(target) };
-  for (const [index, operation] of patch.entries()) applyOperation(holder, operation, `operation ${index}`);
+  const budget: CopyBudget = { leftBytes: MAX_COPIED_BYTES };
+  for (const [index, operation] of patch.entries())
+    applyOperation(holder, operation, `operation ${index}`, budget);
   return holder["root"] ?? null;
 }
 
-function applyOperation(holder: JsonObject, operation: Json, where: string): void {
+function applyOperation(holder: JsonObject, operation: Json, where: string, budget: CopyBudget): void {
   if (!isObject(operation)) throw badRequest(`json patch: ${where}: expected an object`);
   const path = pointer(operation["path"], `${where}: path`);
   const { value } = operation as { value?: Json };
@@ -45,7 +55,7 @@ function applyOperation(holder: JsonObject, operation: Json, where: string): voi
       move(holder, pointer(operation["from"], `${where}: from`), path, where);
       return;
     case "copy":
-      add(holder, path, clone(read(holder, pointer(operation["from"], `${where}: from`), where)), where);
+      copy(holder, pointer(operation["from"], `${where}: from`), path, where, budget);
       return;
     case "test":
       if (!sameJson(read(holder, path, where), needed(value, where)))
@@ -87,6 +97,19 @@ function move(holder: JsonObject, from: string[], path: string[], where: string)
   const value = read(holder, from, where);
   remove(holder, from, where);
   add(holder, path, value, where);
+}
+
+function copy(holder: JsonObject, from: string[], path: string[], where: string, budget: CopyBudget): void {
+  const value = read(holder, from, where);
+  budget.leftBytes -= JSON.stringify(value).length;
+  if (budget.leftBytes < 0) {
+    throw new Refusal(
+      413,
+      "RequestEntityTooLarge",
+      `json patch: ${where}: the copies are larger than ${MAX_COPIED_BYTES} bytes together`,
+    );
+  }
+  add(holder, path, clone(value), where);
 }
 
 function read(holder: JsonObject, path: readonly string[], where: string): Json {

@@ -204,3 +204,16 @@ test("patches: any JSON is applied or refused, and the target never changes", ()
     { numRuns: 1_000 },
   );
 });
+
+test("json patch: copies of copies are refused before they fill the memory", () => {
+  const double = { op: "copy", from: "/list", path: "/list/-" };
+  assert.throws(
+    () =>
+      jsonPatch(
+        { list: ["x".repeat(1_000)] },
+        Array.from({ length: 40 }, () => double),
+      ),
+    (error) => error instanceof Refusal && error.httpCode === 413 && /copies are larger/.test(error.message),
+  );
+  assert.deepEqual(jsonPatch({ list: [1] }, [double]), { list: [1, [1]] });
+});
