@@ -14,6 +14,7 @@ import {
   istioctl,
   kubectl,
   skip,
+  startIstioctl,
   untilEnrolled,
 } from "./install.fixture.ts";
 
@@ -122,6 +123,60 @@ test("proxies are in step with the control plane, and the waypoint tells what it
     /ALLOW shop\/read-only \(enforced by its waypoint\)/,
   );
   assert.match(await succeed("x", "authz", "check", "deploy/waypoint.shop"), /^ALLOW +read-only\.shop/m);
+});
+
+const GOLDEN = [
+  ["version"],
+  ["version", "-o", "json"],
+  ["proxy-status"],
+  ["proxy-status", "-v", "1"],
+  ["proxy-status", "-o", "json"],
+  ["proxy-status", "deploy/waypoint.shop"],
+  ["remote-clusters"],
+  ["remote-clusters", "-o", "json"],
+  ["ztunnel-config", "log", "--node", "node-1"],
+  ["proxy-config", "log", "deploy/waypoint.shop"],
+  ["x", "authz", "check", "deploy/waypoint.shop"],
+  ["x", "describe", "pod", "server.shop"],
+  ["waypoint", "list", "-A"],
+  ["waypoint", "status", "-n", "shop", "-o", "json"],
+  ["ztunnel-config", "connections", "--node", "node-9"],
+  ["verify-install"],
+  ["install", "-y", "--set", "profile=ambient", "--dry-run"],
+  ["uninstall", "--revision", "default", "--dry-run"],
+  ["admin", "log"],
+  ["admin", "log", "-o", "json"],
+  ["bug-report", "--dry-run"],
+] as const;
+
+/** Names that Kubernetes makes, and the widths of columns that follow from them. */
+function plain(said: string): string {
+  return said
+    .replaceAll(/\b(istiod|waypoint)-[a-z0-9]{4,10}-[a-z0-9]{4,5}\b/g, "$1-<pod>")
+    .replaceAll(/\b(ztunnel|istio-cni-node)-[a-z0-9]{4,5}\b/g, "$1-<pod>")
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>")
+    .replaceAll(/(?<=\S) {2,}/g, "  ");
+}
+
+test("what proxies and the control plane say, as tables and as JSON", { skip }, async (t) => {
+  const states = (): Promise<string> => succeed("proxy-status", "-v", "1");
+  await eventually(async () => !/STALE|NOT SENT/.test(await states()), { deadlineMs: 30_000, everyMs: 300 });
+  for (const words of GOLDEN) {
+    const { code = 0, stdout, stderr } = await istioctl(...words);
+    const beside = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("- "));
+    const said = [`$ istioctl ${words.join(" ")}`, stdout, ...beside, `exit code ${code}`].join("\n");
+    t.assert.snapshot(plain(said), { serializers: [String] });
+  }
+});
+
+test("a dashboard is served until it is interrupted", { skip }, async () => {
+  using dashboard = startIstioctl("dashboard", "istiod-debug", "--browser=false");
+  const url = await eventually(() => /http:\/\/\S+/.exec(dashboard.said())?.[0], { deadlineMs: 30_000 });
+  assert.match(url, /^http:\/\/localhost:\d+\/debug$/);
+  const answer = await fetch(url);
+  assert.equal(answer.status, 200, await answer.text());
+  dashboard.interrupt();
+  assert.equal(await dashboard.ended, 0);
 });
 
 test("a connection that ztunnel refuses is explained as refused, by the policy that does it", {

@@ -53,6 +53,29 @@ export async function istioctl(...words: string[]): Promise<Outcome> {
   }
 }
 
+/** A command that goes on until it is interrupted, as by Ctrl-C. */
+export interface RunningCommand extends Disposable {
+  /** All that it has printed. */
+  said(): string;
+  interrupt(): void;
+  readonly ended: Promise<number | null>;
+}
+
+export function startIstioctl(...words: string[]): RunningCommand {
+  const child = spawn(join(state, "bin/istioctl"), words, { env, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+  return {
+    said: () => said,
+    interrupt: () => void child.kill("SIGINT"),
+    ended: new Promise((resolve) => child.once("close", resolve)),
+    [Symbol.dispose]: () => void child.kill("SIGKILL"),
+  };
+}
+
 /** Answers each line of a connection to 9000 with itself, and HTTP on 8080. */
 const SERVER = `require("node:net").createServer((s) => { s.pipe(s); s.on("error", () => {}); }).listen(9000, "::");
 require("node:http").createServer((q, s) => s.end("hello\\n")).listen(8080, "::"); process.on("SIGTERM", () => process.exit(0))`;

@@ -70,7 +70,8 @@ function* objectFiles(objects: ObjectSet): Generator<ReportFile> {
   const byKind = new Map<string, unknown[]>();
   for (const { kind, raw } of objects.everything())
     byKind.set(kind, [...(byKind.get(kind) ?? []), withoutNoise(raw)]);
-  for (const [kind, items] of byKind)
+  // Lists come as the server answers; reports are compared with each other.
+  for (const [kind, items] of [...byKind].sort(([a], [b]) => (a < b ? -1 : 1)))
     yield file(`objects/${kind}.yaml`, stringify(items, { aliasDuplicateObjects: false }));
 }
 
