@@ -29,16 +29,23 @@ export function completeTree(tree: FileTree): FileTree {
   return new Map([...complete].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The file that a path means, links followed inside the tree; undefined where there is none. */
-export function followLinks(tree: FileTree, path: string): string | undefined {
-  let at = path;
+/** A path, and where the links on its way lead inside the tree; the last one is a file. Undefined where none is. */
+export function followLinks(tree: FileTree, path: string): readonly string[] | undefined {
+  const way = [path];
   // As many links as Linux follows.
-  for (let links = 0; links < 40; links++) {
+  while (way.length <= 40) {
+    const at = way.at(-1) ?? path;
     const entry = tree.get(at);
-    if (entry?.kind !== "link") return entry?.kind === "file" ? at : undefined;
-    at = resolveLink(at, entry.target);
+    if (entry?.kind !== "link") return entry?.kind === "file" ? way : undefined;
+    way.push(resolveLink(at, entry.target));
   }
   return undefined;
+}
+
+/** The content of the file that a path means. */
+export function readFileOf(tree: FileTree, path: string): Uint8Array | undefined {
+  const entry = tree.get(followLinks(tree, path)?.at(-1) ?? "");
+  return entry?.kind === "file" ? entry.content : undefined;
 }
 
 function resolveLink(path: string, target: string): string {

@@ -29,8 +29,15 @@ function machineFiles(): Map<string, Entry> {
   return files;
 }
 
-function packageOf(name: string, files: ReadonlyMap<string, Entry>): DebianPackage {
-  return { name, version: "1", sha256: "", control: `Package: ${name}\n`, files };
+function packageOf(name: string, files: Iterable<[string, Entry]>): DebianPackage {
+  const licence: [string, Entry] = [`usr/share/doc/${name}/copyright`, textFile(`licence of ${name}`)];
+  return {
+    name,
+    version: "1",
+    sha256: "",
+    control: `Package: ${name}\n`,
+    files: new Map([licence, ...files]),
+  };
 }
 
 const certificate = ["usr/share/ca-certificates/mozilla/a.crt", textFile("A")] as const;
@@ -45,7 +52,6 @@ test("what programs need is taken, links and loader included, and nothing else",
   files.set(`lib/${platform?.triplet}/libm.so.6.1.2`, real);
   files.set(`${LIBRARIES}/libunused.so`, textFile("unused"));
   files.set(...certificate);
-  files.set("usr/share/doc/all/copyright", textFile("free"));
   const selected = selectSystemFiles([packageOf("all", files)], programs, platform);
   for (const path of [
     "usr/sbin/nft",
@@ -61,7 +67,7 @@ test("what programs need is taken, links and loader included, and nothing else",
   );
   assert.equal(selected.has(`${LIBRARIES}/libunused.so`), false);
   assert.deepEqual(selected.get("etc/ssl/certs/ca-certificates.crt"), textFile("A\n"));
-  assert.deepEqual(selected.get("usr/share/doc/all/copyright"), textFile("free"));
+  assert.deepEqual(selected.get("usr/share/doc/all/copyright"), textFile("licence of all"));
   assert.deepEqual(selected.get("var/lib/dpkg/status.d/all"), textFile("Package: all\n"));
 });
 
@@ -71,6 +77,21 @@ test("a library that no package has is named, with who needs it", () => {
   assert.throws(
     () => selectSystemFiles([packageOf("all", files)], programs, platform),
     /node needs usr\/lib\/.*\/libstdc\+\+\.so\.6, which no package/,
+  );
+});
+
+test("packages may share documents, and the one that has them is needed for that", () => {
+  const base = packageOf("base", []);
+  const files: [string, Entry][] = [
+    ...machineFiles(),
+    ["usr/share/doc/all", { kind: "link", target: "base" }],
+  ];
+  const all: DebianPackage = { ...packageOf("all", []), files: new Map(files) };
+  const selected = selectSystemFiles([all, base], programs, platform);
+  assert.deepEqual(selected.get("usr/share/doc/all/copyright"), textFile("licence of base"));
+  assert.throws(
+    () => selectSystemFiles([all], programs, platform),
+    /all: expected its licence at usr\/share\/doc\/base/,
   );
 });
 
