@@ -45,6 +45,12 @@ const LEFT_OUT: readonly LeftOut[] = [
     instead: "$0 x describe service server.shop",
   },
   {
+    path: ["authz"],
+    about: "policies of a pod",
+    reason: "it is experimental, as in Istio",
+    instead: "$0 x authz check deploy/waypoint.shop",
+  },
+  {
     path: ["profile"],
     about: "list and print profiles",
     reason: "Istio's master has it no more; profiles are ambient, default, minimal and empty",
