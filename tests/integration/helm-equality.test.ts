@@ -102,3 +102,11 @@ for (const { name, spec, old } of INSTALLATIONS) {
       if (!sameJson(object, charts.get(key))) assert.deepEqual(object, charts.get(key), key);
   });
 }
+
+test("the umbrella renders the ambient profile, as one release", async () => {
+  const native = nativeObjects({ profile: "ambient" }, CURRENT_CLUSTER);
+  const umbrella = byKey(await helmTemplate("ambient", "ambient", "istio-system", {}, CURRENT));
+  assert.deepEqual([...umbrella.keys()].sort(), [...native.keys()].sort());
+  for (const [key, object] of native)
+    if (!sameJson(object, umbrella.get(key))) assert.deepEqual(object, umbrella.get(key), key);
+});

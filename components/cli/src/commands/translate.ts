@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { MeshError } from "@meltemi/runtime";
 import type { Command } from "commander";
 import { stringify } from "yaml";
-import { overlay, type Tree } from "../manifests/values.ts";
 import { type ChartValues, helmValues } from "../translate/helm-values.ts";
 import type { CommandContext } from "./context.ts";
 import { withExamples } from "./examples.ts";
@@ -31,9 +30,7 @@ export function addTranslateCommand(manifest: Command, program: Command, context
 
 function translate(flags: TranslateFlags, { terminal }: CommandContext): void {
   // What cannot be installed cannot be translated: misspelt paths are found here.
-  valuesOfFlags(flags);
-  const spec = layersOfFlags(flags).reduce<Tree>((merged, layer) => overlay(merged, layer), {});
-  const { charts, problems } = helmValues(spec);
+  const { charts, problems } = helmValues(layersOfFlags(flags), valuesOfFlags(flags));
   if (charts.length === 0)
     throw new MeshError(
       "INPUT_INVALID",

@@ -2,7 +2,7 @@
 
 import type { ChartName } from "./chart-facts.ts";
 import { readSettings } from "./component-settings.ts";
-import type { ComponentName } from "./objects.ts";
+import { type ComponentName, filled } from "./objects.ts";
 import { overlay, pick, type Tree, treeAt, valueAt } from "./tree.ts";
 
 export interface AskedChart {
@@ -46,29 +46,36 @@ export function askedCharts(spec: Tree): readonly AskedChart[] {
   return CHARTS.map(({ component, key, chart, own, enabled }): AskedChart => {
     const asked = treeAt(spec, `components.${key}`);
     const settings = readSettings(key, treeAt(asked, "k8s"));
-    const common = { ...pick(spec, ["revision", "compatibilityVersion"]), ...pick(values, EVERYWHERE) };
-    let result: Tree = overlay(common, pick(values, KEPT[chart]));
-    result = overlay(result, { global: { ...pick(spec, ["hub", "tag"]), istioNamespace } });
-    result = overlay(result, { global: treeAt(values, "global") });
-    if (chart === "istiod") result = overlay(result, { base: pick(treeAt(values, "base"), VALIDATION) });
-    if (KEPT[chart].includes("meshConfig")) result = overlay(result, pick(spec, ["meshConfig"]));
-    const proxies = textOf(spec, "components.ztunnel.namespace");
-    // It asks for its pods' certificates from there.
-    if (chart === "istiod" && proxies !== undefined)
-      result = overlay({ pilot: { trustedZtunnelNamespace: proxies } }, result);
-    if (own !== undefined) {
-      const ownValues = overlay(pick(asked, ["hub", "tag"]), treeAt(values, own));
-      result = overlay(result, { [own]: overlay(ownValues, settings.values) });
-    }
+    const layers = [
+      pick(spec, ["revision", "compatibilityVersion"]),
+      pick(values, EVERYWHERE),
+      pick(values, KEPT[chart]),
+      { global: { ...pick(spec, ["hub", "tag"]), istioNamespace } },
+      { global: treeAt(values, "global") },
+      KEPT[chart].includes("meshConfig") ? pick(spec, ["meshConfig"]) : {},
+      chart === "istiod" ? controlPlaneLayer(spec) : {},
+      // From here on what is of this chart alone.
+      ...(own === undefined ? [] : [pick(asked, ["hub", "tag"]), treeAt(values, own), settings.values]),
+    ];
     return {
       component,
       chart,
       namespace: textOf(asked, "namespace") ?? istioNamespace,
       isEnabled: (asked["enabled"] as boolean | undefined) ?? enabled,
-      values: result,
+      values: layers.reduce(overlay, {}),
       problems: settings.problems,
     };
   });
+}
+
+/** What the control plane needs to know of the others. */
+function controlPlaneLayer(spec: Tree): Tree {
+  const proxies = textOf(spec, "components.ztunnel.namespace");
+  return {
+    ...filled("base", pick(treeAt(spec, "values.base"), VALIDATION)),
+    // They ask for their pods' certificates from there.
+    ...filled("trustedZtunnelNamespace", proxies),
+  };
 }
 
 function textOf(tree: Tree, path: string): string | undefined {

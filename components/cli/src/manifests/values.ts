@@ -126,6 +126,10 @@ function specProblems(spec: Tree): readonly string[] {
         `components.${kind}: a gateway is deployed for every Gateway object, not by the installation`,
       );
   }
+  if (valueAt(spec, "values.base.gatewayAPICRDs") === "always")
+    problems.push(
+      "values.base.gatewayAPICRDs: always is helm's; install never takes definitions from somebody else",
+    );
   if (valueAt(spec, "components.istiodRemote.enabled") === true)
     problems.push("components.istiodRemote: use profile remote, with values.global.remotePilotAddress");
   return problems;
