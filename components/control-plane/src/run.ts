@@ -119,11 +119,12 @@ async function openValidation(
   address: string,
   authority: CertificateAuthority,
   metrics: ValidationMetrics,
-  { logger }: RunDependencies,
+  { logger, clock }: RunDependencies,
 ): Promise<ValidationServer | undefined> {
   if (address === "") return undefined;
   const log = logger.scope("validation");
-  return await listenValidation(address, { onCertificate: authority.onServerCertificate, metrics, log });
+  const { onServerCertificate: onCertificate } = authority;
+  return await listenValidation(address, { onCertificate, metrics, clock, log });
 }
 
 function assemble(

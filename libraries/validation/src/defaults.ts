@@ -4,8 +4,11 @@ import { isFields, type OpenApiSchema } from "./check-schema.ts";
 
 export function withDefaults(schema: OpenApiSchema, value: unknown): unknown {
   if (Array.isArray(value)) {
-    const { items } = schema;
-    return items === undefined ? value : value.map((item) => withDefaults(items, item));
+    const { items, maxItems = Number.POSITIVE_INFINITY } = schema;
+    // A list that is too long is refused as it is: nothing is filled in.
+    return items === undefined || value.length > maxItems
+      ? value
+      : value.map((item) => withDefaults(items, item));
   }
   if (!isFields(value)) return value;
   const filled: Record<string, unknown> = Object.create(null);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "node:tls";
-import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
 import { createTestAuthority } from "@meltemi/testkit";
 import type { KeyPair } from "../certificate-authority/server-certificate.ts";
@@ -37,6 +37,7 @@ test("a renewed certificate is shown to the next connection, without a restart",
   const metrics = createValidationMetrics(createRegistry());
   await using server = await listenValidation("127.0.0.1:0", {
     metrics,
+    clock: systemClock,
     log,
     onCertificate(listener) {
       tell = listener;

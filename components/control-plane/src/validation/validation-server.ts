@@ -5,16 +5,18 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import { describeError, type Logger, MeshError } from "@meltemi/runtime";
+import { type Clock, describeError, type Logger, MeshError } from "@meltemi/runtime";
 import { splitAddress } from "../admin/http-server.ts";
 import type { KeyPair } from "../certificate-authority/server-certificate.ts";
 import { decideReview } from "./decide-review.ts";
+import { createReviewTurns, type ReviewTurns } from "./review-turns.ts";
 import type { ValidationMetrics } from "./validation-metrics.ts";
 
 export interface ValidationServerDependencies {
   /** Calls back with the pair of the moment and with every later one. */
   readonly onCertificate: (listener: (pair: KeyPair) => void) => () => void;
   readonly metrics: ValidationMetrics;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -22,10 +24,10 @@ export interface ValidationServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** The API server takes objects of up to 3 MiB; a review of an update holds two of them and their frame. */
-const MAX_REVIEW_BYTES = 8 * 1024 * 1024;
+/** etcd stores objects of up to 1.5 MiB; a review of an update holds two of them and their frame. */
+const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 /** Bodies of all requests under way: a few of the largest, thousands of the usual. */
-const MAX_HELD_BYTES = 64 * 1024 * 1024;
+const MAX_HELD_BYTES = 32 * 1024 * 1024;
 /** An API server's writes of these kinds come a few at a time; one peer must not have all there is. */
 const MAX_REVIEWS_PER_PEER = 32;
 const MAX_CONNECTIONS = 512;
@@ -86,18 +88,20 @@ class Reviews {
   readonly #deps: ValidationServerDependencies;
   /** Requests under way, by the peer's address. */
   readonly #peers = new Map<string, number>();
+  readonly #turns: ReviewTurns;
   #heldBytes = 0;
 
   constructor(deps: ValidationServerDependencies) {
     this.#deps = deps;
+    this.#turns = createReviewTurns(deps);
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics, log } = this.#deps;
     const peer = request.socket.remoteAddress ?? "";
     try {
-      const text = await this.#counted(peer, () => this.#read(request));
-      respond(response, 200, "application/json", JSON.stringify(this.#review(text)));
+      const answer = await this.#counted(peer, () => this.#read(request));
+      respond(response, 200, "application/json", JSON.stringify(answer));
     } catch (error) {
       const status = error instanceof Refused ? error.status : 500;
       metrics.httpError(status);
@@ -128,7 +132,8 @@ class Reviews {
     }
   }
 
-  async #read(request: IncomingMessage): Promise<string> {
+  /** The body counts as held until it was judged. */
+  async #read(request: IncomingMessage): Promise<unknown> {
     checkHead(request);
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -141,11 +146,11 @@ class Reviews {
           throw new Refused(503, "too many reviews are under way, ask again");
         chunks.push(chunk);
       }
+      if (bytes === 0) throw new Refused(400, "expected an AdmissionReview, got no body");
+      return await this.#turns.judge(bytes, () => this.#review(Buffer.concat(chunks).toString("utf8")));
     } finally {
       this.#heldBytes -= bytes;
     }
-    if (bytes === 0) throw new Refused(400, "expected an AdmissionReview, got no body");
-    return Buffer.concat(chunks).toString("utf8");
   }
 
   #review(text: string): unknown {
