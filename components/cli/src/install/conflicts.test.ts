@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { readConflicts } from "./conflicts.ts";
 
 const CASES = [
@@ -37,3 +38,15 @@ const CASES = [
 ];
 for (const { name, message, want } of CASES)
   test(`conflicts: ${name}`, () => assert.deepEqual(readConflicts(message), want));
+
+test("any text is read, in bounds", () =>
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom('conflict with "', '"', ": .a", "\n- .b", " at 1:2:3Z", "x", "\n")),
+      (parts) => {
+        const fields = readConflicts(parts.join("")).flatMap((one) => one.fields);
+        assert.ok(fields.length <= 20);
+      },
+    ),
+    { numRuns: 300 },
+  ));

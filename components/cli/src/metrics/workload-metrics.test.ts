@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { metricQueries, metricsTable, readQueryValue } from "./workload-metrics.ts";
 
 test("a workload's requests are those that its waypoint or its sidecar tells of", () => {
@@ -55,4 +56,13 @@ test("the table has Istio's columns", () =>
       "server.shop     2.000         0.000         2ms             10ms            100ms",
       "idle.shop       -             -             -               -               -",
     ],
+  ));
+
+test("any answer is a number or none", () =>
+  fc.assert(
+    fc.property(fc.jsonValue(), (answer) => {
+      const value = readQueryValue(answer);
+      assert.ok(value === undefined || Number.isFinite(value));
+    }),
+    { numRuns: 200 },
   ));

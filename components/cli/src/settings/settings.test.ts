@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MeshError } from "@meltemi/runtime";
+import fc from "fast-check";
 import { allSettings, readConfigFile } from "./settings.ts";
 
 const FILE = readConfigFile(
@@ -36,3 +38,15 @@ const REFUSED = [
 for (const { text, want } of REFUSED)
   test(`no configuration: ${JSON.stringify(text)}`, () =>
     assert.throws(() => readConfigFile("f", text), want));
+
+test("any file is a configuration, or is refused by name", () =>
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(...":-[]{}\n a*&!|>'\"#,") }), (text) => {
+      try {
+        readConfigFile("f", text);
+      } catch (error) {
+        assert.ok(error instanceof MeshError, String(error));
+      }
+    }),
+    { numRuns: 300 },
+  ));
