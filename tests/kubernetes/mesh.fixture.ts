@@ -103,7 +103,6 @@ export async function nodeTraces(): Promise<readonly string[]> {
     const shell = (text: string): readonly string[] => ["/bin/sh", "-c", text];
     await ask("program", /^\d/, "bpftool", "cgroup", "tree");
     await ask("pinned", /\/sys\/fs\/bpf\/(?!progs\.debug|maps\.debug)./, "find", "/sys/fs/bpf");
-    await ask("link", /netns|cgroup/, "bpftool", "link", "show");
     await ask("rule", /fwmark|lookup 1\d\d/, "ip", "rule");
     await ask("table", /istio|meltemi/, "nft", "list", "tables");
     await ask("plugin", /istio/, "ls", "-a", "/opt/cni/bin");

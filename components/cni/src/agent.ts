@@ -16,7 +16,7 @@ import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createMeshPods, type MeshPods } from "./enrol/mesh-pods.ts";
 import { createNamespaceFinder, podNamespaceOpener } from "./enrol/pod-netns.ts";
 import { createZtunnels, type Ztunnels } from "./handoff/ztunnels.ts";
-import { PLUGIN_TYPE } from "./install/decide-chain.ts";
+import { PLUGIN_TYPE } from "./install/conf-file.ts";
 import { decideShutdown } from "./install/decide-shutdown.ts";
 import { createInstaller, type Installer } from "./install/installer.ts";
 import type { PluginPayload } from "./install/plugin-program.ts";

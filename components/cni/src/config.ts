@@ -45,6 +45,8 @@ export interface InstallConfig {
   readonly confFolder: string;
   /** Name of the list to join; undefined: the first one there is. */
   readonly confName: string | undefined;
+  /** Name of a list of our own; undefined: theirs is joined. Only where `chained`. */
+  readonly ownedName: string | undefined;
   /** False: the plugin is put in place, but whoever owns the configuration names it there (Multus). */
   readonly chained: boolean;
 }
@@ -74,6 +76,9 @@ export function readConfig(env: Environment): CniConfig {
       binFolder: reader.text("MOUNTED_CNI_BIN_DIR", "/host/opt/cni/bin"),
       confFolder: reader.text("MOUNTED_CNI_NET_DIR", reader.text("CNI_NET_DIR", "/host/etc/cni/net.d")),
       confName: reader.optionalText("CNI_CONF_NAME"),
+      ownedName: reader.flag("ISTIO_OWNED_CNI_CONFIG", false)
+        ? reader.text("ISTIO_OWNED_CNI_CONFIG_FILENAME", "02-istio-cni.conflist")
+        : undefined,
       chained: reader.flag("CHAINED_CNI_PLUGIN", true),
     },
     ztunnelSocket: reader.text("ZTUNNEL_UDS_ADDRESS", "/var/run/ztunnel/ztunnel.sock"),

@@ -37,7 +37,13 @@ async function makeNode(): Promise<Node> {
   for (const name of ["bin", "net.d", "run"]) await mkdir(folder.file(name));
   let missing: string | undefined = "starting";
   const installer = createInstaller(
-    { binFolder: folder.file("bin"), confFolder: folder.file("net.d"), confName: undefined, chained: true },
+    {
+      binFolder: folder.file("bin"),
+      confFolder: folder.file("net.d"),
+      confName: undefined,
+      ownedName: undefined,
+      chained: true,
+    },
     {
       clock: systemClock,
       log,

@@ -1,12 +1,13 @@
 /** Keeps the plugin in the node's CNI configuration: repairs it when somebody takes it out, follows when another list comes first. */
 
 import { type FSWatcher, watch } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, describeError, type Logger, type Timer } from "@meltemi/runtime";
 import type { InstallConfig } from "../config.ts";
 import { writeAtomically } from "./atomic-file.ts";
-import { type ConfFile, decideChain, decideUnchain, isConfName, type PluginEntry } from "./decide-chain.ts";
+import { type ConfFile, isConfName, type PluginEntry } from "./conf-file.ts";
+import { type ConfChanges, decideChain, decideUnchain } from "./decide-chain.ts";
 import { installPlugin, isPluginInstalled, type PluginPayload, removePlugin } from "./plugin-program.ts";
 
 export interface InstallerDependencies {
@@ -71,8 +72,7 @@ class ConfInstaller implements Installer {
   async uninstall(): Promise<void> {
     await this.stop();
     const { binFolder, confFolder, chained } = this.#config;
-    for (const file of chained ? decideUnchain(await readConfFiles(confFolder)) : [])
-      await writeAtomically(join(confFolder, file.name), file.text, 0o644);
+    if (chained) await carryOut(confFolder, decideUnchain(await readConfFiles(confFolder)));
     await removePlugin(binFolder);
     this.#deps.log.info("took the plugin out of the node's network configuration");
   }
@@ -91,21 +91,21 @@ class ConfInstaller implements Installer {
   }
 
   async #ensure(): Promise<string | undefined> {
-    const { binFolder, confFolder, confName, chained } = this.#config;
+    const { binFolder, confFolder, chained } = this.#config;
     const { payload, entry, log, onInstall } = this.#deps;
     // The program first: a configuration that names a program which is not there stops every pod of the node.
     if (!this.#programIsOurs || !(await isPluginInstalled(binFolder)))
       await installPlugin(binFolder, payload);
     this.#programIsOurs = true;
     if (!chained) return undefined;
-    const decision = decideChain(await readConfFiles(confFolder), entry, confName);
+    const decision = decideChain(await readConfFiles(confFolder), entry, this.#config);
     switch (decision.kind) {
       case "chained":
         return undefined;
-      case "write":
-        await writeAtomically(join(confFolder, decision.file.name), decision.file.text, 0o644);
+      case "change":
+        await carryOut(confFolder, decision.changes);
         onInstall(true);
-        log.info("chained the plugin into the node's network configuration", { file: decision.file.name });
+        log.info("chained the plugin into the node's network configuration", { file: decision.name });
         return undefined;
       case "wait":
         return `network configuration in ${confFolder}: ${decision.why}`;
@@ -128,6 +128,11 @@ class ConfInstaller implements Installer {
     this.#timer?.cancel();
     this.#timer = this.#deps.clock.after(delayMs, () => void this.check());
   }
+}
+
+async function carryOut(folder: string, { write, remove }: ConfChanges): Promise<void> {
+  for (const { name, text } of write) await writeAtomically(join(folder, name), text, 0o644);
+  for (const name of remove) await rm(join(folder, name), { force: true });
 }
 
 async function readConfFiles(folder: string): Promise<readonly ConfFile[]> {

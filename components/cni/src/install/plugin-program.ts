@@ -8,7 +8,7 @@ import { chmod, copyFile, mkdir, readFile, rename, rm, stat } from "node:fs/prom
 import { stripTypeScriptTypes } from "node:module";
 import { basename, join } from "node:path";
 import { writeAtomically } from "./atomic-file.ts";
-import { PLUGIN_TYPE } from "./decide-chain.ts";
+import { PLUGIN_TYPE } from "./conf-file.ts";
 
 export interface PluginPayload {
   /** The plugin's sources; the first is its main program. They import each other and Node's own modules, nothing else. */
