@@ -92,13 +92,10 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
 
   const running = new Map<string, RunningNode>();
   const fabric = openNetworkNamespace(namespacePath(fabricNamespace(description.name)));
-  const podLogs = readLogsFrom(running);
   const components = createComponents(nodes);
-  const componentTokens = tokensOf(components);
-  const pods = podsOf(running);
   const api = await startApi(
-    { description, folder, credentials, componentTokens },
-    { ...deps, fabric, podLogs, podAccess: pods },
+    { description, folder, credentials, componentTokens: tokensOf(components) },
+    { ...deps, fabric, podLogs: readLogsFrom(running), podAccess: podsOf(running) },
   );
   const access = loadKubeconfig(await readFile(folder.kubeconfig, "utf8"));
   // What the whole process looks at is looked at once, by the administrator; what a component writes, it writes as itself.
@@ -126,22 +123,34 @@ export async function runCluster(options: RunOptions, deps: RunDependencies): Pr
     running.set(plan.name, await startNode(plan, nodesOptions, nodeDeps));
   }
   deps.log.info("cluster runs", { nodes: nodes.length, port: description.apiPort });
-  return {
-    async stop() {
-      for (const { kubelet, registration } of running.values()) {
-        registration.stop();
-        await kubelet.stop();
-      }
-      await Promise.all(workers.map((worker) => worker.stop()));
-      proxy.stop();
-      for (const informer of Object.values(stores)) informer.stop();
-      dns.close();
-      clients.close();
-      client.close();
-      await api.close();
-      fabric[Symbol.dispose]();
-    },
-  };
+  const parts = { running, workers, proxy, stores, dns, clients: [clients, client], api, fabric };
+  return { stop: () => stopParts(parts) };
+}
+
+interface RunningParts {
+  readonly running: ReadonlyMap<string, RunningNode>;
+  readonly workers: readonly { stop(): Promise<void> }[];
+  readonly proxy: { stop(): void };
+  readonly stores: Readonly<Record<string, { stop(): void }>>;
+  readonly dns: DnsServer;
+  readonly clients: readonly { close(): void }[];
+  readonly api: ApiServer;
+  readonly fabric: NetworkNamespace;
+}
+
+/** Who asks before who is asked. */
+async function stopParts(parts: RunningParts): Promise<void> {
+  for (const { kubelet, registration } of parts.running.values()) {
+    registration.stop();
+    await kubelet.stop();
+  }
+  await Promise.all(parts.workers.map((worker) => worker.stop()));
+  parts.proxy.stop();
+  for (const informer of Object.values(parts.stores)) informer.stop();
+  parts.dns.close();
+  for (const client of parts.clients) client.close();
+  await parts.api.close();
+  parts.fabric[Symbol.dispose]();
 }
 
 interface ApiOptions {
