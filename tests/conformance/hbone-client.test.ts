@@ -342,3 +342,26 @@ test("§1.8 an application that breaks off resets its stream", deadline, async (
   const stream = server.tunnels[0]?.stream;
   await eventually(() => stream?.closed === true || stream?.aborted === true);
 });
+
+test(
+  "RFC 9113: what an Envoy says besides is taken: extended CONNECT offered, 1xx, headers of its own, trailers",
+  deadline,
+  async () => {
+    await using server = await foreignServer({
+      settings: { enableConnectProtocol: true, maxConcurrentStreams: 100 },
+    });
+    server.serve = ({ stream }) => {
+      stream.additionalHeaders({ ":status": 103 });
+      stream.respond(
+        { ":status": 200, "x-envoy-upstream-service-time": "1", server: "envoy" },
+        { waitForTrailers: true },
+      );
+      stream.on("wantTrailers", () => stream.sendTrailers({ "x-end": "1" }));
+      stream.pipe(stream);
+    };
+    const socket = await ours.connect(TARGET);
+    socket.end("with trailers");
+    assert.equal(String(Buffer.concat(await socket.toArray())), "with trailers");
+    assert.equal(server.tunnels[0]?.headers[":protocol"], undefined);
+  },
+);

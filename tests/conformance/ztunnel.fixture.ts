@@ -144,7 +144,7 @@ function environment({ istiod, roots, env }: ZtunnelOptions): Readonly<Record<st
 }
 
 /** Rejects when nobody listens. */
-export async function dial(host: string, port: number): Promise<Socket> {
+async function dial(host: string, port: number): Promise<Socket> {
   const socket = connect({ host, port, allowHalfOpen: true });
   await once(socket, "connect");
   socket.on("error", () => undefined);
