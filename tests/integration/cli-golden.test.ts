@@ -124,6 +124,9 @@ function plain(said: string): string {
 const COMMANDS = [
   "version",
   "version -o json",
+  "manifest diff <folder>/objects.yaml",
+  "manifest diff <folder>/objects.yaml -o json",
+  "manifest diff <folder>/unknown.yaml",
   "x precheck",
   "x precheck -o json",
   "waypoint list -A",
@@ -148,10 +151,29 @@ const COMMANDS = [
   "tag set prod --revision default",
 ];
 
+const OBJECTS = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: readers, namespace: shop }
+spec:
+  targetRefs: [{ group: "", kind: Service, name: server }]
+  rules: [{ to: [{ operation: { methods: [GET, HEAD] } }] }]
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: keys }
+stringData: { key: hidden }
+`;
+const UNKNOWN = "apiVersion: example.org/v1\nkind: Nothing\nmetadata: { name: a }\n";
+
 test("commands of a cluster", deadline, async (t) => {
   await using scene = await createCommandScene();
   await fill(scene.client);
-  for (const words of COMMANDS) t.assert.snapshot(plain(goldenOf(words, await scene.istioctl(words))), text);
+  await writeFile(join(scene.folder, "objects.yaml"), OBJECTS);
+  await writeFile(join(scene.folder, "unknown.yaml"), UNKNOWN);
+  for (const words of COMMANDS) {
+    const said = goldenOf(words, await scene.istioctl(words.replaceAll("<folder>", scene.folder)));
+    t.assert.snapshot(plain(said).replaceAll(scene.folder, "<folder>"), text);
+  }
 });
 
 const POLICY = `apiVersion: security.istio.io/v1

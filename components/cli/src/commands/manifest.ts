@@ -6,6 +6,7 @@ import { stringify } from "yaml";
 import { compareObjects, renderComparison } from "../diff/compare-objects.ts";
 import { planObjects } from "../install/make-plan.ts";
 import { renderPlan } from "../install/plan.ts";
+import { findTypes } from "../install/served-kinds.ts";
 import { meshDefinitions } from "../manifests/definitions.ts";
 import type { Manifest } from "../manifests/objects.ts";
 import { renderComponents } from "../manifests/render.ts";
@@ -96,8 +97,17 @@ async function diffLive(
   context: CommandContext,
 ): Promise<void> {
   const { terminal, signal } = context;
-  const manifests = objects.map(({ raw }) => raw as unknown as Manifest);
-  const plan = await withCluster(flags, context, (client) => planObjects(manifests, { client, signal }));
+  const plan = await withCluster(flags, context, async (client) => {
+    const manifests = objects.map(({ raw }) => raw as unknown as Manifest);
+    const typeOf = await findTypes(manifests, { client, signal });
+    // As kubectl would apply them.
+    const placed = manifests.map((manifest) =>
+      typeOf(manifest).namespaced && manifest.metadata.namespace === undefined
+        ? { ...manifest, metadata: { ...manifest.metadata, namespace: client.defaultNamespace } }
+        : manifest,
+    );
+    return planObjects(placed, { client, signal }, typeOf);
+  });
   const changes = plan.filter(({ kind }) => kind === "create" || kind === "change");
   if (flags.output !== "text") terminal.line(renderStructured(changes, flags.output));
   else for (const line of renderPlan(plan)) terminal.line(line);

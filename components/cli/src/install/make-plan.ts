@@ -22,6 +22,7 @@ import { decideApply } from "./decide-apply.ts";
 import { decidePrune, type Installation } from "./decide-prune.ts";
 import { INSTALLED_KINDS, kindOf } from "./kinds.ts";
 import type { Change, Plan, PlannedObject } from "./plan.ts";
+import type { TypeOf } from "./served-kinds.ts";
 
 type PlanDependencies = Pick<InstallDependencies, "client" | "signal" | "terminal">;
 type Asking = Omit<PlanDependencies, "terminal">;
@@ -46,10 +47,14 @@ export async function makePlan(
 }
 
 /** Of some objects, whoever they belong to. */
-export async function planObjects(objects: readonly Manifest[], deps: Asking): Promise<Plan> {
+export async function planObjects(
+  objects: readonly Manifest[],
+  deps: Asking,
+  typeOf: TypeOf = kindOf,
+): Promise<Plan> {
   const absent = await absentNamespaces(objects, deps);
   const plan: Change[] = [];
-  for (const object of objects) plan.push(await planObject(object, absent, deps));
+  for (const object of objects) plan.push(await planObject(object, typeOf(object), absent, deps));
   return plan;
 }
 
@@ -65,10 +70,14 @@ async function absentNamespaces(
   return absent;
 }
 
-async function planObject(manifest: Manifest, absent: ReadonlySet<string>, deps: Asking): Promise<Change> {
+async function planObject(
+  manifest: Manifest,
+  type: ResourceType,
+  absent: ReadonlySet<string>,
+  deps: Asking,
+): Promise<Change> {
   const { name, namespace } = manifest.metadata;
   const object = plannedOf(manifest);
-  const type = kindOf(manifest);
   if (namespace !== undefined && absent.has(namespace)) {
     // Tried where a namespace is, so that what is wrong with it is found all the same.
     await tryApply(type, { ...manifest, metadata: { ...manifest.metadata, namespace: "default" } }, deps);
