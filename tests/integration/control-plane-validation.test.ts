@@ -372,6 +372,17 @@ test(
   },
 );
 
+test(
+  "ISTIOD_CUSTOM_HOST: an API server elsewhere may know the control plane by another name",
+  deadline,
+  async () => {
+    await using cluster = await startCluster();
+    await using plane = await startPlane(cluster.client, { ISTIOD_CUSTOM_HOST: "istiod.example.com" });
+    assert.equal((await send(plane, reviewOf(BAD), { servername: "istiod.example.com" })).status, 200);
+    await assert.rejects(send(plane, "", { servername: "other.example.com" }));
+  },
+);
+
 test("VALIDATION_WEBHOOK_CONFIG_NAME empty leaves the configurations to others", deadline, async () => {
   await using cluster = await startCluster();
   const { client } = cluster;

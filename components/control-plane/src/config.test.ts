@@ -29,10 +29,12 @@ test("flags and variables are istiod's", () => {
     POD_NAMESPACE: "mesh",
     MAX_WORKLOAD_CERT_TTL: "1h",
     PILOT_ENABLE_CA_CRL: "false",
+    ISTIOD_CUSTOM_HOST: "istiod.example.com, mesh.internal",
   });
   assert.ok(result.kind === "ok");
   const { config } = result;
   assert.equal(config.addresses.monitoring, ":9999");
+  assert.deepEqual(config.customHosts, ["istiod.example.com", "mesh.internal"]);
   assert.equal(config.clusterDomain, "example.org");
   assert.equal(config.logLevel, "debug");
   assert.deepEqual(config.tokenAudiences, ["a", "b"]);
@@ -49,6 +51,7 @@ test("all faults are told together, each with its name", () => {
     XDS_AUTH: "perhaps",
     CA_TRUSTED_NODE_ACCOUNTS: "ztunnel",
     PILOT_DEBOUNCE_MAX: "soon",
+    ISTIOD_CUSTOM_HOST: "a b",
   });
   assert.ok(result.kind === "invalid");
   for (const name of [
@@ -58,6 +61,7 @@ test("all faults are told together, each with its name", () => {
     "XDS_AUTH",
     "CA_TRUSTED_NODE_ACCOUNTS",
     "PILOT_DEBOUNCE_MAX",
+    "ISTIOD_CUSTOM_HOST",
   ])
     assert.ok(
       result.problems.some((problem) => problem.startsWith(name)),

@@ -19,6 +19,8 @@ export interface ControlPlaneConfig {
   readonly clusterDomain: string;
   /** Undefined: the mesh configuration decides. */
   readonly trustDomain: string | undefined;
+  /** `ISTIOD_CUSTOM_HOST`: further names of the server certificate, for who reaches the control plane from outside. */
+  readonly customHosts: readonly string[];
   readonly tokenAudiences: readonly string[];
   /** Service accounts that may ask for other identities. */
   readonly trustedNodeAccounts: readonly ServiceAccountName[];
@@ -95,6 +97,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
     clusterId: env.text("CLUSTER_ID", "Kubernetes"),
     clusterDomain: flags.get("domain") ?? "cluster.local",
     trustDomain: env.optionalText("TRUST_DOMAIN"),
+    customHosts: readHosts("ISTIOD_CUSTOM_HOST", list("ISTIOD_CUSTOM_HOST", ""), env.problems),
     tokenAudiences: list("TOKEN_AUDIENCES", "istio-ca"),
     trustedNodeAccounts: parseTrustedNodeAccounts(env.text("CA_TRUSTED_NODE_ACCOUNTS", ""), env.problems),
     defaultCertificateTtlMs: optionalDurationMs(env, "DEFAULT_WORKLOAD_CERT_TTL"),
@@ -136,6 +139,15 @@ export function readConfig(args: readonly string[], environment: Environment): C
   if (!env.flag("PILOT_ENABLE_AMBIENT", true))
     env.problems.push("PILOT_ENABLE_AMBIENT: expected true, this control plane serves ambient meshes only");
   return env.problems.length > 0 ? { kind: "invalid", problems: env.problems } : { kind: "ok", config };
+}
+
+const HOST = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/i;
+
+function readHosts(name: string, hosts: readonly string[], problems: string[]): readonly string[] {
+  for (const host of hosts)
+    if (!HOST.test(host) || host.length > 253)
+      problems.push(`${name}: expected DNS names, got ${JSON.stringify(host.slice(0, 300))}`);
+  return hosts;
 }
 
 function readCidrs(name: string, texts: readonly string[], problems: string[]): readonly Cidr[] {

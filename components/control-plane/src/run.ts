@@ -157,7 +157,7 @@ function assemble(
       clusterId,
       trustedNodeAccounts: config.trustedNodeAccounts,
       tokenAudiences: config.tokenAudiences,
-      serverNames: serverNames(namespace, config.revision),
+      serverNames: [...serverNames(namespace, config.revision), ...config.customHosts],
       ...(config.defaultCertificateTtlMs !== undefined && { defaultTtlMs: config.defaultCertificateTtlMs }),
       ...(config.maxCertificateTtlMs !== undefined && { maxTtlMs: config.maxCertificateTtlMs }),
     },
