@@ -50,7 +50,7 @@ const SPECIAL: ReadonlyMap<string, Schema> = new Map([
   ["provider", { enum: ["default", "multus"] }],
   ["revision", { type: "string", pattern: "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$" }],
   ["logging.level", LOG_LEVEL],
-  ["proxy.logLevel", { enum: ["error", "warn", "info", "debug", "trace", "off"] }],
+  ["proxy.logLevel", { enum: ["error", "warning", "warn", "info", "debug", "trace", "off"] }],
   ["replicaCount", COUNT],
   ["autoscaleMin", COUNT],
   ["autoscaleMax", COUNT],

@@ -151,6 +151,30 @@ export const INSTALLATIONS: readonly Installation[] = [
       },
     },
   },
+  {
+    name: "what is pasted of Istio's own defaults",
+    spec: {
+      values: {
+        global: {
+          meshID: "m1",
+          imagePullSecrets: ["registry"],
+          imagePullPolicy: "IfNotPresent",
+          proxy: {
+            logLevel: "warning",
+            statusPort: 15020,
+            includeIPRanges: "*",
+            componentLogLevel: "misc:error",
+          },
+          proxy_init: { image: "proxyv2", forceApplyIptables: false },
+          defaultResources: { requests: { cpu: "10m" } },
+        },
+        gatewayClasses: { "istio-waypoint": { deployment: { spec: { minReadySeconds: 3 } }, service: {} } },
+        sidecarInjectorWebhook: { rewriteAppHTTPProbe: true },
+        telemetry: { v2: { enabled: true } },
+        pilot: { cni: { enabled: false }, keepaliveMaxServerConnectionAge: "30m" },
+      },
+    },
+  },
   { name: "credentials in all namespaces", spec: { values: { pilot: { credentialNamespaces: ["*"] } } } },
   {
     name: "no ConfigMap, no webhook",

@@ -170,7 +170,8 @@ function settingsOf({ values, namespace }: ChartContext): Record<string, string>
     ),
     WAYPOINT_POD: waypointPod(treeAt(global, "waypoint")),
     WAYPOINT_HIGH_AVAILABILITY: String(flag(global, "waypoint.highAvailability")),
-    WAYPOINT_LOG_LEVEL: text(global, "proxy.logLevel"),
+    // As Envoy calls it.
+    WAYPOINT_LOG_LEVEL: text(global, "proxy.logLevel").replace("warning", "warn"),
     NETWORK: text(global, "network"),
     ...(caAddress !== "" && { CA_ADDR: caAddress }),
     ...(hasExtraRoots(values) && { NODE_EXTRA_CA_CERTS: "/cacerts/extra.pem" }),

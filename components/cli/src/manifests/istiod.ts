@@ -18,8 +18,9 @@ import {
   serviceAccount,
   tcp,
   text,
+  texts,
 } from "./objects.ts";
-import { isTree, overlay, treeAt, valueAt } from "./tree.ts";
+import { isTree, overlay, type Tree, treeAt, valueAt } from "./tree.ts";
 import { validator } from "./webhook.ts";
 
 export function renderIstiod(context: ChartContext): readonly Manifest[] {
@@ -85,6 +86,7 @@ function meshConfigMap({ values, namespace }: ChartContext, labels: Labels): Man
     rootNamespace: text(values, "global.istioNamespace"),
     defaultConfig: {
       discoveryAddress: `${istiodName(values)}.${namespace}.svc:15012`,
+      ...filled("meshId", text(values, "global.meshID")),
       tracing: { sampling: Number(text(values, "traceSampling")) },
     },
   };
@@ -102,7 +104,8 @@ const PLAIN = { aliasDuplicateObjects: false, sortMapEntries: true } as const;
 
 /** One ConfigMap for each class that has overlays; the control plane finds it by its label. */
 function gatewayClassMaps({ values, namespace }: ChartContext, labels: Labels): readonly Manifest[] {
-  return Object.entries(treeAt(values, "gatewayClasses")).map(([className, overlays]) => ({
+  const classes = overlay(pulledClasses(treeAt(values, "global")), treeAt(values, "gatewayClasses"));
+  return Object.entries(classes).map(([className, overlays]) => ({
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: {
@@ -114,6 +117,20 @@ function gatewayClassMaps({ values, namespace }: ChartContext, labels: Labels): 
       Object.entries(isTree(overlays) ? overlays : {}).map(([part, tree]) => [part, stringify(tree, PLAIN)]),
     ),
   }));
+}
+
+/** How waypoints' images are pulled, as overlays of their class: what a user's overlays say wins. */
+function pulledClasses(global: Tree): Tree {
+  const policy = text(global, "imagePullPolicy");
+  const spec = {
+    ...filled(
+      "imagePullSecrets",
+      texts(global, "imagePullSecrets").map((name) => ({ name })),
+    ),
+    ...(policy !== "" && { containers: [{ name: "istio-proxy", imagePullPolicy: policy }] }),
+  };
+  if (Object.keys(spec).length === 0) return {};
+  return { "istio-waypoint": { deployment: { spec: { template: { spec } } } } };
 }
 
 function autoscaler({ values, namespace }: ChartContext, labels: Labels): Manifest {

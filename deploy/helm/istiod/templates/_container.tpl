@@ -100,7 +100,8 @@ LOG_FORMAT: {{ ternary "json" "plain" $v.global.logAsJson }}
 WAYPOINT_IMAGE: {{ include "meltemi.image" (dict "name" $v.global.proxy.image "hub" $v.global.hub "tag" $v.global.tag "variant" $v.global.variant) | quote }}
 WAYPOINT_POD: {{ include "istiod.waypointPod" $v.global.waypoint | quote }}
 WAYPOINT_HIGH_AVAILABILITY: {{ $v.global.waypoint.highAvailability | quote }}
-WAYPOINT_LOG_LEVEL: {{ $v.global.proxy.logLevel | quote }}
+# As Envoy calls it.
+WAYPOINT_LOG_LEVEL: {{ $v.global.proxy.logLevel | replace "warning" "warn" | quote }}
 NETWORK: {{ $v.global.network | quote }}
 {{- with $v.global.caAddress }}
 CA_ADDR: {{ . | quote }}

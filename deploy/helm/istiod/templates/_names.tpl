@@ -49,3 +49,15 @@ istio: pilot
 {{- $capabilities := .root.Capabilities -}}
 {{- if and .values.autoscaleEnabled ($capabilities.APIVersions.Has "autoscaling/v2") (semverCompare ">=1.23.0-0" $capabilities.KubeVersion.Version) -}}true{{- end -}}
 {{- end -}}
+
+{{- /* How waypoints' images are pulled, as overlays of their class: what a user's overlays say wins. */ -}}
+{{- define "istiod.pulledClasses" -}}
+{{- $spec := dict -}}
+{{- $secrets := list -}}
+{{- range .imagePullSecrets -}}{{- $secrets = append $secrets (dict "name" .) -}}{{- end -}}
+{{- with $secrets -}}{{- $_ := set $spec "imagePullSecrets" . -}}{{- end -}}
+{{- with .imagePullPolicy -}}{{- $_ := set $spec "containers" (list (dict "name" "istio-proxy" "imagePullPolicy" .)) -}}{{- end -}}
+{{- $classes := dict -}}
+{{- if $spec -}}{{- $classes = dict "istio-waypoint" (dict "deployment" (dict "spec" (dict "template" (dict "spec" $spec)))) -}}{{- end -}}
+{{- toYaml $classes -}}
+{{- end -}}

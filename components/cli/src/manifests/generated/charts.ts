@@ -251,6 +251,12 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "number"
               ]
             },
+            "meshID": {
+              "type": [
+                "string",
+                "number"
+              ]
+            },
             "meshNetworks": {
               "type": "object"
             },
@@ -296,6 +302,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "logLevel": {
                   "enum": [
                     "error",
+                    "warning",
                     "warn",
                     "info",
                     "debug",
@@ -306,14 +313,18 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "resources": {},
                 "autoInject": {},
                 "includeIPRanges": {},
-                "excludeIPRanges": {},
                 "includeInboundPorts": {},
+                "excludeIPRanges": {},
                 "excludeInboundPorts": {},
                 "includeOutboundPorts": {},
                 "excludeOutboundPorts": {},
                 "statusPort": {},
                 "startupProbe": {},
+                "readinessFailureThreshold": {},
+                "readinessInitialDelaySeconds": {},
+                "readinessPeriodSeconds": {},
                 "privileged": {},
+                "seccompProfile": {},
                 "lifecycle": {},
                 "componentLogLevel": {},
                 "outlierLogPath": {},
@@ -360,6 +371,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "omitSidecarInjectorConfigMap": {},
             "operatorManageWebhooks": {},
             "proxy_init": {},
+            "defaultResources": {},
             "externalIstiod": {},
             "configCluster": {},
             "pilotCertProvider": {},
@@ -502,6 +514,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           "level": "default:info"
         },
         "network": "",
+        "meshID": "",
         "meshNetworks": {},
         "multiCluster": {
           "clusterName": ""
@@ -643,22 +656,170 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
       },
       {
         "paths": [
-          "global.proxy.resources",
-          "global.proxy_init",
-          "global.proxy.autoInject",
+          "global.proxy.resources"
+        ],
+        "accept": [
+          {
+            "requests": {
+              "cpu": "100m",
+              "memory": "128Mi"
+            },
+            "limits": {
+              "cpu": "2000m",
+              "memory": "1024Mi"
+            }
+          }
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "global.proxy_init"
+        ],
+        "accept": [
+          {
+            "image": "proxyv2",
+            "forceApplyIptables": false
+          }
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "global.proxy.autoInject"
+        ],
+        "accept": [
+          "enabled",
+          "disabled"
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
           "global.proxy.includeIPRanges",
+          "global.proxy.includeInboundPorts"
+        ],
+        "accept": [
+          "*"
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
           "global.proxy.excludeIPRanges",
-          "global.proxy.includeInboundPorts",
           "global.proxy.excludeInboundPorts",
           "global.proxy.includeOutboundPorts",
-          "global.proxy.excludeOutboundPorts",
-          "global.proxy.statusPort",
-          "global.proxy.startupProbe",
-          "global.proxy.privileged",
+          "global.proxy.excludeOutboundPorts"
+        ],
+        "accept": [
+          ""
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "global.proxy.statusPort"
+        ],
+        "accept": [
+          15020
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "global.proxy.startupProbe"
+        ],
+        "accept": [
+          {
+            "enabled": true,
+            "failureThreshold": 600
+          },
+          {
+            "enabled": false
+          }
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "global.proxy.readinessFailureThreshold",
+          "global.proxy.readinessInitialDelaySeconds",
+          "global.proxy.readinessPeriodSeconds"
+        ],
+        "accept": [
+          4,
+          0,
+          15
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "global.proxy.privileged"
+        ],
+        "accept": [
+          false
+        ],
+        "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "global.proxy.seccompProfile",
           "global.proxy.lifecycle"
         ],
-        "accept": [],
+        "accept": [
+          {}
+        ],
         "why": "it is of sidecars, which are not injected; waypoints take global.waypoint"
+      },
+      {
+        "paths": [
+          "cni.enabled"
+        ],
+        "accept": [
+          true,
+          false
+        ],
+        "why": "sidecars are not injected"
+      },
+      {
+        "paths": [
+          "cni.provider"
+        ],
+        "accept": [
+          "default",
+          "multus"
+        ],
+        "why": "sidecars are not injected"
+      },
+      {
+        "paths": [
+          "global.defaultResources"
+        ],
+        "accept": [
+          {
+            "requests": {
+              "cpu": "10m"
+            }
+          },
+          {
+            "requests": {
+              "cpu": "100m",
+              "memory": "100Mi"
+            }
+          }
+        ],
+        "why": "every chart has resources of its own"
+      },
+      {
+        "paths": [
+          "base.enableIstioConfigCRDs"
+        ],
+        "accept": [
+          true,
+          false
+        ],
+        "why": "it is read by chart base"
       },
       {
         "paths": [
@@ -1703,7 +1864,8 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "Fail",
                 "Ignore"
               ]
-            }
+            },
+            "enableIstioConfigCRDs": {}
           },
           "additionalProperties": false
         },
@@ -1730,6 +1892,14 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           "additionalProperties": false
         },
         "sidecarInjectorWebhookAnnotations": {},
+        "cni": {
+          "type": "object",
+          "properties": {
+            "enabled": {},
+            "provider": {}
+          },
+          "additionalProperties": false
+        },
         "keepaliveMaxServerConnectionAge": {},
         "taint": {
           "type": "object",
@@ -1891,6 +2061,12 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "number"
               ]
             },
+            "meshID": {
+              "type": [
+                "string",
+                "number"
+              ]
+            },
             "meshNetworks": {
               "type": "object"
             },
@@ -1936,6 +2112,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "logLevel": {
                   "enum": [
                     "error",
+                    "warning",
                     "warn",
                     "info",
                     "debug",
@@ -1946,14 +2123,18 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "resources": {},
                 "autoInject": {},
                 "includeIPRanges": {},
-                "excludeIPRanges": {},
                 "includeInboundPorts": {},
+                "excludeIPRanges": {},
                 "excludeInboundPorts": {},
                 "includeOutboundPorts": {},
                 "excludeOutboundPorts": {},
                 "statusPort": {},
                 "startupProbe": {},
+                "readinessFailureThreshold": {},
+                "readinessInitialDelaySeconds": {},
+                "readinessPeriodSeconds": {},
                 "privileged": {},
+                "seccompProfile": {},
                 "lifecycle": {},
                 "componentLogLevel": {},
                 "outlierLogPath": {},
@@ -2000,6 +2181,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "omitSidecarInjectorConfigMap": {},
             "operatorManageWebhooks": {},
             "proxy_init": {},
+            "defaultResources": {},
             "externalIstiod": {},
             "configCluster": {},
             "pilotCertProvider": {},
@@ -2376,7 +2558,8 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                     "Fail",
                     "Ignore"
                   ]
-                }
+                },
+                "enableIstioConfigCRDs": {}
               },
               "additionalProperties": false
             },
@@ -2403,6 +2586,14 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
               "additionalProperties": false
             },
             "sidecarInjectorWebhookAnnotations": {},
+            "cni": {
+              "type": "object",
+              "properties": {
+                "enabled": {},
+                "provider": {}
+              },
+              "additionalProperties": false
+            },
             "keepaliveMaxServerConnectionAge": {},
             "taint": {
               "type": "object",
@@ -2686,6 +2877,25 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           "true"
         ],
         "why": "it mends pods with sidecars, which are not injected"
+      },
+      {
+        "paths": [
+          "global.defaultResources"
+        ],
+        "accept": [
+          {
+            "requests": {
+              "cpu": "10m"
+            }
+          },
+          {
+            "requests": {
+              "cpu": "100m",
+              "memory": "100Mi"
+            }
+          }
+        ],
+        "why": "every chart has resources of its own"
       }
     ],
     "rules": {
@@ -3083,6 +3293,12 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "number"
               ]
             },
+            "meshID": {
+              "type": [
+                "string",
+                "number"
+              ]
+            },
             "meshNetworks": {
               "type": "object"
             },
@@ -3128,6 +3344,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "logLevel": {
                   "enum": [
                     "error",
+                    "warning",
                     "warn",
                     "info",
                     "debug",
@@ -3138,14 +3355,18 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "resources": {},
                 "autoInject": {},
                 "includeIPRanges": {},
-                "excludeIPRanges": {},
                 "includeInboundPorts": {},
+                "excludeIPRanges": {},
                 "excludeInboundPorts": {},
                 "includeOutboundPorts": {},
                 "excludeOutboundPorts": {},
                 "statusPort": {},
                 "startupProbe": {},
+                "readinessFailureThreshold": {},
+                "readinessInitialDelaySeconds": {},
+                "readinessPeriodSeconds": {},
                 "privileged": {},
+                "seccompProfile": {},
                 "lifecycle": {},
                 "componentLogLevel": {},
                 "outlierLogPath": {},
@@ -3192,6 +3413,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "omitSidecarInjectorConfigMap": {},
             "operatorManageWebhooks": {},
             "proxy_init": {},
+            "defaultResources": {},
             "externalIstiod": {},
             "configCluster": {},
             "pilotCertProvider": {},
@@ -3956,6 +4178,12 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "number"
               ]
             },
+            "meshID": {
+              "type": [
+                "string",
+                "number"
+              ]
+            },
             "meshNetworks": {
               "type": "object"
             },
@@ -4001,6 +4229,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "logLevel": {
                   "enum": [
                     "error",
+                    "warning",
                     "warn",
                     "info",
                     "debug",
@@ -4011,14 +4240,18 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "resources": {},
                 "autoInject": {},
                 "includeIPRanges": {},
-                "excludeIPRanges": {},
                 "includeInboundPorts": {},
+                "excludeIPRanges": {},
                 "excludeInboundPorts": {},
                 "includeOutboundPorts": {},
                 "excludeOutboundPorts": {},
                 "statusPort": {},
                 "startupProbe": {},
+                "readinessFailureThreshold": {},
+                "readinessInitialDelaySeconds": {},
+                "readinessPeriodSeconds": {},
                 "privileged": {},
+                "seccompProfile": {},
                 "lifecycle": {},
                 "componentLogLevel": {},
                 "outlierLogPath": {},
@@ -4065,6 +4298,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "omitSidecarInjectorConfigMap": {},
             "operatorManageWebhooks": {},
             "proxy_init": {},
+            "defaultResources": {},
             "externalIstiod": {},
             "configCluster": {},
             "pilotCertProvider": {},
