@@ -41,11 +41,20 @@ export function createHandler(deps: HandlerDeps): Handler {
           error: describeError(error),
         });
       }
+      // A client that still sends must not send its next request behind this one's body.
+      if (!request.complete && hasBody(request) && !response.headersSent)
+        response.setHeader("connection", "close");
       send(response, errorAnswer(error));
       // What was not read of a refused body is not worth reading: the connection ends with the answer.
-      if (!request.complete) response.once("finish", () => request.destroy());
+      response.once("finish", () => {
+        if (!request.complete) request.destroy();
+      });
     }
   };
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 async function handle(deps: HandlerDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {

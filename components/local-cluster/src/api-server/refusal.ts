@@ -32,13 +32,20 @@ export class Refusal extends MeshError {
   readonly status: JsonObject;
   readonly httpCode: number;
 
-  constructor(httpCode: number, reason: string, message: string, details: JsonObject = {}, cause?: unknown) {
+  constructor(
+    httpCode: number,
+    reason: string,
+    message: string,
+    details: JsonObject = {},
+    cause?: unknown,
+    metadata: JsonObject = {},
+  ) {
     super(meshCode(httpCode), message, cause === undefined ? {} : { cause });
     this.httpCode = httpCode;
     this.status = {
       kind: "Status",
       apiVersion: "v1",
-      metadata: {},
+      metadata,
       status: "Failure",
       message,
       reason,
@@ -117,8 +124,9 @@ export function unauthorized(): Refusal {
   return new Refusal(401, "Unauthorized", "Unauthorized");
 }
 
-export function expired(message: string): Refusal {
-  return new Refusal(410, "Expired", message);
+/** `metadata` may hold a token to go on with. */
+export function expired(message: string, metadata: JsonObject = {}): Refusal {
+  return new Refusal(410, "Expired", message, {}, undefined, metadata);
 }
 
 export function methodNotAllowed(method: string): Refusal {

@@ -11,7 +11,7 @@ import { viewOf } from "./serve-types.ts";
 import type { Outcome, WriteRequest } from "./write/context.ts";
 import { createObject } from "./write/create.ts";
 import { decodeObject } from "./write/decode.ts";
-import { patchObject } from "./write/patch.ts";
+import { patchObject, refusePatch } from "./write/patch.ts";
 import { bindPod, evictPod } from "./write/pod-subresources.ts";
 import { deleteObject, parseDeleteOptions } from "./write/remove.ts";
 import { patchScale, readScale, replaceScale } from "./write/scale.ts";
@@ -30,6 +30,9 @@ export async function answerOne(
       const view = viewOf(deps, exchange, request.served);
       return { code: 200, contentType: "application/json", body: `${renderOne(view, stored)}\n` };
     }
+    case "patch":
+      refusePatch(request, mediaType(exchange.request.headers["content-type"]), exchange.url.searchParams);
+      return write(deps, exchange, request, await bodyOf(exchange));
     default:
       return write(deps, exchange, request, await bodyOf(exchange));
   }

@@ -8,10 +8,8 @@ export function mergeApplied(schema: Schema, live: Json | undefined, applied: Js
   const shape = shapeOf(schema, applied);
   switch (shape.kind) {
     case "leaf":
-      // An empty object says nothing about the fields that others own in it.
-      return isObject(applied) && Object.keys(applied).length === 0 && isGranular(schema, live)
-        ? clone(live)
-        : clone(applied);
+      // What is empty says nothing about what others own in it.
+      return saysNothing(schema, live, applied) ? clone(live) : clone(applied);
     case "object": {
       const result: JsonObject = isObject(live) ? { ...live } : {};
       for (const [key, child] of Object.entries(shape.value)) {
@@ -28,21 +26,43 @@ export function mergeApplied(schema: Schema, live: Json | undefined, applied: Js
       ];
     }
     case "keyed": {
-      const rest = new Map(
-        (Array.isArray(live) ? live : []).map((item, index) => [
-          keyOf(shape.items, shape.keys, item) ?? `#${index}`,
-          item,
-        ]),
-      );
-      const merged = shape.value.map((item) => {
-        const key = keyOf(shape.items, shape.keys, item) ?? "";
-        const current = rest.get(key);
-        rest.delete(key);
-        return mergeApplied(shape.items, current, item);
-      });
-      return [...merged, ...rest.values()];
+      const keyed = (items: readonly Json[]): Map<string, Json> =>
+        new Map(items.map((item, index) => [keyOf(shape.items, shape.keys, item) ?? `#${index}`, item]));
+      return mergeKeyed(shape.items, keyed(Array.isArray(live) ? live : []), keyed(shape.value));
     }
   }
+}
+
+/** In the applied order; what only the live list has keeps its place before what comes after it there. */
+function mergeKeyed(
+  items: Schema,
+  live: ReadonlyMap<string, Json>,
+  applied: ReadonlyMap<string, Json>,
+): Json[] {
+  const merged: Json[] = [];
+  const left = new Map(live);
+  const addUntilShared = (): void => {
+    for (const [key, item] of left) {
+      if (applied.has(key)) return;
+      merged.push(item);
+      left.delete(key);
+    }
+  };
+  for (const [key, item] of applied) {
+    addUntilShared();
+    merged.push(mergeApplied(items, live.get(key), item));
+    left.delete(key);
+  }
+  addUntilShared();
+  return merged;
+}
+
+function saysNothing(schema: Schema, live: Json | undefined, applied: Json): live is Json {
+  if (Array.isArray(applied)) {
+    const type = resolveSchema(schema)["x-kubernetes-list-type"];
+    return applied.length === 0 && Array.isArray(live) && (type === "map" || type === "set");
+  }
+  return isObject(applied) && Object.keys(applied).length === 0 && isGranular(schema, live);
 }
 
 function isGranular(schema: Schema, live: Json | undefined): live is JsonObject {

@@ -1,46 +1,77 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { textAt } from "../json.ts";
+import { Refusal } from "../refusal.ts";
 import { openDatabase } from "../store/database.ts";
-import { createObjectStore } from "../store/object-store.ts";
+import { createObjectStore, type ObjectStore } from "../store/object-store.ts";
 import { createLister, type ListQuestion } from "./list.ts";
 
-const store = createObjectStore(openDatabase(":memory:"));
-for (let at = 0; at < 200; at++)
-  store.commit([
-    { kind: "put", resource: "/pods", object: { metadata: { namespace: "a", name: `p${1000 + at}` } } },
-  ]);
-
-function question(continueToken: string, limit: number): ListQuestion {
-  return {
-    key: "/pods",
-    namespace: undefined,
-    selection: undefined,
-    limit,
-    continueToken,
-    revision: "",
-    match: "",
-  };
+function filled(): ObjectStore {
+  const store = createObjectStore(openDatabase(":memory:"));
+  for (let at = 0; at < 200; at++) put(store, `p${1000 + at}`);
+  return store;
 }
 
-test("a long list in small pages keeps one place, and does not push out another", () => {
+function put(store: ObjectStore, name: string): void {
+  store.commit([{ kind: "put", resource: "/pods", object: { metadata: { namespace: "a", name } } }]);
+}
+
+function remove(store: ObjectStore, name: string): void {
+  store.commit([{ kind: "remove", resource: "/pods", object: { metadata: { namespace: "a", name } } }]);
+}
+
+const QUESTION: ListQuestion = {
+  key: "/pods",
+  namespace: undefined,
+  selection: undefined,
+  limit: 0,
+  continueToken: "",
+  revision: "",
+  match: "",
+};
+
+test("a list in small pages shows one moment, whatever is written meanwhile", () => {
+  const store = filled();
   const list = createLister(store);
-  const other = list(question("", 150));
-  let page = list(question("", 1));
+  let page = list({ ...QUESTION, limit: 7 });
   const names = page.items.map(({ name }) => name);
-  while (page.metadata["continue"] !== undefined) {
-    page = list(question(String(page.metadata["continue"]), 1));
+  for (let at = 0; page.metadata["continue"] !== undefined; at++) {
+    put(store, `p${1000 + 7 * at}-new`);
+    remove(store, `p${1199 - at}`);
+    page = list({ ...QUESTION, limit: 7, continueToken: String(page.metadata["continue"]) });
     names.push(...page.items.map(({ name }) => name));
   }
-  assert.equal(new Set(names).size, 200);
-  assert.equal(list(question(String(other.metadata["continue"]), 150)).items.length, 50);
+  assert.deepEqual(
+    names,
+    Array.from({ length: 200 }, (_, at) => `p${1000 + at}`),
+  );
 });
 
-test("of too many lists the one that was asked for least recently is forgotten", () => {
+test("a token whose moment is forgotten is refused with one that goes on at the present", () => {
+  const store = filled();
   const list = createLister(store);
-  const first = String(list(question("", 1)).metadata["continue"]);
-  const second = String(list(question("", 1)).metadata["continue"]);
-  const later = String(list(question(first, 1)).metadata["continue"]);
-  for (let at = 0; at < 63; at++) list(question("", 1));
-  assert.equal(list(question(later, 1)).items.length, 1);
-  assert.throws(() => list(question(second, 1)), /too old/);
+  const first = list({ ...QUESTION, limit: 150 });
+  for (let at = 0; at < 9000; at++) put(store, "p1000");
+  put(store, "p1175-new");
+  let fresh = "";
+  assert.throws(
+    () => list({ ...QUESTION, limit: 150, continueToken: String(first.metadata["continue"]) }),
+    (error) => {
+      assert.ok(error instanceof Refusal);
+      assert.equal(`${error.httpCode} ${String(error.status["reason"])}`, "410 Expired");
+      fresh = textAt(error.status, "metadata", "continue") ?? "";
+      return fresh !== "";
+    },
+  );
+  const rest = list({ ...QUESTION, limit: 150, continueToken: fresh });
+  assert.equal(rest.items.length, 51);
+  assert.equal(rest.items[0]?.name, "p1150");
 });
+
+const tokens = ["nonsense", "e30", Buffer.from('{"revision":-1,"after":""}').toString("base64url")];
+for (const token of tokens)
+  test(`token ${token} is refused`, () =>
+    assert.throws(
+      () => createLister(filled())({ ...QUESTION, continueToken: token }),
+      /continue key is not valid/,
+    ));

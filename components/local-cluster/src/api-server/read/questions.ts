@@ -1,5 +1,5 @@
 /** What a list or watch request asks, read from its query. */
-import { badRequest } from "../refusal.ts";
+import { badRequest, type Cause, forbiddenField, invalid, unsupported } from "../refusal.ts";
 import type { Served } from "../registry.ts";
 import { resourceKey } from "../resources/resource.ts";
 import { fieldReader, type Selection, selectionOf } from "../selectors.ts";
@@ -21,6 +21,9 @@ export function listQuestion(
   namespace: string | undefined,
   query: URLSearchParams,
 ): ListQuestion {
+  refuseFaults(listFaults(query));
+  if ((query.get("continue") ?? "") !== "" && !["", "0"].includes(query.get("resourceVersion") ?? ""))
+    throw badRequest("specifying resource version is not allowed when using continue");
   return {
     key: resourceKey(served.resource),
     namespace,
@@ -37,6 +40,7 @@ export function watchQuestion(
   namespace: string | undefined,
   query: URLSearchParams,
 ): WatchQuestion {
+  refuseFaults(watchFaults(query));
   return {
     key: resourceKey(served.resource),
     namespace,
@@ -46,6 +50,45 @@ export function watchQuestion(
     sendInitialEvents: isTrue(query, "sendInitialEvents"),
     timeoutMs: (wholeNumber(query, "timeoutSeconds", 0, MAX_WATCH_SECONDS) || DEFAULT_WATCH_SECONDS) * 1000,
   };
+}
+
+const MATCH = "resourceVersionMatch";
+
+function listFaults(query: URLSearchParams): readonly Cause[] {
+  if (query.has("sendInitialEvents"))
+    return [forbiddenField("sendInitialEvents", "sendInitialEvents is forbidden for list")];
+  const match = query.get(MATCH) ?? "";
+  const revision = query.get("resourceVersion") ?? "";
+  if (match === "") return [];
+  const faults: Cause[] = [];
+  if (revision === "")
+    faults.push(
+      forbiddenField(MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided"),
+    );
+  if ((query.get("continue") ?? "") !== "")
+    faults.push(forbiddenField(MATCH, "resourceVersionMatch is forbidden when continue is provided"));
+  if (match !== "Exact" && match !== "NotOlderThan")
+    faults.push(unsupported(MATCH, match, ["Exact", "NotOlderThan", ""]));
+  if (match === "Exact" && revision === "0")
+    faults.push(forbiddenField(MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
+  return faults;
+}
+
+function watchFaults(query: URLSearchParams): readonly Cause[] {
+  const match = query.get(MATCH) ?? "";
+  if (match === "") return [];
+  if (!query.has("sendInitialEvents"))
+    return [
+      forbiddenField(
+        MATCH,
+        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+      ),
+    ];
+  return match === "NotOlderThan" ? [] : [unsupported(MATCH, match, ["NotOlderThan"])];
+}
+
+function refuseFaults(faults: readonly Cause[]): void {
+  if (faults.length > 0) throw invalid("meta.k8s.io", "ListOptions", "", faults);
 }
 
 function isTrue(query: URLSearchParams, name: string): boolean {

@@ -110,6 +110,7 @@ function backlogOf(question: WatchQuestion, store: ObjectStore): Backlog {
     return { existing: store.list(question.key, question.namespace), changes: [] };
   }
   const asked = parseRevision(question.revision);
+  // Kubernetes would wait. A cluster that was made anew under an old client's feet would keep it waiting for ever.
   if (asked > store.revision())
     throw expired(`Too large resource version: ${asked}, current: ${store.revision()}`);
   const changes = store.history.since(asked);

@@ -35,9 +35,8 @@ function portText(port: Json): string {
 
 export const CONFIG_MAP_COLUMNS: readonly Column[] = [
   NAME,
-  integer(
-    "Data",
-    (map) => Object.keys(textMapAt(map, "data")).length + Object.keys(textMapAt(map, "binaryData")).length,
+  text("Data", (map) =>
+    String(Object.keys(textMapAt(map, "data")).length + Object.keys(textMapAt(map, "binaryData")).length),
   ),
   AGE,
 ];
@@ -45,7 +44,7 @@ export const CONFIG_MAP_COLUMNS: readonly Column[] = [
 export const SECRET_COLUMNS: readonly Column[] = [
   NAME,
   field("Type", ["type"]),
-  integer("Data", (secret) => Object.keys(textMapAt(secret, "data")).length),
+  text("Data", (secret) => String(Object.keys(textMapAt(secret, "data")).length)),
   AGE,
 ];
 

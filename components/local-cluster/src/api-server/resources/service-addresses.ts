@@ -31,7 +31,7 @@ export function admitService(
   keepAddresses(spec, before);
   const families = chooseFamilies(service, spec, ranges);
   spec["ipFamilies"] = [...families];
-  giveAddresses(service, spec, families, ranges, store);
+  giveAddresses(service, spec, families, ranges, store, before);
   giveNodePorts(service, spec, before, store);
 }
 
@@ -71,6 +71,7 @@ function giveAddresses(
   families: readonly Family[],
   ranges: ServiceRanges,
   store: ObjectStore,
+  before: JsonObject,
 ): void {
   const asked = textAt(spec, "clusterIP") ?? "";
   if (asked === "None") {
@@ -78,7 +79,9 @@ function giveAddresses(
     return;
   }
   const taken = takenAddresses(service, store);
-  const given = listAt(spec, "clusterIPs").map(String);
+  // A client of old changes the one field and leaves the list as it was.
+  const isListOld = asked !== "" && asked !== textAt(before, "clusterIP");
+  const given = isListOld ? [asked] : listAt(spec, "clusterIPs").map(String);
   const addresses = families.map((family, index) => {
     const wanted = given[index] ?? (index === 0 ? asked : "");
     const range = family === "IPv4" ? ranges.ipv4 : ranges.ipv6;
@@ -87,7 +90,9 @@ function giveAddresses(
     const why =
       wanted === ""
         ? "no free address is left in the cluster's range"
-        : "provided IP is not in the valid range or is already allocated";
+        : taken.has(wanted)
+          ? `failed to allocate IP ${wanted}: provided IP is already allocated`
+          : `failed to allocate IP ${wanted}: the provided IP is not in the valid range`;
     throw invalid("", "Service", nameOf(service), [invalidValue("spec.clusterIPs", [wanted], why)]);
   });
   spec["clusterIP"] = addresses[0] ?? "";

@@ -1,7 +1,15 @@
 /** Validation of core kinds: what users get wrong, in Kubernetes' words. */
 import { at, isObject, type Json, listAt, numberAt, sameJson, textAt } from "../json.ts";
 import type { KubeObject } from "../kube-object.ts";
-import { type Cause, duplicate, forbiddenField, invalidValue, required, unsupported } from "../refusal.ts";
+import {
+  badRequest,
+  type Cause,
+  duplicate,
+  forbiddenField,
+  invalidValue,
+  required,
+  unsupported,
+} from "../refusal.ts";
 import { dnsLabel } from "./names.ts";
 
 export function podFaults(pod: KubeObject, previous: KubeObject | undefined): readonly Cause[] {
@@ -158,11 +166,10 @@ export function secretFaults(secret: KubeObject, previous: KubeObject | undefine
   const data = at(secret, "data");
   for (const [key, value] of Object.entries(isObject(data) ? data : {})) {
     if (typeof value === "string" && !/^[A-Za-z0-9+/]*={0,2}$/.test(value.replaceAll(/[\r\n]/g, ""))) {
-      causes.push({
-        field: `data[${key}]`,
-        reason: "FieldValueInvalid",
-        message: "Invalid value: expected base64",
-      });
+      // Kubernetes decodes while it reads: this is no fault of validation there.
+      throw badRequest(
+        `Secret in version "v1" cannot be handled as a Secret: data[${JSON.stringify(key)}]: illegal base64 data`,
+      );
     }
   }
   if (previous !== undefined && textAt(secret, "type") !== textAt(previous, "type")) {

@@ -95,10 +95,20 @@ function withoutForeignHalf(request: WriteRequest, applied: KubeObject): KubeObj
 
 function applyConflict(result: Extract<Applied, { kind: "conflict" }>): Refusal {
   const { causes } = result;
-  const count = `Apply failed with ${causes.length} conflict${causes.length > 1 ? "s" : ""}`;
-  const lines = causes.map((cause) => `${cause.message}: ${cause.field}`);
-  const message = causes.length === 1 ? `${count}: ${lines.join("")}` : `${count}:\n- ${lines.join("\n- ")}`;
-  return new Refusal(409, "Conflict", message, {
+  return new Refusal(409, "Conflict", conflictMessage(causes), {
     causes: causes.map((cause) => ({ reason: cause.reason, message: cause.message, field: cause.field })),
   });
+}
+
+/** In Kubernetes' words: a manager's fields are told together. */
+function conflictMessage(causes: readonly { readonly message: string; readonly field: string }[]): string {
+  const [only] = causes;
+  if (causes.length === 1 && only !== undefined)
+    return `Apply failed with 1 conflict: ${only.message}: ${only.field}`;
+  const managers = [...new Set(causes.map(({ message }) => message))].sort();
+  const told = managers.map((message) => {
+    const fields = causes.filter((cause) => cause.message === message).map(({ field }) => `- ${field}`);
+    return [`${message.replace(/^conflict /, "conflicts ")}:`, ...fields].join("\n");
+  });
+  return `Apply failed with ${causes.length} conflicts: ${told.join("\n")}`;
 }

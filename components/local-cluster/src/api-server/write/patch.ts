@@ -4,7 +4,7 @@ import type { KubeObject } from "../kube-object.ts";
 import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicPatch } from "../patch/strategic-patch.ts";
-import { badRequest, Refusal } from "../refusal.ts";
+import { badRequest, invalid, Refusal, required } from "../refusal.ts";
 import { inVersion } from "../render.ts";
 import { applyObject } from "./apply.ts";
 import { type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
@@ -15,6 +15,22 @@ const JSON_PATCH = "application/json-patch+json";
 const MERGE_PATCH = "application/merge-patch+json";
 const STRATEGIC_PATCH = "application/strategic-merge-patch+json";
 const APPLY_PATCH = "application/apply-patch+yaml";
+
+/** What is known before the body is read. @throws Refusal 415, 422 */
+export function refusePatch(request: WriteRequest, type: string, query: URLSearchParams): void {
+  const known = [
+    JSON_PATCH,
+    MERGE_PATCH,
+    ...(request.served.resource.custom ? [] : [STRATEGIC_PATCH]),
+    APPLY_PATCH,
+  ];
+  if (!known.includes(type)) throw new Refusal(415, "UnsupportedMediaType", unsupportedType(type, known));
+  // Whoever applies owns what they apply: a name made up of the user agent would own it together with others.
+  if (type === APPLY_PATCH && (query.get("fieldManager") ?? "") === "")
+    throw invalid("meta.k8s.io", "PatchOptions", "", [
+      required("fieldManager", "is required for apply patch"),
+    ]);
+}
 
 export function patchObject(cluster: Cluster, request: WriteRequest, type: string, patch: Json): Outcome {
   if (type === APPLY_PATCH) return applyObject(cluster, request, patch);

@@ -6,7 +6,7 @@ import { clone, isObject, type Json, type JsonObject, listAt, numberAt, textAt }
 import { finalizersOf, isTerminating, type KubeObject, uidOf } from "../kube-object.ts";
 import { badRequest, conflict, invalid, unsupported } from "../refusal.ts";
 import type { Stored } from "../store/object-store.ts";
-import { type Cluster, type Outcome, subjectOf, type WriteRequest } from "./context.ts";
+import type { Cluster, Outcome, WriteRequest } from "./context.ts";
 import { commitUpdate, mayGo } from "./update.ts";
 
 type Propagation = "Orphan" | "Background" | "Foreground";
@@ -82,16 +82,18 @@ export function deleteObject(
 
 function checkPreconditions(request: WriteRequest, previous: Stored, options: DeleteOptions): void {
   const uid = uidOf(previous.object);
-  const subject = subjectOf(request, previous.name);
+  // Kubernetes names the kind here, not the plural.
+  const { group, kind } = request.served.resource;
+  const subject = { group, resource: kind, name: previous.name };
   if (options.preconditionUid !== undefined && options.preconditionUid !== uid) {
     throw conflict(
       subject,
-      `Precondition failed: UID in precondition: ${options.preconditionUid}, UID in object meta: ${uid}`,
+      `the UID in the precondition (${options.preconditionUid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
     );
   }
   const revision = options.preconditionRevision;
   if (revision !== undefined && revision !== String(previous.revision)) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${revision}, ResourceVersion in object meta: ${previous.revision}`;
+    const why = `the ResourceVersion in the precondition (${revision}) does not match the ResourceVersion in record (${previous.revision}). The object might have been modified`;
     throw conflict(subject, why);
   }
 }

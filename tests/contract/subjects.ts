@@ -1,0 +1,22 @@
+/** All of the contract, by subject. */
+
+import { applyingCases } from "./applying.cases.ts";
+import type { Cases } from "./contract.ts";
+import { deletingCases } from "./deleting.cases.ts";
+import { edgeCases } from "./edge.cases.ts";
+import { patchingCases } from "./patching.cases.ts";
+import { readingCases } from "./reading.cases.ts";
+import { refusingCases } from "./refusing.cases.ts";
+import { watchingCases } from "./watching.cases.ts";
+import { writingCases } from "./writing.cases.ts";
+
+export const SUBJECTS: Readonly<Record<string, Cases>> = {
+  reading: readingCases,
+  watching: watchingCases,
+  writing: writingCases,
+  refusing: refusingCases,
+  patching: patchingCases,
+  applying: applyingCases,
+  deleting: deletingCases,
+  "the edge": edgeCases,
+};
