@@ -14,6 +14,7 @@ import { retirePrevious } from "./capture/retire-previous.ts";
 import type { CniConfig } from "./config.ts";
 import { createEnroller, type Enroller } from "./enrol/enroller.ts";
 import { createMeshPods, type MeshPods } from "./enrol/mesh-pods.ts";
+import { addressesIn } from "./enrol/pod-addresses.ts";
 import { createNamespaceFinder, podNamespaceOpener } from "./enrol/pod-netns.ts";
 import { createZtunnels, type Ztunnels } from "./handoff/ztunnels.ts";
 import { PLUGIN_TYPE } from "./install/conf-file.ts";
@@ -99,7 +100,10 @@ function makeParts(config: CniConfig, deps: AgentDependencies): Parts {
     clock,
     log: log.scope("enrol"),
     zds: ztunnels,
-    findNamespace: createNamespaceFinder(config.hostProc, podNamespaceOpener(deps.nodeNamespaces)).find,
+    findNamespace: createNamespaceFinder(config.hostProc, {
+      open: podNamespaceOpener(deps.nodeNamespaces),
+      addressesIn,
+    }).find,
     onEvent: metrics.reconciled,
   });
   const informers = startInformers(client, config.nodeName, { clock, random, log: log.scope("informer") });
@@ -181,6 +185,8 @@ async function serve(config: CniConfig, deps: AgentDependencies, parts: Parts): 
       client: deps.client,
       enroller,
       open: podNamespaceOpener(deps.nodeNamespaces),
+      addressesIn,
+      pods,
       clock,
       log: log.scope("plugin"),
     }),

@@ -23,7 +23,10 @@ export interface EnrollerDependencies {
   readonly clock: Clock;
   readonly log: Logger;
   /** The pod's namespace, opened, if it has processes. */
-  readonly findNamespace: (uid: string) => Promise<NetworkNamespace | undefined>;
+  readonly findNamespace: (
+    uid: string,
+    addresses: readonly string[],
+  ) => Promise<NetworkNamespace | undefined>;
   readonly onEvent: (type: "add" | "del") => void;
 }
 
@@ -180,7 +183,7 @@ class EnrolmentWork {
     const addresses = addressesOf(pod, this.#config.ipv6);
     if (addresses.length === 0) return undefined;
     const known = this.#deps.pods.get(uid);
-    const netns = known?.netns ?? (await this.#deps.findNamespace(uid));
+    const netns = known?.netns ?? (await this.#deps.findNamespace(uid, addresses));
     return netns === undefined ? undefined : { netns, addresses };
   }
 

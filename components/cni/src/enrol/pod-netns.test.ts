@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { NetworkNamespace } from "@meltemi/linux";
 import { createTemporaryFolder } from "@meltemi/testkit";
-import { createNamespaceFinder, podUidOf, startTimeOf } from "./pod-netns.ts";
+import {
+  createNamespaceFinder,
+  type NamespaceFinderDependencies,
+  podUidOf,
+  startTimeOf,
+} from "./pod-netns.ts";
 
 const UID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
 const CASES = [
@@ -50,6 +55,24 @@ function fakeNamespace(closed: string[], path: string): NetworkNamespace {
   return { fd: -1, inode: 1n, device: 1n, close, [Symbol.dispose]: close };
 }
 
+const ADDRESS = "10.0.0.2";
+/** Every namespace has the pod's address, but for those whose path the test names. */
+function having(
+  open: (path: string) => NetworkNamespace,
+  without: readonly string[] = [],
+): NamespaceFinderDependencies {
+  const paths = new Map<NetworkNamespace, string>();
+  return {
+    open(path) {
+      const netns = open(path);
+      paths.set(netns, path);
+      return netns;
+    },
+    addressesIn: (netns) =>
+      without.some((pid) => paths.get(netns)?.includes(`/${pid}/`)) ? ["172.17.0.1"] : ["fd00::2", ADDRESS],
+  };
+}
+
 async function makeProcess(proc: string, pid: string, uid: string, starts: string): Promise<void> {
   await mkdir(join(proc, pid), { recursive: true });
   await writeFile(join(proc, pid, "cgroup"), `0::/pods/pod${uid}/main\n`);
@@ -62,11 +85,14 @@ test("the finder gives each pod the namespace of one of its processes, and nothi
   await makeProcess(folder.path, "10", UID, "5");
   await makeProcess(folder.path, "11", UID, "6");
   await makeProcess(folder.path, "12", other, "7");
-  const finder = createNamespaceFinder(folder.path, (path) => fakeNamespace([], path));
+  const finder = createNamespaceFinder(
+    folder.path,
+    having((path) => fakeNamespace([], path)),
+  );
   const [first, second, none] = await Promise.all([
-    finder.find(UID),
-    finder.find(other),
-    finder.find(UID.replace("0f", "bb")),
+    finder.find(UID, [ADDRESS]),
+    finder.find(other, [ADDRESS]),
+    finder.find(UID.replace("0f", "bb"), [ADDRESS]),
   ]);
   assert.ok(first !== undefined && second !== undefined && none === undefined);
 });
@@ -75,19 +101,37 @@ test("a process whose number was given to another one meanwhile is not believed"
   await using folder = await createTemporaryFolder();
   await makeProcess(folder.path, "10", UID, "5");
   const closed: string[] = [];
-  const finder = createNamespaceFinder(folder.path, (path) => {
-    writeFileSync(join(folder.path, "10/stat"), stat("other", "6"));
-    return fakeNamespace(closed, path);
-  });
-  assert.equal(await finder.find(UID), undefined);
+  const finder = createNamespaceFinder(
+    folder.path,
+    having((path) => {
+      writeFileSync(join(folder.path, "10/stat"), stat("other", "6"));
+      return fakeNamespace(closed, path);
+    }),
+  );
+  assert.equal(await finder.find(UID, [ADDRESS]), undefined);
   assert.equal(closed.length, 1);
+});
+
+test("a namespace that a pod's process made for itself is not the pod's", async () => {
+  await using folder = await createTemporaryFolder();
+  await makeProcess(folder.path, "10", UID, "5");
+  await makeProcess(folder.path, "11", UID, "6");
+  const closed: string[] = [];
+  const open = (path: string): NetworkNamespace => fakeNamespace(closed, path);
+  const finder = createNamespaceFinder(folder.path, having(open, ["10"]));
+  assert.ok((await finder.find(UID, [ADDRESS])) !== undefined);
+  assert.deepEqual(closed, [join(folder.path, "10/ns/net")]);
+  assert.equal(await finder.find(UID, ["10.0.0.3"]), undefined);
 });
 
 test("a folder that cannot be read is an error for who asked, and not for the next", async () => {
   await using folder = await createTemporaryFolder();
   const proc = join(folder.path, "proc");
-  const finder = createNamespaceFinder(proc, (path) => fakeNamespace([], path));
-  await assert.rejects(finder.find(UID), { code: "ENOENT" });
+  const finder = createNamespaceFinder(
+    proc,
+    having((path) => fakeNamespace([], path)),
+  );
+  await assert.rejects(finder.find(UID, [ADDRESS]), { code: "ENOENT" });
   await makeProcess(proc, "10", UID, "5");
-  assert.ok((await finder.find(UID)) !== undefined);
+  assert.ok((await finder.find(UID, [ADDRESS])) !== undefined);
 });

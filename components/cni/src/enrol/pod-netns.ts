@@ -1,8 +1,12 @@
-/** Finds the network namespace of a running pod: by its processes' control groups, whose path has the pod's uid. */
+/**
+ * Finds the network namespace of a running pod: by its processes' control groups, whose path has the pod's uid, and then by the pod's
+ * addresses, which only that namespace has.
+ */
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type NetworkNamespace, openNetworkNamespace, sameNetworkNamespace } from "@meltemi/linux";
+import { isNamespaceOf, type ReadAddresses } from "./pod-addresses.ts";
 
 /** A cgroup file is a line per hierarchy; more is not one. */
 const MAX_CGROUP_BYTES = 64 * 1024;
@@ -45,13 +49,27 @@ export function podNamespaceOpener(nodeNamespaces: readonly NetworkNamespace[]):
 }
 
 export interface NamespaceFinder {
-  /** The pod's namespace, opened; the caller closes it. Undefined while the pod has no process in a namespace of its own. */
-  find(uid: string): Promise<NetworkNamespace | undefined>;
+  /**
+   * The pod's namespace, opened; the caller closes it. Undefined while the pod has no process in a namespace that has one of its addresses.
+   */
+  find(uid: string, addresses: readonly string[]): Promise<NetworkNamespace | undefined>;
+}
+
+export interface NamespaceFinderDependencies {
+  readonly open: OpenPodNamespace;
+  readonly addressesIn: ReadAddresses;
+}
+
+interface Wanted extends PromiseWithResolvers<NetworkNamespace | undefined> {
+  readonly addresses: readonly string[];
 }
 
 /** Callers that come while processes are being read share the next reading: a namespace that joins the mesh is one scan, or two. */
-export function createNamespaceFinder(procFolder: string, open: OpenPodNamespace): NamespaceFinder {
-  let waiting = new Map<string, PromiseWithResolvers<NetworkNamespace | undefined>>();
+export function createNamespaceFinder(
+  procFolder: string,
+  deps: NamespaceFinderDependencies,
+): NamespaceFinder {
+  let waiting = new Map<string, Wanted>();
   let running = false;
   const run = async (): Promise<void> => {
     running = true;
@@ -59,7 +77,7 @@ export function createNamespaceFinder(procFolder: string, open: OpenPodNamespace
       const asked = waiting;
       waiting = new Map();
       try {
-        const found = await findPodNamespaces(procFolder, new Set(asked.keys()), open);
+        const found = await findPodNamespaces(procFolder, asked, deps);
         for (const [uid, answer] of asked) answer.resolve(found.get(uid));
       } catch (error) {
         for (const answer of asked.values()) answer.reject(error);
@@ -68,9 +86,12 @@ export function createNamespaceFinder(procFolder: string, open: OpenPodNamespace
     running = false;
   };
   return {
-    find(uid) {
+    find(uid, addresses) {
       // One caller per pod at a time: the enroller sees to it, so that a handle has one owner.
-      const answer = waiting.get(uid) ?? Promise.withResolvers<NetworkNamespace | undefined>();
+      const answer = waiting.get(uid) ?? {
+        addresses,
+        ...Promise.withResolvers<NetworkNamespace | undefined>(),
+      };
       waiting.set(uid, answer);
       if (!running) void Promise.resolve().then(() => (running ? undefined : run()));
       return answer.promise;
@@ -80,19 +101,31 @@ export function createNamespaceFinder(procFolder: string, open: OpenPodNamespace
 
 async function findPodNamespaces(
   procFolder: string,
-  uids: ReadonlySet<string>,
-  open: OpenPodNamespace,
+  wanted: ReadonlyMap<string, Wanted>,
+  deps: NamespaceFinderDependencies,
 ): Promise<ReadonlyMap<string, NetworkNamespace>> {
   const found = new Map<string, NetworkNamespace>();
   for (const pid of await readdir(procFolder)) {
     if (!/^\d+$/.test(pid)) continue;
     const process = join(procFolder, pid);
     const uid = podUidOf(await readIfThere(join(process, "cgroup")));
-    if (uid === undefined || !uids.has(uid) || found.has(uid)) continue;
-    const netns = await namespaceOf(process, uid, open);
-    if (netns !== undefined) found.set(uid, netns);
+    const pod = uid === undefined ? undefined : wanted.get(uid);
+    if (uid === undefined || pod === undefined || found.has(uid)) continue;
+    const netns = await namespaceOf(process, uid, deps.open);
+    if (netns === undefined) continue;
+    if (isPods(netns, pod, deps)) found.set(uid, netns);
+    else netns.close();
   }
   return found;
+}
+
+function isPods(netns: NetworkNamespace, pod: Wanted, { addressesIn }: NamespaceFinderDependencies): boolean {
+  try {
+    return isNamespaceOf(pod.addresses, addressesIn(netns));
+  } catch (error) {
+    netns.close();
+    throw error;
+  }
 }
 
 /** The same process before and after, by its start time: a number may be given to another process meanwhile. */

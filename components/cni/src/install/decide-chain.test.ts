@@ -145,6 +145,11 @@ const CASES = [
     want: [["10-a.conflist", CHAINED], `-${OWN}`],
   },
   { name: "an empty list", files: [file("10-a.conflist", { ...LIST, plugins: [] })], want: "wait" },
+  {
+    name: "nothing but our own entry",
+    files: [file("10-a.conflist", { ...LIST, plugins: [ENTRY] })],
+    want: "wait",
+  },
   { name: "half a file", files: [{ name: "10-a.conflist", text: '{"plugins":' }], want: "wait" },
   { name: "something else in JSON", files: [{ name: "10-a.conflist", text: "[null]" }], want: "wait" },
 ];

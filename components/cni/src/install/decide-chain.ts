@@ -55,6 +55,8 @@ export function decideChain(files: readonly ConfFile[], entry: PluginEntry, wish
   if (used === undefined) return withoutTheirs(copies, wish);
   const { conf, file } = used;
   if (conf.kind === "bad") return wait(`${file.name}: ${conf.why}`);
+  if (conf.kind === "list" && otherEntries(conf.plugins).length === 0)
+    return wait(`${file.name}: expected a plugin that makes the pod's network`);
   return wish.ownedName === undefined
     ? join(used, conf, entry, copies)
     : own(used, conf, entry, { name: wish.ownedName, theirs, copies });
@@ -129,7 +131,7 @@ export function decideUnchain(files: readonly ConfFile[]): ConfChanges {
     if (conf.kind !== "list" || ownEntries(conf.plugins).length === 0) continue;
     const single = originOf(conf, CONVERTED_FROM);
     const rest = { ...conf.document, plugins: otherEntries(conf.plugins) };
-    if (originOf(conf, COPIED_FROM) !== undefined) remove.push(file.name);
+    if (originOf(conf, COPIED_FROM) !== undefined || rest.plugins.length === 0) remove.push(file.name);
     else if (single !== undefined && rest.plugins.length === 1) {
       write.push(renderConf(single, singleOfList(rest)));
       remove.push(file.name);

@@ -30,15 +30,32 @@ interface World {
   readonly reads?: readonly (Pod | undefined)[];
   readonly namespace?: Namespace;
   readonly opens?: boolean;
+  /** Addresses of the namespace. */
+  readonly inside?: readonly string[];
+  /** Who is in the mesh, by inode of the namespace; the event's is 7. */
+  readonly pods?: Readonly<Record<string, bigint>>;
 }
 
-function world({ known, reads = [], namespace = { metadata: { name: "shop" } }, opens = true }: World) {
+function world({
+  known,
+  reads = [],
+  namespace = { metadata: { name: "shop" } },
+  opens = true,
+  inside = EVENT.addresses,
+  pods = {},
+}: World) {
   const clock = createFakeClock();
   let read = 0;
   const enrolled: (string | undefined)[] = [];
   const opened: string[] = [];
+  const captured: string[] = [];
+  const closed: bigint[] = [];
+  const fakeNamespace = (inode: bigint): NetworkNamespace => {
+    const close = (): void => void closed.push(inode);
+    return { fd: 7, inode, device: 1n, close, [Symbol.dispose]: close };
+  };
   const enrol = createNewPodEnrolment(
-    { netnsFolder: "/host/netns", hostProc: "/host/proc" },
+    { netnsFolder: "/host/netns", hostProc: "/host/proc", nodeName: "node-1" },
     {
       clock,
       log: createLogger(
@@ -53,11 +70,25 @@ function world({ known, reads = [], namespace = { metadata: { name: "shop" } }, 
       namespaces: { get: (name) => (name === namespace.metadata?.name ? namespace : undefined) },
       open(path) {
         opened.push(path);
-        return opens ? ({ fd: 7 } as NetworkNamespace) : undefined;
+        return opens ? fakeNamespace(7n) : undefined;
+      },
+      addressesIn: () => inside,
+      pods: {
+        list: () =>
+          Object.entries(pods).map(([uid, inode]) => ({
+            uid,
+            name: uid,
+            namespace: "shop",
+            serviceAccount: "default",
+            netns: fakeNamespace(inode),
+            capturedAs: "",
+            sinceMs: 0,
+          })),
       },
       enroller: {
-        async enrolSandbox(pod): Promise<EnrolmentDecision> {
+        async enrolSandbox(pod, _, { addresses }): Promise<EnrolmentDecision> {
           enrolled.push(pod.metadata?.uid);
+          captured.push(...addresses);
           return { kind: "leave", why: "not-labelled" };
         },
       },
@@ -67,6 +98,8 @@ function world({ known, reads = [], namespace = { metadata: { name: "shop" } }, 
     clock,
     enrolled,
     opened,
+    captured,
+    closed,
     run: (event: PodEvent = EVENT) => enrol(event, new AbortController().signal),
   };
 }
@@ -107,6 +140,33 @@ test("a namespace that is not the pod's own, or of a form we do not know, is ref
   const other = world({ known: podWith("u2") });
   await assert.rejects(other.run({ ...EVENT, netnsPath: "/etc/passwd" }), { code: "INPUT_INVALID" });
   assert.deepEqual([other.opened, other.enrolled], [[], []]);
+});
+
+const elsewhere: Pod = { ...podWith("u2"), spec: { nodeName: "node-2", containers: [] } };
+const REFUSED: readonly (World & { readonly name: string })[] = [
+  { name: "of another node", known: elsewhere },
+  { name: "with a namespace that has none of its addresses", inside: ["10.0.0.9"] },
+  { name: "with a namespace without addresses", inside: [] },
+  { name: "with the namespace of another pod", pods: { u1: 7n } },
+];
+for (const { name, ...which } of REFUSED)
+  test(`a pod ${name} is refused`, async () => {
+    const other = world({ known: podWith("u2"), ...which });
+    await assert.rejects(other.run(), { code: "INPUT_INVALID" });
+    assert.deepEqual(other.enrolled, []);
+    assert.equal(other.closed.length, other.opened.length);
+  });
+
+test("a pod that is in the mesh gets the same namespace again", async () => {
+  const again = world({ known: podWith("u2"), pods: { u2: 7n, u1: 8n } });
+  await again.run();
+  assert.deepEqual([again.enrolled, again.closed], [["u2"], []]);
+});
+
+test("where the plugin is told no addresses, the namespace says them", async () => {
+  const alone = world({ known: podWith("u2"), inside: ["10.0.0.7"] });
+  await alone.run({ ...EVENT, addresses: [] });
+  assert.deepEqual(alone.captured, ["10.0.0.7"]);
 });
 
 test("a Kubernetes namespace that nobody knows is refused: its labels cannot be judged", async () => {

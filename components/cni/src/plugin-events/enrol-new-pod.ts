@@ -9,14 +9,19 @@ import {
   PODS,
   type Pod,
 } from "@meltemi/kubernetes";
+import { type NetworkNamespace, sameNetworkNamespace } from "@meltemi/linux";
 import { type Clock, delay, type Logger, MeshError } from "@meltemi/runtime";
 import type { Enroller } from "../enrol/enroller.ts";
+import type { MeshPods } from "../enrol/mesh-pods.ts";
+import { isNamespaceOf, type ReadAddresses } from "../enrol/pod-addresses.ts";
+import { identityOf } from "../enrol/pod-facts.ts";
 import type { OpenPodNamespace } from "../enrol/pod-netns.ts";
 import { mountedNamespacePath, type PodEvent } from "./pod-event.ts";
 
 export interface NewPodOptions {
   readonly netnsFolder: string;
   readonly hostProc: string;
+  readonly nodeName: string;
 }
 
 export interface NewPodDependencies {
@@ -25,6 +30,8 @@ export interface NewPodDependencies {
   readonly namespaces: Pick<Informer<Namespace>, "get">;
   readonly enroller: Pick<Enroller, "enrolSandbox">;
   readonly open: OpenPodNamespace;
+  readonly addressesIn: ReadAddresses;
+  readonly pods: Pick<MeshPods, "list">;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -41,16 +48,48 @@ export function createNewPodEnrolment(options: NewPodOptions, deps: NewPodDepend
     const name = `${event.podNamespace}/${event.podName}`;
     const pod = await readPod(event, deps, signal);
     const namespace = await readNamespace(event.podNamespace, deps, signal);
-    const path = mountedNamespacePath(event.netnsPath, options);
-    const netns = path === undefined ? undefined : deps.open(path);
-    if (netns === undefined)
-      throw new MeshError(
-        "INPUT_INVALID",
-        `enrol pod ${name}: ${event.netnsPath}: expected the pod's own network namespace`,
-      );
-    const decision = await deps.enroller.enrolSandbox(pod, namespace, { netns, addresses: event.addresses });
+    const sandbox = openSandbox(event, pod, options, deps);
+    const decision = await deps.enroller.enrolSandbox(pod, namespace, sandbox);
     deps.log.debug("new pod", { pod: name, decision: decision.kind === "leave" ? decision.why : "enrol" });
   };
+}
+
+/**
+ * The path is what somebody said: it must lead to a namespace that is neither the node's nor another pod's, and that has an address which the
+ * pod was given. A network plugin that is not chained says no addresses: then they are those of the namespace.
+ */
+function openSandbox(
+  event: PodEvent,
+  pod: Pod,
+  options: NewPodOptions,
+  deps: NewPodDependencies,
+): { readonly netns: NetworkNamespace; readonly addresses: readonly string[] } {
+  const refuse = (expected: string): MeshError =>
+    new MeshError(
+      "INPUT_INVALID",
+      `enrol pod ${event.podNamespace}/${event.podName}: ${event.netnsPath}: expected ${expected}`,
+    );
+  const node = pod.spec?.nodeName;
+  if (node !== undefined && node !== options.nodeName) throw refuse(`a pod of this node, not of ${node}`);
+  const path = mountedNamespacePath(event.netnsPath, options);
+  const netns = path === undefined ? undefined : deps.open(path);
+  if (netns === undefined) throw refuse("the pod's own network namespace");
+  try {
+    const { uid } = identityOf(pod);
+    const holder = deps.pods.list().find((each) => sameNetworkNamespace(each.netns, netns));
+    if (holder !== undefined && holder.uid !== uid)
+      throw refuse(`the pod's own network namespace, not that of ${holder.namespace}/${holder.name}`);
+    const inside = deps.addressesIn(netns);
+    const addresses = event.addresses.length > 0 ? event.addresses : inside;
+    if (!isNamespaceOf(addresses, inside))
+      throw refuse(
+        `one of ${addresses.join(", ") || "its addresses"} in it, found ${inside.join(", ") || "none"}`,
+      );
+    return { netns, addresses };
+  } catch (error) {
+    netns.close();
+    throw error;
+  }
 }
 
 async function readPod(event: PodEvent, deps: NewPodDependencies, signal: AbortSignal): Promise<Pod> {
