@@ -50,7 +50,6 @@ const refusals = [
   { chart: "istiod", flags: ["global.imagePullPolicy=Sometimes"], why: /imagePullPolicy/ },
   { chart: "istiod", flags: ["gatewayClasses.istio-waypoint.deploy.a=b"], why: /'deploy' not allowed/ },
   { chart: "cni", flags: ["ambient.enabled=false"], why: /without it, do not install it/ },
-  { chart: "cni", flags: ["istioOwnedCNIConfig=true"], why: /joins the list of plugins that it finds/ },
   { chart: "cni", flags: ["repair.enabled=true"], why: /it mends pods with sidecars/ },
   {
     chart: "cni",

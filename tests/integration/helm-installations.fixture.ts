@@ -196,6 +196,8 @@ export const INSTALLATIONS: readonly Installation[] = [
           cniConfDir: "/b",
           cniNetnsDir: "/c",
           cniConfFileName: "10-x.conflist",
+          istioOwnedCNIConfig: true,
+          istioOwnedCNIConfigFileName: "01-mesh.conflist",
           logging: { level: "warn" },
           excludeNamespaces: ["kube-system", "istio-system", "other"],
           ambient: { dnsCapture: false, ipv6: false },

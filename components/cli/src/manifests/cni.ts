@@ -220,5 +220,9 @@ function settingsOf(values: Tree): Record<string, string> {
     LOG_LEVEL: level.replace(/^(?:default|all):/, ""),
     NATIVE_NFTABLES: text(values, "global.nativeNftables"),
     ...(confName !== "" && { CNI_CONF_NAME: confName }),
+    ...(flag(values, "istioOwnedCNIConfig") && {
+      ISTIO_OWNED_CNI_CONFIG: "true",
+      ...filled("ISTIO_OWNED_CNI_CONFIG_FILENAME", text(values, "istioOwnedCNIConfigFileName")),
+    }),
   };
 }

@@ -159,3 +159,21 @@ test("an overlay that meets nothing is refused", () => {
     /overlay of Deployment\/istio: no such object/,
   );
 });
+
+test("the control plane fits Pod Security's restricted, also on OpenShift", () => {
+  for (const tree of [{}, { profile: "openshift" }]) {
+    const { template } = find(render(tree), "Deployment", "istiod")["spec"] as {
+      template: { spec: Readonly<Record<string, unknown>> };
+    };
+    const { hostNetwork, hostPID, hostIPC, volumes, containers } = template.spec;
+    assert.deepEqual([hostNetwork, hostPID, hostIPC], [undefined, undefined, undefined]);
+    for (const volume of volumes as object[]) assert.ok(!Object.hasOwn(volume, "hostPath"));
+    for (const { securityContext, ports } of containers as Record<string, Record<string, unknown>>[]) {
+      const { allowPrivilegeEscalation, runAsNonRoot, capabilities, seccompProfile, privileged } =
+        securityContext ?? {};
+      assert.deepEqual([allowPrivilegeEscalation, runAsNonRoot, privileged], [false, true, undefined]);
+      assert.deepEqual([capabilities, seccompProfile], [{ drop: ["ALL"] }, { type: "RuntimeDefault" }]);
+      for (const port of ports as unknown as object[]) assert.ok(!Object.hasOwn(port, "hostPort"));
+    }
+  }
+});

@@ -69,4 +69,10 @@ NATIVE_NFTABLES: {{ .global.nativeNftables | quote }}
 {{- with .cniConfFileName }}
 CNI_CONF_NAME: {{ . | quote }}
 {{- end }}
+{{- if .istioOwnedCNIConfig }}
+ISTIO_OWNED_CNI_CONFIG: "true"
+{{- with .istioOwnedCNIConfigFileName }}
+ISTIO_OWNED_CNI_CONFIG_FILENAME: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- end -}}

@@ -2672,6 +2672,8 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
       "cniConfDir": "/etc/cni/net.d",
       "cniNetnsDir": "/var/run/netns",
       "cniConfFileName": "",
+      "istioOwnedCNIConfig": false,
+      "istioOwnedCNIConfigFileName": "",
       "chained": true,
       "provider": "default",
       "excludeNamespaces": [
@@ -2757,25 +2759,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           true
         ],
         "why": "ambient mode is all that the node agent is for; without it, do not install it"
-      },
-      {
-        "paths": [
-          "istioOwnedCNIConfig"
-        ],
-        "accept": [
-          false
-        ],
-        "why": "the node agent joins the list of plugins that it finds"
-      },
-      {
-        "paths": [
-          "istioOwnedCNIConfigFileName"
-        ],
-        "accept": [
-          "",
-          "02-istio-cni.conflist"
-        ],
-        "why": "the node agent joins the list of plugins that it finds"
       },
       {
         "paths": [
@@ -3059,6 +3042,15 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "number"
           ]
         },
+        "istioOwnedCNIConfig": {
+          "type": "boolean"
+        },
+        "istioOwnedCNIConfigFileName": {
+          "type": [
+            "string",
+            "number"
+          ]
+        },
         "chained": {
           "type": "boolean"
         },
@@ -3162,8 +3154,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           "type": "boolean"
         },
         "compatibilityVersion": {},
-        "istioOwnedCNIConfig": {},
-        "istioOwnedCNIConfigFileName": {},
         "repair": {
           "type": "object",
           "properties": {
@@ -3547,6 +3537,15 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "number"
               ]
             },
+            "istioOwnedCNIConfig": {
+              "type": "boolean"
+            },
+            "istioOwnedCNIConfigFileName": {
+              "type": [
+                "string",
+                "number"
+              ]
+            },
             "chained": {
               "type": "boolean"
             },
@@ -3650,8 +3649,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
               "type": "boolean"
             },
             "compatibilityVersion": {},
-            "istioOwnedCNIConfig": {},
-            "istioOwnedCNIConfigFileName": {},
             "repair": {
               "type": "object",
               "properties": {
