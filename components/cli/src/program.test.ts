@@ -179,6 +179,12 @@ const SETTINGS = [
     want: /kubeconfig \/nonexistent\/a/,
   },
   {
+    name: "a global flag between the command's names",
+    words: ["-c", "/nonexistent/a", "waypoint", "-c", "/nonexistent/p", "list"],
+    env: {},
+    want: /kubeconfig \/nonexistent\/p/,
+  },
+  {
     name: "the command's own wins",
     words: ["-c", "/nonexistent/a", "waypoint", "list", "-c", "/nonexistent/b"],
     env: {},

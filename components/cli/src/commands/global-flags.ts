@@ -45,27 +45,37 @@ function optionOf({ name, letter, placeholder, about, preset, isList }: GlobalFl
 }
 
 /**
- * Scripts write `istioctl -n shop analyze` as well as `istioctl analyze -n shop`: what stands before the command's name is handed to the
- * command, and what nobody wrote is looked up.
+ * Scripts write `istioctl -n shop waypoint list` as well as `istioctl waypoint list -n shop`: what stands before a command's name is handed
+ * to the command, and what nobody wrote is looked up.
  */
 export function readGlobalFlags(program: Command, context: CommandContext): void {
-  program.enablePositionalOptions();
-  for (const flag of GLOBAL_FLAGS) program.addOption(optionOf(flag).hideHelp());
+  for (const parent of parentsIn(program)) {
+    parent.enablePositionalOptions();
+    for (const flag of GLOBAL_FLAGS) parent.addOption(optionOf(flag).hideHelp());
+  }
   program.hook("preAction", (_program, command) => {
     for (const flag of GLOBAL_FLAGS) {
       const option = command.options.find(({ long }) => long === `--${flag.name}`);
-      if (option === undefined) continue;
-      const key = option.attributeName();
-      if (command.getOptionValueSource(key) === "cli") continue;
-      if (program.getOptionValueSource(key) === "cli") {
-        command.setOptionValueWithSource(key, program.getOptionValue(key), "cli");
-        continue;
-      }
-      const setting = settingOf(flag, context.env, configFile(context));
-      if (setting === undefined) continue;
-      command.setOptionValueWithSource(key, parsed(option, setting.value, setting.from), "env");
+      if (option !== undefined) fillIn(flag, option, command, context);
     }
   });
+}
+
+function parentsIn(command: Command): readonly Command[] {
+  return command.commands.length === 0 ? [] : [command, ...command.commands.flatMap(parentsIn)];
+}
+
+function fillIn(flag: GlobalFlag, option: Option, command: Command, context: CommandContext): void {
+  const key = option.attributeName();
+  // The nearest to the command's name wins.
+  for (let one: Command | null = command; one !== null; one = one.parent) {
+    if (one.getOptionValueSource(key) !== "cli") continue;
+    command.setOptionValueWithSource(key, one.getOptionValue(key), "cli");
+    return;
+  }
+  const setting = settingOf(flag, context.env, configFile(context));
+  if (setting !== undefined)
+    command.setOptionValueWithSource(key, parsed(option, setting.value, setting.from), "env");
 }
 
 function parsed(option: Option, value: string, from: string): unknown {
