@@ -62,7 +62,7 @@ export async function withCluster<T>(
   try {
     return await action(client, access);
   } catch (error) {
-    throw explainClusterError(error, access.server.origin);
+    throw explainClusterError(error, access.server.origin, access.impersonate?.user);
   } finally {
     client.close();
   }

@@ -19,8 +19,8 @@ const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is not of the authority that the kubeconfig names",
 };
 
-/** The error itself when there is nothing clearer to say. `server` is the API server's address. */
-export function explainClusterError(error: unknown, server: string): unknown {
+/** The error itself when there is nothing clearer to say. `server` is the API server's address; `as` is whom the user acts as. */
+export function explainClusterError(error: unknown, server: string, as?: string): unknown {
   const status = statusOf(error);
   if (status?.code === 401)
     return new MeshError(
@@ -31,7 +31,7 @@ export function explainClusterError(error: unknown, server: string): unknown {
   if (status?.code === 403)
     return new MeshError(
       "FORBIDDEN",
-      `the API server at ${server} does not permit this: ${refusal(error)}. ${howToCheck(error)}Choose other credentials with --kubeconfig or --context`,
+      `the API server at ${server} does not permit this: ${refusal(error)}. ${howToCheck(error, as)}Choose other credentials with --kubeconfig or --context`,
       { details: { status: 403, reason: status.reason } },
     );
   const kind = status?.code === 404 ? missingKind(error) : undefined;
@@ -58,7 +58,7 @@ function refusal(error: unknown): string {
 }
 
 /** `User "u" cannot list resource "pods" in API group "apps" in the namespace "shop"`, as a question for kubectl. */
-function howToCheck(error: unknown): string {
+function howToCheck(error: unknown, as: string | undefined): string {
   const match =
     /cannot (\w+) resource "([\w./-]+)" in API group "([\w.-]*)"(?: in the namespace "([\w.-]+)")?/.exec(
       error instanceof Error ? error.message : "",
@@ -70,7 +70,8 @@ function howToCheck(error: unknown): string {
   const named = group === "" ? plural : `${plural}.${group}`;
   const part = subresource === undefined ? "" : ` --subresource=${subresource}`;
   const where = namespace === undefined ? "" : ` -n ${namespace}`;
-  return `Check with: kubectl auth can-i ${verb} ${named}${part}${where}. `;
+  const who = as === undefined ? "" : ` --as ${as}`;
+  return `Check with: kubectl auth can-i ${verb} ${named}${part}${where}${who}. `;
 }
 
 /** Plural of the kind that was asked for, when the server does not serve it: of a missing object the message is another. */
