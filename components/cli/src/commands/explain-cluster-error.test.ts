@@ -33,7 +33,7 @@ const CASES = [
       403,
       'exec: HTTP 403 Forbidden: pods "p" is forbidden: User "u" cannot create resource "pods/exec" in API group ""',
     ),
-    want: /can-i create pods --subresource=exec\. Choose/,
+    want: /can-i create pods --subresource=exec -A\. Choose/,
   },
   {
     name: "a kind that is not served",

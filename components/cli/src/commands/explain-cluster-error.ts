@@ -69,7 +69,7 @@ function howToCheck(error: unknown, as: string | undefined): string {
   const [plural = "", subresource] = resource.split("/");
   const named = group === "" ? plural : `${plural}.${group}`;
   const part = subresource === undefined ? "" : ` --subresource=${subresource}`;
-  const where = namespace === undefined ? "" : ` -n ${namespace}`;
+  const where = namespace === undefined ? " -A" : ` -n ${namespace}`;
   const who = as === undefined ? "" : ` --as ${as}`;
   return `Check with: kubectl auth can-i ${verb} ${named}${part}${where}${who}. `;
 }
