@@ -10,6 +10,7 @@ const facts = (changes: Partial<PodFacts> = {}): PodFacts => ({
   labels: {},
   annotations: {},
   namespaceLabels: {},
+  runtimeClass: undefined,
   finished: false,
   ...changes,
 });
@@ -61,6 +62,22 @@ const CASES: readonly { name: string; pod: PodFacts; want: EnrolmentDecision }[]
     want: leave("excluded-namespace"),
   },
   { name: "ztunnel", pod: facts({ ...inAmbient, labels: { app: "ztunnel" } }), want: leave("ztunnel") },
+  {
+    name: "a virtual machine",
+    pod: facts({ ...inAmbient, runtimeClass: "kata-qemu" }),
+    want: leave("sandboxed-runtime"),
+  },
+  {
+    name: "a kernel of its own",
+    pod: facts({ ...inAmbient, runtimeClass: "gvisor" }),
+    want: leave("sandboxed-runtime"),
+  },
+  { name: "another runtime", pod: facts({ ...inAmbient, runtimeClass: "nvidia" }), want: ENROL },
+  {
+    name: "a virtual machine outside the mesh",
+    pod: facts({ runtimeClass: "kata" }),
+    want: leave("not-labelled"),
+  },
   { name: "finished pod", pod: facts({ ...inAmbient, finished: true }), want: leave("finished") },
   {
     name: "inbound bypass",

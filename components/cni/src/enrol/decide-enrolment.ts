@@ -7,6 +7,8 @@ export interface PodFacts {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly namespaceLabels: Readonly<Record<string, string>>;
+  /** Undefined: the node's own runtime. */
+  readonly runtimeClass: string | undefined;
   /** Succeeded or Failed: its sandbox is gone or going. */
   readonly finished: boolean;
 }
@@ -27,6 +29,7 @@ type LeaveReason =
   | "sidecar"
   | "excluded-namespace"
   | "ztunnel"
+  | "sandboxed-runtime"
   | "finished";
 
 export const DATAPLANE_MODE = "istio.io/dataplane-mode";
@@ -45,11 +48,21 @@ export function decideEnrolment(facts: PodFacts, rules: EnrolmentRules): Enrolme
   if (facts.annotations[SIDECAR_STATUS] !== undefined) return leave("sidecar");
   if (mode === NONE) return leave("opted-out");
   if (mode !== AMBIENT && facts.namespaceLabels[DATAPLANE_MODE] !== AMBIENT) return leave("not-labelled");
+  if (isSandboxed(facts.runtimeClass)) return leave("sandboxed-runtime");
   return {
     kind: "enrol",
     captureDns: flag(facts.annotations[DNS_CAPTURE], rules.dnsCapture),
     captureInbound: !flag(facts.annotations[BYPASS_INBOUND], false),
   };
+}
+
+/**
+ * Kata's and gVisor's pods have a network of their own behind the pod's namespace: neither the kernel's sockets nor its rules see their
+ * connections. Were such a pod announced, its peers would send it tunnels that nobody ends. Known by the names that their makers give
+ * their RuntimeClasses; one of another name takes label `istio.io/dataplane-mode: none`.
+ */
+function isSandboxed(runtimeClass: string | undefined): boolean {
+  return runtimeClass !== undefined && /^(kata|gvisor|runsc)\b/.test(runtimeClass);
 }
 
 /** Anything but the two words leaves the default: an annotation is free text written by users. */

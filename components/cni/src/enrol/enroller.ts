@@ -105,6 +105,14 @@ class EnrolmentWork {
       if (want.kind === "enrol") {
         await this.#capture(identity, want, sandbox);
         await this.#announce(identity);
+      } else if (want.why === "sandboxed-runtime") {
+        const { name, namespace } = identity;
+        const runtimeClass = pod.spec?.runtimeClassName;
+        this.#deps.log.warn("this pod cannot be in the mesh: its runtime has a network of its own", {
+          pod: name,
+          namespace,
+          runtimeClass,
+        });
       }
       return want;
     } catch (error) {

@@ -29,6 +29,7 @@ export function factsOf(pod: Pod, namespace: Namespace | undefined): PodFacts {
     labels: pod.metadata?.labels ?? {},
     annotations: pod.metadata?.annotations ?? {},
     namespaceLabels: namespace?.metadata?.labels ?? {},
+    runtimeClass: pod.spec?.runtimeClassName,
     finished: phase === "Succeeded" || phase === "Failed",
   };
 }

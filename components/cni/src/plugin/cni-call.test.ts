@@ -51,7 +51,13 @@ const CASES = [
   { name: "VERSION", env: { CNI_COMMAND: "VERSION" }, conf: "", want: "version" },
   { name: "another command", env: { CNI_COMMAND: "DANCE" }, want: 4 },
   { name: "no namespace", env: { CNI_NETNS: "" }, want: 4 },
-  { name: "no previous result", env: {}, conf: { cniVersion: "1.0.0" }, want: 7 },
+  { name: "called beside others", env: {}, conf: { cniVersion: "1.0.0" }, want: "add" },
+  {
+    name: "a previous result that is none",
+    env: {},
+    conf: { cniVersion: "1.0.0", prevResult: 7 },
+    want: 7,
+  },
   { name: "a version of the future", env: {}, conf: { ...CONF, cniVersion: "9.0.0" }, want: 1 },
   { name: "no JSON", env: {}, conf: "{", want: 6 },
   { name: "no object", env: {}, conf: "[]", want: 6 },
@@ -65,6 +71,13 @@ for (const { name, env, conf, want } of CASES)
 test("the result is the previous one", () => {
   const add = call({});
   assert.deepEqual(add.kind === "add" && JSON.parse(renderResult(add.conf)), PREVIOUS);
+});
+
+test("called beside others, it knows no addresses and makes nothing", () => {
+  const add = call({}, { cniVersion: "0.4.0" });
+  assert.ok(add.kind === "add");
+  assert.deepEqual(add.event.IPs, []);
+  assert.deepEqual(JSON.parse(renderResult(add.conf)), { cniVersion: "0.4.0" });
 });
 
 test("readCall takes any input without throwing", () => {

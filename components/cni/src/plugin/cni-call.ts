@@ -108,12 +108,9 @@ function readAdd(env: Readonly<Record<string, string | undefined>>, conf: Plugin
   const netns = env["CNI_NETNS"];
   if (netns === undefined || netns === "")
     return fail(cniVersion, ERROR_CODES.invalidEnvironment, "CNI_NETNS: expected a path, got nothing");
-  if (!isRecord(prevResult))
-    return fail(
-      cniVersion,
-      ERROR_CODES.invalidConf,
-      "prevResult: expected one: this plugin is chained behind others",
-    );
+  // Multus and its like call us beside others, without a result before ours: then the agent looks for the pod's addresses itself.
+  if (prevResult !== undefined && !isRecord(prevResult))
+    return fail(cniVersion, ERROR_CODES.invalidConf, "prevResult: expected an object");
   const args = readArgs(env["CNI_ARGS"] ?? "");
   const podName = args.get("K8S_POD_NAME") ?? "";
   const podNamespace = args.get("K8S_POD_NAMESPACE") ?? "";
@@ -129,7 +126,7 @@ function readAdd(env: Readonly<Record<string, string | undefined>>, conf: Plugin
       PodName: podName,
       PodNamespace: podNamespace,
       ...(uid !== "" && { PodUID: uid }),
-      IPs: readIps(prevResult["ips"]),
+      IPs: readIps(prevResult?.["ips"]),
     },
   };
 }
@@ -173,7 +170,7 @@ export function renderVersion(cniVersion: string): string {
   return JSON.stringify({ cniVersion, supportedVersions: SUPPORTED_VERSIONS });
 }
 
-/** Our result is the one before us, in the version asked for. */
+/** Our result is the one before us, in the version asked for; called alone, that nothing was made. */
 export function renderResult(conf: PluginConf): string {
   const result = isRecord(conf.prevResult) ? conf.prevResult : {};
   return JSON.stringify({ ...result, cniVersion: conf.cniVersion });
