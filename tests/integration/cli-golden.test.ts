@@ -187,7 +187,7 @@ spec:
   profile: ambient
   meshConfig: { trustDomain: td }
   values: { ztunnel: { logLevel: debug } }
-  components: { pilot: { k8s: {} } }
+  components: { pilot: { k8s: { resources: { requests: { cpu: 250m } } } } }
 `;
 const WITHOUT_CLUSTER = [
   "version --remote=false -o yaml",

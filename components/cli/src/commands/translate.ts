@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { MeshError } from "@meltemi/runtime";
 import type { Command } from "commander";
 import { stringify } from "yaml";
-import { type ChartValues, helmValues } from "../translate/helm-values.ts";
+import type { AskedChart } from "../manifests/asked-values.ts";
+import { readAskedCharts } from "../manifests/values.ts";
 import type { CommandContext } from "./context.ts";
 import { withExamples } from "./examples.ts";
-import { layersOfFlags, type ValuesFlags, valueOptions, valuesOfFlags } from "./install-values.ts";
+import { layersOfFlags, type ValuesFlags, valueOptions } from "./install-values.ts";
 
 interface TranslateFlags extends ValuesFlags {
   readonly output?: string;
@@ -29,15 +30,23 @@ export function addTranslateCommand(manifest: Command, program: Command, context
 }
 
 function translate(flags: TranslateFlags, { terminal }: CommandContext): void {
-  // What cannot be installed cannot be translated: misspelt paths are found here.
-  const { charts, problems } = helmValues(layersOfFlags(flags), valuesOfFlags(flags));
+  const asked = readAskedCharts(layersOfFlags(flags));
+  if (asked.kind === "invalid")
+    throw new MeshError(
+      "INPUT_INVALID",
+      `these values cannot be translated:\n  ${asked.problems.join("\n  ")}`,
+    );
+  const charts = asked.charts.filter(({ isEnabled }) => isEnabled);
   if (charts.length === 0)
     throw new MeshError(
       "INPUT_INVALID",
       "translate: these values enable no component; expected a profile or components",
     );
-  for (const problem of problems) terminal.aside(`WARNING: not translated: ${problem}`);
-  const texts = charts.map((chart) => [chart, stringify(chart.values)] as const);
+  for (const { chart, problems } of charts)
+    for (const problem of problems) terminal.aside(`WARNING: not translated for chart ${chart}: ${problem}`);
+  const texts = charts.map(
+    (chart) => [chart, stringify(chart.values, { aliasDuplicateObjects: false })] as const,
+  );
   if (flags.output === undefined)
     terminal.line(texts.map(([chart, text]) => `# ${fileName(chart)}\n${text.trimEnd()}`).join("\n---\n"));
   else writeAll(flags.output, texts);
@@ -45,7 +54,7 @@ function translate(flags: TranslateFlags, { terminal }: CommandContext): void {
   for (const chart of charts) terminal.aside(`  ${helmLine(chart, flags.output ?? ".")}`);
 }
 
-function writeAll(folder: string, texts: readonly (readonly [ChartValues, string])[]): void {
+function writeAll(folder: string, texts: readonly (readonly [AskedChart, string])[]): void {
   try {
     mkdirSync(folder, { recursive: true });
     for (const [chart, text] of texts) writeFileSync(join(folder, fileName(chart)), text);
@@ -56,11 +65,19 @@ function writeAll(folder: string, texts: readonly (readonly [ChartValues, string
   }
 }
 
-function fileName({ chart }: ChartValues): string {
+function fileName({ chart }: AskedChart): string {
   return `${chart}-values.yaml`;
 }
 
-function helmLine(chart: ChartValues, folder: string): string {
-  const { release, namespace } = chart;
-  return `helm upgrade --install ${release} deploy/helm/${chart.chart} -n ${namespace} --create-namespace --wait -f ${join(folder, fileName(chart))}`;
+/** Releases as Istio's guides call them. */
+const RELEASES: Readonly<Record<AskedChart["chart"], string>> = {
+  base: "istio-base",
+  istiod: "istiod",
+  cni: "istio-cni",
+  ztunnel: "ztunnel",
+};
+
+function helmLine(asked: AskedChart, folder: string): string {
+  const { chart, namespace } = asked;
+  return `helm upgrade --install ${RELEASES[chart]} deploy/helm/${chart} -n ${namespace} --create-namespace --wait -f ${join(folder, fileName(asked))}`;
 }
