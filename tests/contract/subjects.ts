@@ -2,8 +2,10 @@
 
 import { applyingCases } from "./applying.cases.ts";
 import type { Cases } from "./contract.ts";
+import { customCases } from "./custom.cases.ts";
 import { deletingCases } from "./deleting.cases.ts";
 import { edgeCases } from "./edge.cases.ts";
+import { kubectlCases } from "./kubectl.cases.ts";
 import { patchingCases } from "./patching.cases.ts";
 import { readingCases } from "./reading.cases.ts";
 import { refusingCases } from "./refusing.cases.ts";
@@ -18,5 +20,7 @@ export const SUBJECTS: Readonly<Record<string, Cases>> = {
   patching: patchingCases,
   applying: applyingCases,
   deleting: deletingCases,
+  "custom resources": customCases,
   "the edge": edgeCases,
+  kubectl: kubectlCases,
 };
