@@ -48,7 +48,11 @@ const SPECIAL: ReadonlyMap<string, Schema> = new Map([
   ["gatewayAPICRDs", { enum: ["auto", "always", "never"] }],
   ["validationFailurePolicy", { enum: ["", "Fail", "Ignore"] }],
   ["provider", { enum: ["default", "multus"] }],
-  ["revision", { type: "string", pattern: "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$" }],
+  // `--set revision=2` is a number to helm.
+  [
+    "revision",
+    { type: ["string", "integer"], minimum: 0, pattern: "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$" },
+  ],
   ["logging.level", LOG_LEVEL],
   ["proxy.logLevel", { enum: ["error", "warning", "warn", "info", "debug", "trace", "off"] }],
   ["replicaCount", COUNT],

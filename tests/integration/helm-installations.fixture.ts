@@ -56,6 +56,10 @@ export const INSTALLATIONS: readonly Installation[] = [
     },
   },
   {
+    name: "a revision that is a number",
+    spec: { profile: "ambient", revision: 2, values: { defaultRevision: 2 } },
+  },
+  {
     name: "high availability",
     spec: {
       profile: "ambient",

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import { renderComponents } from "./render.ts";
 import { readSetFlags } from "./set-flags.ts";
 import { valueAt } from "./tree.ts";
 import { type ComponentValues, type InstallValues, overlay, readInstallValues, type Tree } from "./values.ts";
@@ -204,4 +206,40 @@ test("overlay does not touch prototypes", () => {
   const merged = overlay({}, JSON.parse('{"__proto__": {"polluted": true}}') as Tree);
   assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
   assert.ok(Object.hasOwn(merged, "__proto__"));
+});
+
+test("whatever stands at a path is taken or refused, and what is taken can be rendered", () => {
+  const paths = fc.constantFrom(
+    ...[
+      "profile",
+      "revision",
+      "hub",
+      "components",
+      "components.pilot",
+      "components.pilot.k8s.overlays",
+      "values",
+    ],
+    ...["components.cni.k8s.env", "components.pilot.k8s.strategy", "values.global", "values.pilot.env"],
+    ...["meshConfig", "meshConfig.defaultConfig", "values.gatewayClasses.istio-waypoint", "values.pilot.pdb"],
+    ...["values.ztunnel.updateStrategy", "values.ztunnel.resources", "values.cni.tolerations", "values.base"],
+    ...[
+      "values.global.waypoint",
+      "values.pilot.memory",
+      "values.pilot.revisionTags",
+      "values.ztunnel.env.__proto__",
+    ],
+  );
+  fc.assert(
+    fc.property(paths, fc.jsonValue({ maxDepth: 3 }), (path, value) => {
+      const asked = path.split(".").reduceRight<unknown>((below, key) => ({ [key]: below }), value) as Tree;
+      const result = readInstallValues([{ profile: "ambient" }, asked]);
+      if (result.kind === "invalid") return assert.ok(result.problems.length > 0);
+      try {
+        renderComponents(result.values, []);
+      } catch (error) {
+        assert.match(String(error), /overlay of/);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

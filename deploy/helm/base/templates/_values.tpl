@@ -67,7 +67,7 @@ operator.istio.io/component: {{ .component }}
 
 {{- /* The revision is what istiod finds its webhooks by; it is to leave alone those of a server of the user's own. */ -}}
 {{- define "meltemi.validatorLabels" -}}
-{{- $labels := set .labels "istio.io/rev" .revision -}}
+{{- $labels := set .labels "istio.io/rev" (toString .revision) -}}
 {{- if .base.validationCABundle -}}{{- $labels = omit $labels "istio.io/rev" -}}{{- end -}}
 {{- toYaml $labels -}}
 {{- end -}}

@@ -120,7 +120,11 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           ]
         },
         "revision": {
-          "type": "string",
+          "type": [
+            "string",
+            "integer"
+          ],
+          "minimum": 0,
           "pattern": "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$"
         },
         "ownerName": {
@@ -1570,7 +1574,11 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           ]
         },
         "revision": {
-          "type": "string",
+          "type": [
+            "string",
+            "integer"
+          ],
+          "minimum": 0,
           "pattern": "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$"
         },
         "revisionTags": {
@@ -2264,7 +2272,11 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
               ]
             },
             "revision": {
-              "type": "string",
+              "type": [
+                "string",
+                "integer"
+              ],
+              "minimum": 0,
               "pattern": "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$"
             },
             "revisionTags": {
@@ -2999,7 +3011,11 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           ]
         },
         "revision": {
-          "type": "string",
+          "type": [
+            "string",
+            "integer"
+          ],
+          "minimum": 0,
           "pattern": "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$"
         },
         "ownerName": {
@@ -3494,7 +3510,11 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
               ]
             },
             "revision": {
-              "type": "string",
+              "type": [
+                "string",
+                "integer"
+              ],
+              "minimum": 0,
               "pattern": "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$"
             },
             "ownerName": {
@@ -3863,7 +3883,11 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           }
         },
         "revision": {
-          "type": "string",
+          "type": [
+            "string",
+            "integer"
+          ],
+          "minimum": 0,
           "pattern": "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$"
         },
         "ownerName": {
@@ -4392,7 +4416,11 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
               }
             },
             "revision": {
-              "type": "string",
+              "type": [
+                "string",
+                "integer"
+              ],
+              "minimum": 0,
               "pattern": "^([a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?)?$"
             },
             "ownerName": {
