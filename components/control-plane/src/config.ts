@@ -36,6 +36,8 @@ export interface ControlPlaneConfig {
   readonly writeStatus: boolean;
   /** `VALIDATION_WEBHOOK_CONFIG_NAME`: empty leaves ValidatingWebhookConfigurations to somebody else. */
   readonly keepsValidationWebhook: boolean;
+  /** Namespace of the node agents whose readiness takes the taint `cni.istio.io/not-ready` from nodes; undefined: taints stay. */
+  readonly untaintNamespace: string | undefined;
   readonly waypoints: WaypointConfig;
   readonly debounce: DebounceOptions;
   readonly addresses: {
@@ -111,6 +113,9 @@ export function readConfig(args: readonly string[], environment: Environment): C
     dryRunPolicies: env.flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false),
     writeStatus: env.flag("AMBIENT_ENABLE_STATUS", true),
     keepsValidationWebhook: env.text("VALIDATION_WEBHOOK_CONFIG_NAME", "istio-istio-system") !== "",
+    untaintNamespace: env.flag("PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS", false)
+      ? env.text("CNI_NAMESPACE", env.text("POD_NAMESPACE", "istio-system"))
+      : undefined,
     waypoints: {
       image: env.optionalText("WAYPOINT_IMAGE"),
       pod: readPodDefaults(env),

@@ -5,6 +5,7 @@ import { describeError } from "@meltemi/runtime";
 import type { ControlPlaneConfig, MeshConfig } from "./config.ts";
 import type { RunDependencies, RunningControlPlane } from "./run.ts";
 import { controlPlaneServices, istiodService } from "./service-names.ts";
+import { runUntaint } from "./untaint/run-untaint.ts";
 import { keepConfigurations } from "./validation/configuration-keeper.ts";
 import type { ValidationMetrics } from "./validation/validation-metrics.ts";
 import { runWaypointDeployer } from "./waypoint-deployer/deployer.ts";
@@ -39,6 +40,8 @@ export async function runDuties(
     onRootBundle: authority.onRootBundle,
   };
   const webhooks = { namespace, revision, services: controlPlaneServices(revision) };
+  const { untaintNamespace } = config;
+  const untaint = { ...deps, log: deps.logger.scope("untaint") };
   await Promise.all([
     config.writeStatus && elect(`istio-status-leader${suffix}`, (term) => controlPlane.runStatus(term)),
     elect(`istio-gateway-deployment-${revision}`, (term) =>
@@ -46,6 +49,8 @@ export async function runDuties(
     ),
     config.keepsValidationWebhook &&
       elect(`meltemi-validation-leader${suffix}`, (term) => keepConfigurations(webhooks, keeper, term)),
+    untaintNamespace !== undefined &&
+      elect("istio-node-untaint", (term) => runUntaint(untaintNamespace, untaint, term)),
   ]);
 }
 
