@@ -2,6 +2,7 @@
 
 import {
   isCaptured,
+  missingWaypointOf,
   modeOf,
   podsOf,
   trafficTypeOf,
@@ -84,6 +85,13 @@ function requirementLines(service: MeshObject, { objects }: DescribeContext): re
   const condition = objectsAt(service.status, "conditions").find(
     (one) => textAt(one, "type") === "meltemi.io/WaypointRequired",
   );
+  // The control plane calls a waypoint that is not there "not ready", as Istio's does.
+  const missing = missingWaypointOf(service, objects);
+  if (missing !== undefined)
+    return [
+      `   WARNING: Waypoint required: yes (annotation of the ${demand.by}), and ${missing.namespace}/${missing.name} is not there: all connections to its ports are refused`,
+      ...unreadable,
+    ];
   const state =
     condition === undefined
       ? "no status yet"

@@ -154,6 +154,11 @@ const cases = [
     want: / {3}Waypoint required: yes \(annotation of the Service; Enforced: m\)/,
   },
   {
+    name: "a waypoint is required, and is not there",
+    objects: [required("true", "NoUsableWaypoint")],
+    want: /Waypoint required: yes \(annotation of the Service\), and shop\/waypoint is not there: all connections/,
+  },
+  {
     name: "a demand that cannot be read",
     objects: [required("yes", "Enforced"), GATEWAY],
     want: /is "yes", expected "true" or "false": it counts as "true"/,
