@@ -53,11 +53,16 @@ export async function mesh(...words: readonly string[]): Promise<string> {
   });
 }
 
-/** Installs, or upgrades to this version, by the four charts. */
-export async function helmInstall(tag: string = VERSION): Promise<void> {
+type Chart = (typeof RELEASES)[keyof typeof RELEASES];
+
+/** Installs, or upgrades to this version and these values, by the four charts. */
+export async function helmInstall(
+  tag: string = VERSION,
+  values: Readonly<Partial<Record<Chart, readonly string[]>>> = {},
+): Promise<void> {
   await provideImage(tag);
   for (const [release, chart] of Object.entries(RELEASES)) {
-    const sets = [`global.tag=${tag}`, "profile=ambient"];
+    const sets = [`global.tag=${tag}`, "profile=ambient", ...(values[chart] ?? [])];
     if (chart === "ztunnel") sets.push(`terminationGracePeriodSeconds=${GRACE_SECONDS}`);
     const words = [
       "upgrade",

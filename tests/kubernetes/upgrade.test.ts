@@ -33,7 +33,14 @@ test("every part is replaced under load; pods live on", { skip }, async (context
   const count: LoadCount = await load.finish();
   context.diagnostic(`under the upgrade: ${JSON.stringify(count)}`);
   assert.deepEqual(await podLives(), lives);
-  const images = await kubectl("get", "pods", "-n", "istio-system", "-o", "jsonpath={.items[*].spec.containers[*].image}");
+  const images = await kubectl(
+    "get",
+    "pods",
+    "-n",
+    "istio-system",
+    "-o",
+    "jsonpath={.items[*].spec.containers[*].image}",
+  );
   assert.ok(images.includes(`:${NEXT_VERSION}`) && !images.includes(`:${VERSION}`), images);
   // Kubernetes 1.20 stops a node's proxy before it starts the next; what is between is lost, and no more than that.
   const isOfTheGap = (why: string): boolean =>

@@ -1,6 +1,5 @@
 /** The cluster as a whole: up, down, and its nodes one by one. One at a time on a machine. */
 
-import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { eventually } from "@meltemi/testkit";
@@ -164,8 +163,11 @@ async function chooseSnapshotter(): Promise<"overlayfs" | "native"> {
   }
 }
 
-/** The end of every log of a machine: what to read when something did not come up. */
-export async function machineLogs(name: string): Promise<string> {
-  if (!existsSync(join(STATE, name))) return "";
-  return await runOn(name, "/bin/sh", "-c", "tail -n 15 /var/log/*.log");
+/** The end of every log of every machine that is on. */
+export async function clusterLogs(): Promise<readonly string[]> {
+  const tails = machinesWithCgroups().map(async (name) => {
+    const read = ["/bin/sh", "-c", "tail -n 15 /var/log/*.log"];
+    return `${name}:\n${await runOn(name, ...read).catch((error: Error) => error.message)}`;
+  });
+  return await Promise.all(tails);
 }
