@@ -54,7 +54,8 @@ export function renderBase(
     objects.push(
       validator(values, {
         name: "istiod-default-validator",
-        labels: { ...labels("istiod"), app: "istiod", istio: "istiod" },
+        // Of the control plane that it leads to, with which it is removed.
+        labels: { ...ownerLabels(values, "Pilot", "istiod"), app: "istiod", istio: "istiod" },
         revision,
         webhook: "validation.istio.io",
         service: {
