@@ -21,14 +21,25 @@ interface Webhook {
   readonly clientConfig: { readonly caBundle?: string };
 }
 const only = (object: Manifest): Webhook => (object["webhooks"] as readonly [Webhook])[0];
-const found = (failurePolicy: string, name = "rev.validation.istio.io"): object => ({
-  webhooks: [{ name, failurePolicy, clientConfig: { caBundle: "YWJj" } }],
+const found = (failurePolicy: string, name = "rev.validation.istio.io", service = "istiod"): object => ({
+  webhooks: [
+    {
+      name,
+      failurePolicy,
+      clientConfig: { caBundle: "YWJj", service: { name: service, namespace: "istio-system" } },
+    },
+  ],
 });
 
 const cases = [
   { name: "a new webhook fails open", found: undefined, want: "Ignore" },
   { name: "what the control plane closed stays closed", found: found("Fail"), want: "Fail" },
   { name: "what it did not close yet stays open", found: found("Ignore"), want: "Ignore" },
+  {
+    name: "what another control plane closed is open until this one serves",
+    found: found("Fail", "rev.validation.istio.io", "istiod-old"),
+    want: "Ignore",
+  },
   { name: "another webhook's policy is not this one's", found: found("Fail", "other"), want: "Ignore" },
   { name: "what is not a configuration is as if none were there", found: { webhooks: "x" }, want: "Ignore" },
 ] as const;

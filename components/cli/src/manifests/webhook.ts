@@ -1,7 +1,7 @@
 /** The webhooks that validate the mesh's configuration. Pure. */
 
 import { filled, type Labels, type Manifest, text } from "./objects.ts";
-import { isTree, type Tree } from "./tree.ts";
+import { isTree, type Tree, treeAt, valueAt } from "./tree.ts";
 
 export interface ValidatorOptions {
   readonly name: string;
@@ -57,17 +57,24 @@ export function validator(values: Tree, options: ValidatorOptions): Manifest {
 
 /**
  * `rendered`, or, for a webhook that is there already, with the failurePolicy that is found: the control plane wrote it, and an installation
- * must neither open what it closed nor, by leaving the field out, close what nobody answers yet. caBundle is the control plane's alone.
+ * must neither open what it closed nor, by leaving the field out, close what nobody answers yet. Not when from now on another one is asked,
+ * which may not serve yet. caBundle is the control plane's alone.
  */
 export function keepWebhookPolicy(rendered: Manifest, found: unknown): Manifest {
   if (rendered.kind !== KIND) return rendered;
-  const there = new Map(webhooksOf(found).map((each) => [each["name"], each["failurePolicy"]]));
   const webhooks = webhooksOf(rendered).map((each) => {
-    const failurePolicy = there.get(each["name"]) ?? each["failurePolicy"];
-    const isOurs = isTree(each["clientConfig"]) && each["clientConfig"]["caBundle"] === undefined;
-    return isOurs ? { ...each, failurePolicy } : each;
+    const there = webhooksOf(found).find(
+      (one) => one["name"] === each["name"] && serviceOf(one) === serviceOf(each),
+    );
+    const isOurs = valueAt(each, "clientConfig.caBundle") === undefined;
+    return isOurs ? { ...each, failurePolicy: there?.["failurePolicy"] ?? each["failurePolicy"] } : each;
   });
   return { ...rendered, webhooks };
+}
+
+function serviceOf(webhook: Tree): string {
+  const { name, namespace } = treeAt(webhook, "clientConfig.service");
+  return `${namespace}/${name}`;
 }
 
 function webhooksOf(object: unknown): readonly Tree[] {
