@@ -1,6 +1,8 @@
 /** What the HTTP side answers: media types, sizes, paths, tables, credentials, discovery. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:tls";
 import { assertRefused, at, type Contract, done, listAt, makeNamespace, textAt } from "./contract.ts";
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
@@ -179,6 +181,19 @@ function boundCases({ case: contract }: Contract): void {
 }
 
 function credentialCases({ case: contract }: Contract): void {
+  contract("HTTP/2 is spoken", async ({ access }) => {
+    const { hostname, port } = new URL(access.url);
+    const socket = connect({
+      host: hostname,
+      port: Number(port),
+      ca: access.ca,
+      ALPNProtocols: ["h2", "http/1.1"],
+    });
+    await once(socket, "secureConnect");
+    socket.destroy();
+    assert.equal(socket.alpnProtocol, "h2");
+  });
+
   contract("a wrong token is nobody, no token is anonymous", async (api) => {
     assertRefused(await api.call("GET", "/api/v1/namespaces", { token: "wrong" }), {
       code: 401,
