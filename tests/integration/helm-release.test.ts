@@ -92,11 +92,10 @@ test("what istiod writes into its webhook, an upgrade leaves as it is", async ()
   );
   assert.equal(bundle, "LS0tCg==");
   assert.match(await get("configmap", "istio", "{.data.mesh}"), /sampling: 5/);
-  const asked = ["get", "validatingwebhookconfiguration", "istiod-default-validator"];
   const open = [{ op: "replace", path: "/webhooks/0/failurePolicy", value: "Ignore" }];
   const closed = [{ op: "replace", path: "/webhooks/0/failurePolicy", value: "Fail" }];
-  const patchDefault = ["patch", ...asked.slice(1), "--field-manager=istiod", "--type=json", "-p"];
-  await cluster.kubectl(...patchDefault, JSON.stringify(closed));
+  const byDefault = ["patch", "validatingwebhookconfiguration", "istiod-default-validator"];
+  await cluster.kubectl(...byDefault, "--field-manager=istiod", "--type=json", "-p", JSON.stringify(closed));
   await run("upgrade", "istio-base", chartFolder("base"));
   assert.equal(await get("validatingwebhookconfiguration", "istiod-default-validator", POLICY), "Fail");
   // Another control plane is to be asked, which may not serve yet.
