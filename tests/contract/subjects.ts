@@ -1,5 +1,6 @@
 /** All of the contract, by subject. */
 
+import { admissionCases } from "./admission.cases.ts";
 import { applyingCases } from "./applying.cases.ts";
 import type { Cases } from "./contract.ts";
 import { customCases } from "./custom.cases.ts";
@@ -21,6 +22,7 @@ export const SUBJECTS: Readonly<Record<string, Cases>> = {
   applying: applyingCases,
   deleting: deletingCases,
   "custom resources": customCases,
+  admission: admissionCases,
   "the edge": edgeCases,
   kubectl: kubectlCases,
 };

@@ -34,7 +34,7 @@ export interface WebhookServer {
   close(): Promise<void>;
 }
 
-async function startWebhookServer(): Promise<WebhookServer> {
+export async function startWebhookServer(): Promise<WebhookServer> {
   const authority = createClusterAuthority("webhook-ca", Date.now());
   const certificate = issueCertificate(
     authority,
