@@ -14,6 +14,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   RequestAuthentication: "security.istio.io",
   Telemetry: "telemetry.istio.io",
   RateLimitPolicy: "meltemi.io",
+  HTTPRoute: "gateway.networking.k8s.io",
   WasmPlugin: "extensions.istio.io",
 };
 const VERSIONS: Readonly<Record<string, string>> = { RateLimitPolicy: "v1alpha1", WasmPlugin: "v1alpha1" };
@@ -40,6 +41,38 @@ const SOUND = [
         { ...to("b")[0], weight: 100 },
       ],
     }),
+  },
+  {
+    name: "null for what is left out",
+    kind: "VirtualService",
+    spec: { ...http({ mirrors: null, retries: { attempts: 0, retryOn: null } }), gateways: null, tls: null },
+  },
+  {
+    name: "null for no rules",
+    kind: "AuthorizationPolicy",
+    spec: { selector: null, targetRefs: null, rules: null },
+  },
+  {
+    name: "null for no policy",
+    kind: "DestinationRule",
+    spec: {
+      host: "a",
+      trafficPolicy: null,
+      subsets: [{ name: "v1", trafficPolicy: { loadBalancer: { localityLbSetting: { failover: null } } } }],
+    },
+  },
+  {
+    name: "names of which only the ends differ",
+    kind: "HTTPRoute",
+    spec: {
+      rules: [
+        {
+          matches: [
+            { headers: ["1", "2"].map((end) => ({ name: `x-${"y".repeat(90)}-${end}`, value: "z" })) },
+          ],
+        },
+      ],
+    },
   },
   { name: "a delegate", kind: "VirtualService", spec: { http: [{ route: to("reviews.shop") }] } },
   {
@@ -107,6 +140,14 @@ const REFUSED = [
     kind: "AuthorizationPolicy",
     spec: { action: "CUSTOM", provider: { name: "p" } },
     want: ["spec.rules: expected at least one rule with action CUSTOM: without, nobody is ever asked"],
+  },
+  {
+    name: "a denial of nothing",
+    kind: "AuthorizationPolicy",
+    spec: { action: "DENY", rules: null },
+    want: [
+      "spec.rules: expected at least one rule with action DENY: without, nothing is ever denied; {} denies everything",
+    ],
   },
   {
     name: "a template with an operator inside a segment",
@@ -289,6 +330,18 @@ const WARNED = [
     kind: "AuthorizationPolicy",
     spec: { action: "AUDIT" },
     want: /^spec\.action: ztunnel does not/,
+  },
+  {
+    name: "null for what is left out",
+    kind: "VirtualService",
+    spec: { ...http({}), gateways: null },
+    want: undefined,
+  },
+  {
+    name: "null for no sources",
+    kind: "AuthorizationPolicy",
+    spec: { rules: [{ from: null, when: [{ key: "request.headers[a]", values: ["b"] }] }] },
+    want: /^spec\.rules: .*\(found: request\.headers\[a\]\)/,
   },
   { name: "a kind of somebody else", kind: "Unheard", spec: {}, want: undefined },
 ] as const;

@@ -136,8 +136,11 @@ function checkUnique(
   const seen = new Set<string>();
   for (const [index, item] of items.entries()) {
     if (!isFields(item)) continue;
-    const key = keys.map((name) => `${name} ${shown(item[name])}`).join(", ");
-    if (seen.has(key)) findings.error([...path, index], `expected each item once, got ${key} again`);
+    const key = JSON.stringify(keys.map((name) => item[name] ?? null));
+    if (seen.has(key)) {
+      const named = keys.map((name) => `${name} ${shown(item[name])}`).join(", ");
+      findings.error([...path, index], `expected each item once, got ${named} again`);
+    }
     seen.add(key);
   }
 }

@@ -1,4 +1,4 @@
-/** Fields that are absent, as the API server fills them in before it checks an object. Pure. */
+/** Fields that are absent, as the API server fills them in before it checks an object; one that is null is absent too. Pure. */
 
 import { isFields, type OpenApiSchema } from "./check-schema.ts";
 
@@ -13,11 +13,12 @@ export function withDefaults(schema: OpenApiSchema, value: unknown): unknown {
   if (!isFields(value)) return value;
   const filled: Record<string, unknown> = Object.create(null);
   for (const [name, inner] of Object.entries(value)) {
+    if (inner === null || inner === undefined) continue;
     const property = propertyOf(schema, name) ?? schema.additionalProperties;
     filled[name] = property === undefined ? inner : withDefaults(property, inner);
   }
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    if (property.default !== undefined && (filled[name] ?? null) === null)
+    if (property.default !== undefined && filled[name] === undefined)
       filled[name] = withDefaults(property, property.default);
   }
   return filled;

@@ -2,7 +2,9 @@
 
 import type { DestinationRuleSpec, TrafficPolicySpec, VirtualServiceSpec } from "@meltemi/resources";
 import { isFields } from "./check-schema.ts";
+import { withDefaults } from "./defaults.ts";
 import { Findings } from "./findings.ts";
+import { KNOWN_KINDS } from "./kinds.ts";
 import { formatPath, type Path } from "./path.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -12,7 +14,11 @@ type Warn = (spec: Fields, warn: (path: Path, problem: string) => void) => void;
 export function warningsOf(group: string, kind: string, object: Fields): readonly string[] {
   const rules = WARNINGS[`${group}/${kind}`];
   if (rules === undefined) return [];
-  const spec = isFields(object["spec"]) ? object["spec"] : {};
+  const known = KNOWN_KINDS.find((each) => each.group === group && each.kind === kind);
+  const [schema = {}] = known?.schemas.values() ?? [];
+  // As it was checked: rules read what the schema promises, and a schema takes null for nothing.
+  const { spec: found } = withDefaults(schema, object) as Fields;
+  const spec = isFields(found) ? found : {};
   const findings = new Findings();
   rules(spec, (path, problem) => findings.warn(["spec", ...path], problem));
   return findings.all.map(({ path, problem }) => `${formatPath(path)}: ${problem}`);

@@ -15,15 +15,18 @@ interface PolicySpec extends TargetedSpec {
   readonly rules?: readonly Rule[];
 }
 
+/** Of actions that a policy without rules never takes. */
+const WITHOUT_RULES: Readonly<Record<string, string>> = {
+  CUSTOM: "expected at least one rule with action CUSTOM: without, nobody is ever asked",
+  DENY: "expected at least one rule with action DENY: without, nothing is ever denied; {} denies everything",
+};
+
 export function checkAuthorizationPolicy(value: unknown, path: Path, findings: Findings): void {
   const spec = value as PolicySpec;
   checkTargets(spec, path, findings);
   const { action, rules = [] } = spec;
-  if (action === "CUSTOM" && rules.length === 0)
-    findings.error(
-      [...path, "rules"],
-      "expected at least one rule with action CUSTOM: without, nobody is ever asked",
-    );
+  const problem = WITHOUT_RULES[action ?? "ALLOW"];
+  if (problem !== undefined && rules.length === 0) findings.error([...path, "rules"], problem);
   for (const [index, rule] of rules.entries()) checkRule(rule, [...path, "rules", index], findings);
 }
 
