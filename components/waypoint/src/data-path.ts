@@ -15,7 +15,8 @@ import {
   RegexCache,
   type TelemetryNode,
 } from "@meltemi/l7";
-import { createHostnameResolver, createRefusalLog } from "@meltemi/proxy-process";
+import { createHostnameResolver } from "@meltemi/proxy-process";
+import { createRefusalLog } from "@meltemi/runtime";
 import type { WaypointConfig } from "./config.ts";
 import { connectTcp } from "./outbound/connect-tcp.ts";
 import { createEndpointDialer } from "./outbound/dial-endpoint.ts";

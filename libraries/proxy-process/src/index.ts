@@ -26,7 +26,6 @@ export { createInternalErrorReport, type ReportInternalError } from "./internal-
 export { createMeshStore, type MeshStore } from "./mesh-store.ts";
 export { tellBuild } from "./process-metrics.ts";
 export { encodeProxyHeader, encodeProxyLine } from "./proxy-protocol.ts";
-export { createRefusalLog, type RefusalLog } from "./refusal-log.ts";
 export type { CrlFile } from "./revocation/crl-file.ts";
 export { followRevocation } from "./revocation/follow-revocation.ts";
 export { createPeerRevocation, type PeerRevocation } from "./revocation/peer-revocation.ts";

@@ -16,4 +16,5 @@ export {
   type LogSink,
 } from "./log.ts";
 export { applyLogClauses, changeLogLevels, parseLogClauses } from "./log-levels.ts";
+export { createRefusalLog, type RefusalLog } from "./refusal-log.ts";
 export { unreachable } from "./unreachable.ts";

@@ -3,8 +3,8 @@
 import { encodeBaggage, type HboneRequest } from "@meltemi/hbone";
 import type { ClientConnectionFacts, PortServer, PortSite } from "@meltemi/l7";
 import { formatIdentity, formatSocketAddress } from "@meltemi/model";
-import type { RefusalLog, SnapshotStore } from "@meltemi/proxy-process";
-import type { Logger } from "@meltemi/runtime";
+import type { SnapshotStore } from "@meltemi/proxy-process";
+import type { Logger, RefusalLog } from "@meltemi/runtime";
 import type { Counter, Family } from "@meltemi/telemetry";
 import type { SiteBook } from "../sites/site-book.ts";
 import { type Self, selfWorkload } from "../world/self.ts";

@@ -2,8 +2,8 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import { createHboneServer, HBONE_SERVER_DEFAULTS, type HboneServer } from "@meltemi/hbone";
-import { createAdmission, createRefusalLog } from "@meltemi/proxy-process";
-import { describeError, detach } from "@meltemi/runtime";
+import { createAdmission } from "@meltemi/proxy-process";
+import { createRefusalLog, describeError, detach } from "@meltemi/runtime";
 import type { DataPath, WaypointParts } from "../parts.ts";
 import { acceptTunnel } from "./accept-tunnel.ts";
 import { peerAddress } from "./peer-address.ts";

@@ -2,7 +2,7 @@
 
 import { PEER_REVOKED } from "@meltemi/identity";
 import type { RelayResult, RelaySession } from "@meltemi/l4";
-import { createRefusalLog } from "@meltemi/proxy-process";
+import { createRefusalLog } from "@meltemi/runtime";
 import type { AccessLog, AccessLogRecord, Registry } from "@meltemi/telemetry";
 import type { ConnectionSubject, ResponseFlag } from "./connection-labels.ts";
 import { createSeriesCache, defineFamilies, type SubjectSeries } from "./subject-series.ts";
