@@ -58,7 +58,10 @@ async function ztunnelOf(node: string | undefined, namespace: string, lookup: Lo
   const where = node === undefined ? "" : ` on node ${node}`;
   const hint =
     all.length > 0
-      ? `; they run on ${all.map(({ spec }) => spec?.nodeName).join(", ")}`
+      ? `; they run on ${all
+          .map(({ spec }) => spec?.nodeName ?? "")
+          .sort()
+          .join(", ")}`
       : other === undefined
         ? "; is the mesh installed? See: istioctl version"
         : `; there are some in ${other}: use -i ${other}`;
