@@ -33,6 +33,7 @@ test("installed again by the mesh's own command, it finds the pods; uninstall --
   skip,
 }, async () => {
   await installMesh();
+  assert.match(await mesh("verify-install"), /istio-cni-node.* checked successfully/);
   await eventually(async () => (await enrolledPods()).length === 4, { deadlineMs: 60_000, everyMs: 200 });
   await uninstalled(() => mesh("uninstall", "--purge", "-y"));
   const kinds = "crd,clusterrole,clusterrolebinding,validatingwebhookconfiguration";
