@@ -5,10 +5,19 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import { type Clock, describeError, type Logger, MeshError } from "@meltemi/runtime";
+import type { Socket } from "node:net";
+import {
+  type Clock,
+  createRefusalLog,
+  describeError,
+  type Logger,
+  MeshError,
+  type RefusalLog,
+} from "@meltemi/runtime";
 import { splitAddress } from "../admin/http-server.ts";
 import type { KeyPair } from "../certificate-authority/server-certificate.ts";
 import { decideReview } from "./decide-review.ts";
+import { createPeerTally, type PeerTally } from "./peer-tally.ts";
 import { createReviewTurns, type ReviewTurns } from "./review-turns.ts";
 import type { ValidationMetrics } from "./validation-metrics.ts";
 
@@ -28,12 +37,17 @@ export interface ValidationServer extends AsyncDisposable {
 const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 /** Bodies of all requests under way: a few of the largest, thousands of the usual. */
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
-/** An API server's writes of these kinds come a few at a time; one peer must not have all there is. */
-const MAX_REVIEWS_PER_PEER = 32;
-const MAX_CONNECTIONS = 512;
+/** An API server has 200 writes under way by default, and a review and a connection for each: all of a GitOps sync at once. */
+const MAX_PER_PEER = 256;
+/** Several API servers at their bound, or one beside several peers that hold connections. */
+const MAX_CONNECTIONS = 1_024;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** As the API server's own bound of a webhook call. */
 const REQUEST_TIMEOUT_MS = 10_000;
+/** Longer than API servers keep idle connections (90 s): closed by this side, one may have a review on its way that is then lost. */
+const KEEP_ALIVE_MS = 120_000;
+/** In the end, reviews that have begun get their answers; a pod is killed after 30 s, some of which the proxies have had. */
+const LAST_REVIEWS_MS = 5_000;
 
 class Refused extends Error {
   readonly status: number;
@@ -57,6 +71,8 @@ export async function listenValidation(
     handshakeTimeout: REQUEST_TIMEOUT_MS,
   });
   server.maxConnections = MAX_CONNECTIONS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  boundConnections(server);
   const stop = deps.onCertificate(({ certificate, privateKey }) =>
     // Connections that are open keep theirs; every new one is shown the new one.
     server.setSecureContext({ cert: certificate, key: privateKey, minVersion: "TLSv1.2" }),
@@ -64,48 +80,72 @@ export async function listenValidation(
   const reviews = new Reviews(deps);
   server.on("request", (request, response) => void reviews.answer(request, response));
   await listen(server, host, port, address);
+  server.on("error", (error) =>
+    deps.log.warn("connection for webhooks not accepted", { reason: describeError(error) }),
+  );
   const bound = server.address();
   return {
     port: typeof bound === "object" && bound !== null ? bound.port : port,
     async [Symbol.asyncDispose]() {
       stop();
-      server.closeAllConnections();
+      reviews.end();
+      const late = deps.clock.after(LAST_REVIEWS_MS, () => server.closeAllConnections());
       await new Promise((resolve) => server.close(resolve));
+      late.cancel();
     },
   };
 }
 
+function boundConnections(server: Server): void {
+  const connections = createPeerTally(MAX_PER_PEER);
+  server.on("connection", (socket: Socket) => {
+    const peer = socket.remoteAddress ?? "";
+    if (connections.take(peer)) socket.once("close", () => connections.giveBack(peer));
+    else socket.destroy();
+  });
+}
+
 function listen(server: Server, host: string | undefined, port: number, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause) =>
-      reject(new MeshError("UNAVAILABLE", `listen on ${address} for webhooks: cannot bind`, { cause })),
-    );
-    server.listen({ port, ...(host !== undefined && { host }) }, resolve);
+    const refuse = (cause: Error): void =>
+      reject(new MeshError("UNAVAILABLE", `listen on ${address} for webhooks: cannot bind`, { cause }));
+    server.once("error", refuse);
+    server.listen({ port, ...(host !== undefined && { host }) }, () => {
+      server.off("error", refuse);
+      resolve();
+    });
   });
 }
 
 class Reviews {
   readonly #deps: ValidationServerDependencies;
-  /** Requests under way, by the peer's address. */
-  readonly #peers = new Map<string, number>();
+  /** Requests under way: a connection may bring several at once. */
+  readonly #peers: PeerTally = createPeerTally(MAX_PER_PEER);
+  readonly #refusals: RefusalLog;
   readonly #turns: ReviewTurns;
   #heldBytes = 0;
+  #isEnding = false;
 
   constructor(deps: ValidationServerDependencies) {
     this.#deps = deps;
     this.#turns = createReviewTurns(deps);
+    this.#refusals = createRefusalLog(deps.clock);
+  }
+
+  /** From now on every answer is the last one on its connection. */
+  end(): void {
+    this.#isEnding = true;
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { metrics, log } = this.#deps;
     const peer = request.socket.remoteAddress ?? "";
     try {
       const answer = await this.#counted(peer, () => this.#read(request));
+      if (this.#isEnding) response.setHeader("connection", "close");
       respond(response, 200, "application/json", JSON.stringify(answer));
     } catch (error) {
       const status = error instanceof Refused ? error.status : 500;
-      metrics.httpError(status);
-      log.warn("review not answered", { peer, status, reason: describeError(error) });
+      this.#tell(peer, status, error);
       if (response.destroyed) return;
       // What is left of the body is not waited for.
       response.setHeader("connection", "close");
@@ -119,17 +159,22 @@ class Reviews {
   }
 
   async #counted<T>(peer: string, read: () => Promise<T>): Promise<T> {
-    const others = this.#peers.get(peer) ?? 0;
-    if (others >= MAX_REVIEWS_PER_PEER)
-      throw new Refused(429, `expected at most ${MAX_REVIEWS_PER_PEER} reviews of one peer at a time`);
-    this.#peers.set(peer, others + 1);
+    if (!this.#peers.take(peer))
+      throw new Refused(429, `expected at most ${MAX_PER_PEER} reviews of one peer at a time`);
     try {
       return await read();
     } finally {
-      const left = (this.#peers.get(peer) ?? 1) - 1;
-      if (left === 0) this.#peers.delete(peer);
-      else this.#peers.set(peer, left);
+      this.#peers.giveBack(peer);
     }
+  }
+
+  #tell(peer: string, status: number, error: unknown): void {
+    const { metrics, log } = this.#deps;
+    metrics.httpError(status);
+    const place = this.#refusals.admit();
+    if (place.kind === "suppress") return;
+    const suppressed = place.suppressed || undefined;
+    log.warn("review not answered", { peer, status, reason: describeError(error), suppressed });
   }
 
   /** The body counts as held until it was judged. */
