@@ -1,6 +1,8 @@
 /**
- * Carries enrolment out, in the order that never lets traffic through unseen: capture first, then ztunnel, then the annotation that tells
- * the control plane to send HBONE (reference: protocol §6.6). One pod is worked on by one caller at a time.
+ * Carries enrolment out. A pod that is just being made is captured before it can send anything: capture, then ztunnel, then the
+ * annotation that tells the control plane to send HBONE (reference: protocol §6.6). A pod that runs has been talking all the time, and
+ * a connection that is captured before ztunnel listens is refused: ztunnel first, then capture. One pod is worked on by one caller
+ * at a time.
  */
 
 import type { CaptureBackend } from "@meltemi/ebpf";
@@ -82,15 +84,20 @@ class EnrolmentWork {
     // Not started yet: the plugin will bring it, or its status will.
     if (sandbox === undefined) return;
     const identity = identityOf(pod);
-    const isNew = await this.#capture(identity, want, sandbox);
+    const { pods } = this.#deps;
+    const isNew = pods.get(identity.uid)?.netns !== sandbox.netns;
+    if (!isNew) await this.#capture(identity, want, sandbox);
     // A ztunnel that connects is given all pods anyway: only what was never completed is announced alone.
     if (!isNew && redirectionOf(pod) === "enabled") return;
     try {
-      await this.#announce(identity);
+      if (isNew) await this.#join(identity, want, sandbox);
+      else await this.#tell(identity);
     } catch (error) {
-      if (redirectionOf(pod) !== "pending") await this.#annotate(identity, "pending");
+      const isCaptured = pods.get(identity.uid) !== undefined;
+      if (isCaptured && redirectionOf(pod) !== "pending") await this.#annotate(identity, "pending");
       throw error;
     }
+    await this.#joined(identity);
   }
 
   async enrolSandbox(
@@ -104,7 +111,8 @@ class EnrolmentWork {
     try {
       if (want.kind === "enrol") {
         await this.#capture(identity, want, sandbox);
-        await this.#announce(identity);
+        await this.#tell(identity);
+        await this.#joined(identity);
       } else if (want.why === "sandboxed-runtime") {
         const { name, namespace } = identity;
         const runtimeClass = pod.spec?.runtimeClassName;
@@ -159,29 +167,45 @@ class EnrolmentWork {
     return decideEnrolment(factsOf(pod, namespace), this.#config);
   }
 
-  /** Sets capture up unless it is as wanted. True when the pod was not in the mesh in this namespace before. */
-  async #capture(pod: PodIdentity, want: Enrolment, sandbox: Sandbox): Promise<boolean> {
+  /** Without a ztunnel the pod is captured all the same, and cut off: its label says that it is not to talk in the clear. */
+  async #join(pod: PodIdentity, want: Enrolment, sandbox: Sandbox): Promise<void> {
+    const { pods, clock } = this.#deps;
+    pods.put({ ...pod, netns: sandbox.netns, capturedAs: undefined, sinceMs: clock.monotonicMs() });
+    const [told] = await Promise.allSettled([this.#tell(pod)]);
+    try {
+      await this.#capture(pod, want, sandbox);
+    } catch (error) {
+      await this.forget(pod.uid);
+      throw error;
+    }
+    if (told.status === "rejected") throw told.reason;
+  }
+
+  /** Sets capture up unless it is as wanted. */
+  async #capture(pod: PodIdentity, want: Enrolment, sandbox: Sandbox): Promise<void> {
     const { capture, pods, clock, log } = this.#deps;
     const { captureDns, captureInbound } = want;
     const { netns, addresses } = sandbox;
     const known = pods.get(pod.uid);
-    const isNew = known?.netns !== netns;
+    const isNew = known?.netns !== netns || known.capturedAs === undefined;
     const capturedAs = JSON.stringify([captureDns, captureInbound, [...addresses].sort()]);
-    if (!isNew && known.capturedAs === capturedAs) return false;
+    if (!isNew && known.capturedAs === capturedAs) return;
     await capture.enrol({ uid: pod.uid, netns, addresses, captureDns, captureInbound });
     pods.put({ ...pod, netns, capturedAs, sinceMs: clock.monotonicMs() });
     if (isNew) this.#deps.onEvent("add");
     log.debug("captured pod", { pod: pod.name, namespace: pod.namespace, captureDns, captureInbound });
-    return isNew;
   }
 
-  async #announce(pod: PodIdentity): Promise<void> {
+  async #tell(pod: PodIdentity): Promise<void> {
     const answer = await this.#deps.zds.add(pod.uid);
     if (answer.kind === "nack")
       throw new MeshError(
         "UNAVAILABLE",
         `add pod ${pod.namespace}/${pod.name} to ztunnel: it refused: ${answer.why}`,
       );
+  }
+
+  async #joined(pod: PodIdentity): Promise<void> {
     await this.#annotate(pod, "enabled");
     this.#deps.log.info("pod joined the mesh", { pod: pod.name, namespace: pod.namespace });
   }

@@ -6,8 +6,8 @@ import type { PodIdentity } from "./pod-facts.ts";
 
 interface MeshPod extends PodIdentity {
   readonly netns: NetworkNamespace;
-  /** What its capture was set up with: nothing needs doing while that is the same. */
-  readonly capturedAs: string;
+  /** What its capture was set up with: nothing needs doing while that is the same. Undefined: it is not captured yet. */
+  readonly capturedAs: string | undefined;
   /** Monotonic time of its enrolment: a pod that the plugin brought may be younger than what the informer knows. */
   readonly sinceMs: number;
 }
