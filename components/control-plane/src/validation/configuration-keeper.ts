@@ -16,7 +16,7 @@ import {
 } from "@meltemi/kubernetes";
 import { type Clock, describeError, type Logger } from "@meltemi/runtime";
 import { decideConfiguration } from "./decide-configuration.ts";
-import { isHeeded } from "./self-test.ts";
+import { testWebhook } from "./self-test.ts";
 import type { ValidationMetrics } from "./validation-metrics.ts";
 
 export interface ConfigurationKeeperOptions {
@@ -65,7 +65,8 @@ class Keeper {
   #rootBundlePem: string | undefined;
   /** By configuration, the roots with which its webhook was seen to refuse. */
   readonly #provenPem = new Map<string, string>();
-  #failedProofs = 0;
+  /** By configuration, how often in a row its webhook was not heeded. */
+  readonly #failedProofs = new Map<string, number>();
 
   constructor(options: ConfigurationKeeperOptions, deps: ConfigurationKeeperDependencies) {
     this.#options = options;
@@ -115,14 +116,21 @@ class Keeper {
   async #prove(key: string, rootBundlePem: string, signal: AbortSignal): Promise<void> {
     const { namespace, revision } = this.#options;
     const labels = key === DEFAULT_VALIDATOR ? {} : { "istio.io/rev": revision };
-    if (await isHeeded({ namespace, labels }, this.#deps, signal)) {
+    const tested = await testWebhook({ namespace, labels }, this.#deps.client, signal);
+    if (signal.aborted) return;
+    if (tested.kind === "heeded") {
       this.#provenPem.set(key, rootBundlePem);
-      this.#failedProofs = 0;
+      this.#failedProofs.delete(key);
       this.#queue.add(key);
       return;
     }
-    const at = Math.min(this.#failedProofs++, PROOF_BACKOFF_MS.length - 1);
-    this.#queue.addAfter(key, PROOF_BACKOFF_MS[at] ?? BACKOFF.maxMs);
+    const failed = (this.#failedProofs.get(key) ?? 0) + 1;
+    this.#failedProofs.set(key, failed);
+    // While an installation starts this is usual; later, invalid objects are stored and nobody knows.
+    const level = failed === PROOF_BACKOFF_MS.length ? "warn" : "debug";
+    const { reason } = tested;
+    this.#deps.log[level]("validation webhook is not heeded, and fails open", { name: key, failed, reason });
+    this.#queue.addAfter(key, PROOF_BACKOFF_MS[failed - 1] ?? BACKOFF.maxMs);
   }
 
   async #replace(
