@@ -20,12 +20,12 @@ async function uninstalled(remove: () => Promise<unknown>): Promise<void> {
   assert.notDeepEqual(await nodeTraces(), []);
   await remove();
   assert.deepEqual(await nodeTraces(), []);
-  assert.deepEqual(await enrolledPods(), []);
   assert.deepEqual(await podLives(), lives);
   assert.equal((await call("client")).status, 200);
 }
 
 test("helm uninstall leaves running pods that talk in plaintext, and clean nodes", { skip }, async () => {
+  // Helm takes the agent's rights away before its pods have ended: the annotation may stay on pods, and nobody is left who reads it.
   await uninstalled(helmUninstall);
 });
 
@@ -36,6 +36,7 @@ test("installed again by the mesh's own command, it finds the pods; uninstall --
   assert.match(await mesh("verify-install"), /istio-cni-node.* checked successfully/);
   await eventually(async () => (await enrolledPods()).length === 4, { deadlineMs: 60_000, everyMs: 200 });
   await uninstalled(() => mesh("uninstall", "--purge", "-y"));
+  assert.deepEqual(await enrolledPods(), []);
   const kinds = "crd,clusterrole,clusterrolebinding,validatingwebhookconfiguration";
   assert.doesNotMatch(await kubectl("get", kinds, "-o", "name"), /istio|gateway\.networking|meltemi/);
   await kubectl("label", "namespace", SHOP, "istio.io/dataplane-mode-");
