@@ -150,6 +150,7 @@ export const INSTALLATIONS: readonly Installation[] = [
           trustedZtunnelNamespace: "nodes",
           trustedZtunnelName: "zt",
           traceSampling: "0.5",
+          taint: { enabled: true, namespace: "nodes", name: "cni.istio.io/not-ready" },
           credentialNamespaces: ["shop", "bank"],
         },
       },

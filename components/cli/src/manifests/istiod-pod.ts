@@ -175,6 +175,10 @@ function settingsOf({ values, namespace }: ChartContext): Record<string, string>
     NETWORK: text(global, "network"),
     ...(caAddress !== "" && { CA_ADDR: caAddress }),
     ...(hasExtraRoots(values) && { NODE_EXTRA_CA_CERTS: "/cacerts/extra.pem" }),
+    ...(flag(values, "taint.enabled") && {
+      PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS: "true",
+      CNI_NAMESPACE: text(values, "taint.namespace") || namespace,
+    }),
   };
 }
 

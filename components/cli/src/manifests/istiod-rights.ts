@@ -18,7 +18,6 @@ import {
 } from "./objects.ts";
 import type { Tree } from "./tree.ts";
 
-const ROLES = { "istiod-clusterrole": "cluster", "istiod-gateway-controller": "gateway-controller" } as const;
 const VALIDATOR = "$(VALIDATOR)";
 
 export function renderRights(context: ChartContext, labels: Labels): readonly Manifest[] {
@@ -29,10 +28,11 @@ export function renderRights(context: ChartContext, labels: Labels): readonly Ma
   const account = { name: istiodName(values), namespace };
   const objects: Manifest[] = [];
   if (scope.cluster && !isRemote) {
-    for (const [prefix, file] of Object.entries(ROLES))
-      objects.push(
-        ...clusterRole(rulesOf(file, named("istio-validator")), { name: named(prefix), labels, account }),
-      );
+    const rules = rulesOf("cluster", named("istio-validator"));
+    if (flag(values, "taint.enabled")) rules.push(...rulesOf("untaint"));
+    objects.push(...clusterRole(rules, { name: named("istiod-clusterrole"), labels, account }));
+    const gateways = { name: named("istiod-gateway-controller"), labels, account };
+    objects.push(...clusterRole(rulesOf("gateway-controller"), gateways));
     objects.push(...credentialRights(values, { name: named("istiod-credentials"), labels, account }));
   }
   if (scope.namespace && !isRemote) objects.push(...namespaceRights({ name: account.name, labels, account }));
@@ -44,7 +44,7 @@ export function renderRights(context: ChartContext, labels: Labels): readonly Ma
   return objects;
 }
 
-function rulesOf(file: string, validator = ""): readonly Tree[] {
+function rulesOf(file: string, validator = ""): Tree[] {
   const rules = CHARTS.istiod.rules[file] ?? [];
   return rules.map((rule) => {
     const names = rule["resourceNames"];

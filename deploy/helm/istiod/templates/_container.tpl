@@ -109,4 +109,8 @@ CA_ADDR: {{ . | quote }}
 {{- if $v.jwksResolverExtraRootCA }}
 NODE_EXTRA_CA_CERTS: /cacerts/extra.pem
 {{- end }}
+{{- if $v.taint.enabled }}
+PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS: "true"
+CNI_NAMESPACE: {{ default .root.Release.Namespace $v.taint.namespace | quote }}
+{{- end }}
 {{- end -}}

@@ -482,6 +482,10 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
       "jwksResolverExtraRootCA": "",
       "trustedZtunnelNamespace": "",
       "trustedZtunnelName": "",
+      "taint": {
+        "enabled": false,
+        "namespace": ""
+      },
       "traceSampling": 1,
       "configMap": true,
       "meshConfig": {
@@ -933,30 +937,12 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
       },
       {
         "paths": [
-          "taint.enabled"
-        ],
-        "accept": [
-          false
-        ],
-        "why": "the node agent, not the control plane, decides when a node is ready"
-      },
-      {
-        "paths": [
-          "taint.namespace"
-        ],
-        "accept": [
-          ""
-        ],
-        "why": "the node agent, not the control plane, decides when a node is ready"
-      },
-      {
-        "paths": [
           "taint.name"
         ],
         "accept": [
           "cni.istio.io/not-ready"
         ],
-        "why": "the node agent, not the control plane, decides when a node is ready"
+        "why": "the taint that is taken from nodes has this name"
       },
       {
         "paths": [
@@ -1525,6 +1511,19 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "create"
           ]
         }
+      ],
+      "untaint": [
+        {
+          "apiGroups": [
+            ""
+          ],
+          "resources": [
+            "nodes"
+          ],
+          "verbs": [
+            "patch"
+          ]
+        }
       ]
     },
     "schema": {
@@ -1791,6 +1790,22 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "number"
           ]
         },
+        "taint": {
+          "type": "object",
+          "properties": {
+            "enabled": {
+              "type": "boolean"
+            },
+            "namespace": {
+              "type": [
+                "string",
+                "number"
+              ]
+            },
+            "name": {}
+          },
+          "additionalProperties": false
+        },
         "traceSampling": {
           "type": [
             "number",
@@ -1909,15 +1924,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           "additionalProperties": false
         },
         "keepaliveMaxServerConnectionAge": {},
-        "taint": {
-          "type": "object",
-          "properties": {
-            "enabled": {},
-            "namespace": {},
-            "name": {}
-          },
-          "additionalProperties": false
-        },
         "telemetry": {
           "type": "object",
           "properties": {
@@ -2489,6 +2495,22 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
                 "number"
               ]
             },
+            "taint": {
+              "type": "object",
+              "properties": {
+                "enabled": {
+                  "type": "boolean"
+                },
+                "namespace": {
+                  "type": [
+                    "string",
+                    "number"
+                  ]
+                },
+                "name": {}
+              },
+              "additionalProperties": false
+            },
             "traceSampling": {
               "type": [
                 "number",
@@ -2607,15 +2629,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
               "additionalProperties": false
             },
             "keepaliveMaxServerConnectionAge": {},
-            "taint": {
-              "type": "object",
-              "properties": {
-                "enabled": {},
-                "namespace": {},
-                "name": {}
-              },
-              "additionalProperties": false
-            },
             "telemetry": {
               "type": "object",
               "properties": {
@@ -4743,6 +4756,9 @@ export const PROFILES: Readonly<Record<string, Tree>> = {
     },
     "pilot": {
       "trustedZtunnelNamespace": "kube-system",
+      "taint": {
+        "namespace": "kube-system"
+      },
       "terminationMessagePolicy": "FallbackToLogsOnError"
     },
     "ztunnel": {
