@@ -179,11 +179,14 @@ export class PoolEntry implements HboneConnectionOwner {
     this.#serveWaiters(result);
   }
 
-  /** Who was refused for want of streams once must not be refused again: each connection of the peer grants what the last one did. */
+  /**
+   * Who was refused for want of streams once must not be refused again: each connection of the peer grants what the last one did. One
+   * at least: every connection then serves somebody, and a peer that grants none is not met with connection after connection.
+   */
   #assume(connection: HboneConnection): void {
     const { http2 } = connection;
     if (this.#peerStreams !== undefined)
-      http2.peer = { ...http2.peer, maxConcurrentStreams: this.#peerStreams };
+      http2.peer = { ...http2.peer, maxConcurrentStreams: Math.max(1, this.#peerStreams) };
     this.#assumed.set(connection, http2.peer);
   }
 
