@@ -297,6 +297,23 @@ test("a webhook changes no other half of the object than its writer", async () =
   assert.equal(await halves(), "3 4 yes");
 });
 
+test("a token is a write too: denied, or with what a webhook makes of it", async () => {
+  await kubectl("create", "serviceaccount", "sailor", "-n", "shop");
+  const token = { ...MAPS, operations: ["CREATE"], resources: ["serviceaccounts/token"] };
+  hooks.on("/token", () => ({ allowed: false, status: { message: "no more tokens" } }));
+  await configure({ path: "/token", rules: [token] });
+  await refused(/denied the request: no more tokens/, ["create", "token", "sailor", "-n", "shop"]);
+  const request = hooks.questions[0]?.request ?? {};
+  assert.deepEqual(request["kind"], { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" });
+  assert.deepEqual([request["subResource"], request["name"]], ["token", "sailor"]);
+  hooks.on("/short", () => ({ patch: [{ op: "add", path: "/spec/audiences", value: ["harbour"] }] }));
+  await configure({ path: "/short", kind: "Mutating", rules: [token] });
+  await kubectl("delete", "validatingwebhookconfigurations", "--all");
+  const claims = (await kubectl("create", "token", "sailor", "-n", "shop")).split(".")[1] ?? "";
+  const { aud } = JSON.parse(Buffer.from(claims, "base64url").toString("utf8")) as { aud: unknown };
+  assert.deepEqual(aud, ["harbour"]);
+});
+
 test("custom resources: another version is matched and shown in the rule's, unless Exact; the schema has the last word", async () => {
   await feed(
     `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: boats.harbour.example}, spec: {group: harbour.example, scope: Namespaced, names: {plural: boats, kind: Boat}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {sails: {type: integer, maximum: 9}}}}}}}, {name: v1beta1, served: true, storage: false, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`,

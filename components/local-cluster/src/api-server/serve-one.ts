@@ -1,3 +1,5 @@
+import { hearSubresource } from "./admission/hear.ts";
+import type { KindName } from "./admission/match.ts";
 import { mediaType, parseBody, readBody } from "./http/body.ts";
 import { type Answer, jsonAnswer } from "./http/respond.ts";
 import { type Json, textAt } from "./json.ts";
@@ -70,14 +72,16 @@ async function bodyOf(exchange: ResourceExchange): Promise<Json> {
   return parseBody(body, mediaType(exchange.request.headers["content-type"]));
 }
 
+const TOKEN_REQUEST: KindName = { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" };
+
 function create(deps: ServeDeps, exchange: ResourceExchange, request: WriteRequest, body: Json): Answer {
   const { cluster } = deps;
   switch (request.subresource) {
-    case "token":
-      return jsonAnswer(
-        201,
-        issueToken(deps.reviews, storedObject(cluster, request).object, request.namespace ?? "", body),
-      );
+    case "token": {
+      const { object: account } = storedObject(cluster, request);
+      const asked = hearSubresource(request, TOKEN_REQUEST, "CREATE", body, undefined);
+      return jsonAnswer(201, issueToken(deps.reviews, account, request.namespace ?? "", asked));
+    }
     case "eviction":
       return jsonAnswer(201, evictPod(cluster, request, body));
     case "binding":
