@@ -168,7 +168,7 @@ test("a Namespace demands for its Services; a missing waypoint refuses", { timeo
     assert.deepEqual(serviceOf(ztunnel)?.waypoint?.destination, {
       kind: "hostname",
       namespace: NAMESPACE,
-      hostname: "not-ready.required-waypoint.invalid",
+      hostname: "missing.required-waypoint.invalid",
     });
     return true;
   });

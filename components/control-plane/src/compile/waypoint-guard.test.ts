@@ -267,7 +267,7 @@ test("instances of a Gateway are not guarded; a pod that merely says it is one i
 
 const told = [
   { name: "not asked for", request: { required: "true" }, want: "not-asked-for" },
-  { name: "not ready", request: DEMANDED, want: "not-ready" },
+  { name: "not there", request: DEMANDED, want: "missing" },
   {
     name: "not admitted",
     request: { ...DEMANDED, useWaypointNamespace: "gates" },

@@ -146,6 +146,7 @@ export function unusableWaypoint({ binding, namespace }: BindingReport): NonNull
 }
 
 const UNUSABLE = {
+  missing: "missing",
   notReady: "not-ready",
   attachmentDenied: "attachment-denied",
   unsupportedTraffic: "unsupported-traffic",

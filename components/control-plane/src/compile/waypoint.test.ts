@@ -95,7 +95,7 @@ const reports: readonly {
     fills: [waypoint({ addresses: [] }), service({ waypoint: byLabel })],
     want: { "Service/ns/svc": "notReady" },
   },
-  { name: "bogus", fills: [service({ waypoint: byLabel })], want: { "Service/ns/svc": "notReady" } },
+  { name: "bogus", fills: [service({ waypoint: byLabel })], want: { "Service/ns/svc": "missing" } },
   {
     name: "an inherited waypoint for services is no error of a workload",
     fills: [waypoint(), namespace({ waypoint: byLabel }), pod({})],
@@ -246,7 +246,7 @@ const canaries: readonly {
   {
     name: "not there",
     own: { ...byLabel, canary: "missing", canaryWeight: "20" },
-    want: "notReady",
+    want: "missing",
   },
   {
     name: "not ready",

@@ -32,7 +32,8 @@ export interface WaypointReference {
   readonly name: string;
 }
 
-export type RefusalReason = "notReady" | "attachmentDenied" | "unsupportedTraffic";
+/** `missing`: no Gateway of that name. `notReady`: there is one, and it has no address yet. */
+export type RefusalReason = "missing" | "notReady" | "attachmentDenied" | "unsupportedTraffic";
 export type CanaryRefusalReason = RefusalReason | "sameAsPrimary" | "invalidWeight";
 
 export type CanaryBinding =
@@ -141,8 +142,9 @@ export function bindWaypoint(
     reason,
     waypoint: reference,
   });
-  const address = waypoint && waypointAddress(waypoint, petitioner.network);
-  if (waypoint === undefined || address === undefined) return refused("notReady");
+  if (waypoint === undefined) return refused("missing");
+  const address = waypointAddress(waypoint, petitioner.network);
+  if (address === undefined) return refused("notReady");
   if (!allows(waypoint, petitioner)) return refused("attachmentDenied");
   const { traffic } = petitioner;
   if (waypoint.trafficType === "all" || waypoint.trafficType === traffic)

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createLogger, LogFilter } from "@meltemi/runtime";
 import { createRegistry } from "@meltemi/telemetry";
 import type { BindingReport } from "../compile/binding-report.ts";
+import type { RefusalReason } from "../compile/waypoint.ts";
 import { createBrokenWaypoints } from "./broken-waypoints.ts";
 import { decideBindingConditions } from "./decide-binding.ts";
 
@@ -20,7 +21,7 @@ const bound: BindingReport = {
   ingressUseWaypoint: undefined,
   needsWaypoint: false,
 };
-const refused = (reason: "notReady" | "attachmentDenied" | "unsupportedTraffic"): BindingReport => ({
+const refused = (reason: RefusalReason): BindingReport => ({
   ...bound,
   binding: { kind: "refused", reason, waypoint },
 });
@@ -62,6 +63,15 @@ const cases: readonly {
       "True",
       "WaypointAccepted",
       `${attached}. Canary waypoint not attached: CanaryInvalidWeight: canary waypoint "infra/wp" has an invalid weight; must be an integer in [0,100]`,
+    ],
+  },
+  {
+    name: "not there",
+    report: refused("missing"),
+    want: [
+      "False",
+      "WaypointIsNotReady",
+      'waypoint "infra/wp" does not exist: there is no Gateway of that name',
     ],
   },
   {

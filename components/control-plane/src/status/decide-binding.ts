@@ -60,6 +60,12 @@ export function explainRefusal(
 ): { readonly reason: string; readonly message: string } {
   const name = `"${waypointKey(refused.waypoint)}"`;
   switch (refused.reason) {
+    // Istio gives one reason for both.
+    case "missing":
+      return {
+        reason: "WaypointIsNotReady",
+        message: `waypoint ${name} does not exist: there is no Gateway of that name`,
+      };
     case "notReady":
       return { reason: "WaypointIsNotReady", message: `waypoint ${name} is not ready` };
     case "attachmentDenied":

@@ -32,6 +32,11 @@ const cases: readonly {
     want: ["True", "Enforced", /^connections to its ports are refused unless .* infra\/wp$/],
   },
   {
+    name: "not there",
+    report: { binding: { kind: "refused", reason: "missing", waypoint } },
+    want: ["True", "NoUsableWaypoint", /are refused: waypoint "infra\/wp" does not exist/],
+  },
+  {
     name: "not ready",
     report: { binding: { kind: "refused", reason: "notReady", waypoint } },
     want: ["True", "NoUsableWaypoint", /are refused: waypoint "infra\/wp" is not ready$/],

@@ -34,7 +34,7 @@ export interface ServedAt {
 
 /** For each of its waypoints, for they may see different routes. */
 export function compileServed(report: BindingReport, compilation: Compilation): readonly Output<ServedAt>[] {
-  const waypoints = waypointsOf(report, compilation);
+  const waypoints = waypointsOf(report);
   return hostsOf(report, compilation).flatMap((host) =>
     waypoints.map((waypoint): Output<ServedAt> => {
       const key = `${waypoint.namespace}/${waypoint.name}`;
@@ -51,12 +51,9 @@ export function compileServed(report: BindingReport, compilation: Compilation): 
  * A waypoint that is not ready yet is told already: it gets an address, and with it requests, when it is ready,
  * and it must know what to do with the first.
  */
-function waypointsOf(report: BindingReport, { outputs, read }: Compilation): readonly WaypointReference[] {
+function waypointsOf(report: BindingReport): readonly WaypointReference[] {
   const { binding } = report;
-  if (binding?.kind === "refused") {
-    const waypoint = read.get(outputs.waypoints, `${binding.waypoint.namespace}/${binding.waypoint.name}`);
-    return binding.reason === "notReady" && waypoint !== undefined ? [binding.waypoint] : [];
-  }
+  if (binding?.kind === "refused") return binding.reason === "notReady" ? [binding.waypoint] : [];
   return servingWaypoints(report).map((key) => {
     const slash = key.indexOf("/");
     return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
