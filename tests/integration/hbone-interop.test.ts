@@ -177,23 +177,27 @@ test("node:http2 as server: refusals, resets and its stream limit are understood
   server.close();
 });
 
-test("node:http2 as server: one that grants no stream is not stormed with connections", deadline, async () => {
-  await using rig = await Rig.start();
-  const { server, port } = await foreignServer(rig, (stream) => stream.respond({ ":status": 200 }), {
-    maxConcurrentStreams: 0,
-  });
-  let accepted = 0;
-  server.on("connection", () => accepted++);
-  const destination = { ...rig.key().destination, port };
-  for (let round = 0; round < 3; round++) {
-    const outcomes = await Promise.all(Array.from({ length: 4 }, () => rig.open({ destination })));
-    assert.deepEqual(new Set(outcomes.map(({ kind }) => kind)), new Set(["failed"]));
-  }
-  // Each tunnel is tried twice, each time with a connection of its own at most.
-  assert.ok(accepted <= 3 * 4 * 2, `${accepted} connections`);
-  await rig.pool.drain(0);
-  server.close();
-});
+test(
+  "node:http2 as server: one that grants no stream is not stormed with connections",
+  deadline,
+  async () => {
+    await using rig = await Rig.start();
+    const { server, port } = await foreignServer(rig, (stream) => stream.respond({ ":status": 200 }), {
+      maxConcurrentStreams: 0,
+    });
+    let accepted = 0;
+    server.on("connection", () => accepted++);
+    const destination = { ...rig.key().destination, port };
+    for (let round = 0; round < 3; round++) {
+      const outcomes = await Promise.all(Array.from({ length: 4 }, () => rig.open({ destination })));
+      assert.deepEqual(new Set(outcomes.map(({ kind }) => kind)), new Set(["failed"]));
+    }
+    // Each tunnel is tried twice, each time with a connection of its own at most.
+    assert.ok(accepted <= 3 * 4 * 2, `${accepted} connections`);
+    await rig.pool.drain(0);
+    server.close();
+  },
+);
 
 test(
   "node:http2 as server: GOAWAY takes the connection out of the pool, its tunnel goes on",
