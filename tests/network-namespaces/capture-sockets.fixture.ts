@@ -25,17 +25,40 @@ export async function firstLineOfOdd(
   destination: SocketAddress,
 ): Promise<string> {
   const protocol = kind === "multipath" ? IPPROTO_MPTCP : 0;
+  return await lineOf(connected(netns, destination, protocol, (fd) => prepare(fd, kind, destination)));
+}
+
+/** Connects to all of them before anybody can accept the first one, and says each server's first line. */
+export async function firstLinesAtOnce(
+  netns: NetworkNamespace,
+  destinations: readonly SocketAddress[],
+): Promise<readonly string[]> {
+  // In one turn of the event loop: the kernel shakes hands by itself.
+  const fds = destinations.map((destination) => connected(netns, destination, 0, () => undefined));
+  return await Promise.all(fds.map(lineOf));
+}
+
+function connected(
+  netns: NetworkNamespace,
+  destination: SocketAddress,
+  protocol: number,
+  prepared: (fd: number) => void,
+): number {
   const fd = withNetworkNamespace(netns, () =>
     checked("make socket", libc.socket(familyOf(destination), SOCK_STREAM_CLOEXEC, protocol)),
   );
   try {
-    prepare(fd, kind, destination);
+    prepared(fd);
     const address = encodeSocketAddress(destination);
     checked("connect", libc.connect(fd, address, address.length));
+    return fd;
   } catch (error) {
     libc.close(fd);
     throw error;
   }
+}
+
+async function lineOf(fd: number): Promise<string> {
   const socket = new Socket({ fd });
   try {
     // Fast open puts the connection off until something is written.

@@ -27,7 +27,7 @@ import {
   startZtunnel,
 } from "./capture-scene.ts";
 
-import { firstLineOfOdd } from "./capture-sockets.fixture.ts";
+import { firstLineOfOdd, firstLinesAtOnce } from "./capture-sockets.fixture.ts";
 
 export interface CaptureUnderTest {
   readonly name: string;
@@ -141,9 +141,10 @@ export function describeCapture(subject: CaptureUnderTest): void {
       }
   });
 
+  const setPorts = (range: string): void =>
+    withNetworkNamespace(scene.pod, () => writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", range));
+
   check("a pod has its ephemeral ports for every IPv4 destination, not once for all", async () => {
-    const setPorts = (range: string): void =>
-      withNetworkNamespace(scene.pod, () => writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", range));
     const destinations = [ADDRESSES.outside[4], ADDRESSES.node[4]].map((ip) => ({ ip, port: OUTSIDE_PORT }));
     await capture.enrol(podWith());
     await using _ztunnel = await startZtunnel(scene.pod);
@@ -158,6 +159,27 @@ export function describeCapture(subject: CaptureUnderTest): void {
       setPorts("32768 60999");
     }
   });
+
+  check(
+    "connections of one local port that wait for ztunnel together are not taken for each other",
+    async () => {
+      const destinations = [ADDRESSES.outside[4], ADDRESSES.node[4]].map((ip) => ({
+        ip,
+        port: OUTSIDE_PORT,
+      }));
+      await capture.enrol(podWith());
+      await using _ztunnel = await startZtunnel(scene.pod);
+      setPorts("41010 41010");
+      try {
+        assert.deepEqual(
+          await firstLinesAtOnce(scene.pod, destinations),
+          destinations.map(({ ip, port }) => `ztunnel out ${ip} ${port}`),
+        );
+      } finally {
+        setPorts("32768 60999");
+      }
+    },
+  );
 
   check("loopback and the pod's own addresses are not captured", async () => {
     await capture.enrol(podWith());

@@ -42,6 +42,7 @@ static __always_inline bool answer(struct bpf_sockopt *ctx, struct bpf_sock *sk,
 		.netns = bpf_get_netns_cookie(ctx),
 		.ip = socket_remote(sk),
 		.port = bpf_ntohs(sk->dst_port),
+		.towards = socket_local(sk).word[3],
 	};
 	if (!bpf_map_lookup_elem(&pods, &key.netns))
 		return false;

@@ -32,11 +32,15 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } accepted SEC(".maps");
 
+/*
+ * One end of a redirected connection and the loopback address that it goes by: a port alone is not enough, since each destination's
+ * connections have all ports of the pod (loopback_towards).
+ */
 struct client_key {
 	__u64 netns;
 	struct ip ip;
 	__u32 port;
-	__u32 unused;
+	__be32 towards;
 };
 
 /* From the client's socket to the accepted one: between the handshake and ztunnel's question, so far fewer than this. */

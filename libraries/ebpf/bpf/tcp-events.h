@@ -75,6 +75,7 @@ static __always_inline void hand_over(struct bpf_sock_ops *ops)
 		.netns = bpf_get_netns_cookie(ops),
 		.ip = local_ip(ops),
 		.port = ops->local_port,
+		.towards = remote_ip(ops).word[3],
 	};
 	struct destination copy = *to;
 	bpf_map_update_elem(&handed_over, &key, &copy, BPF_ANY);
