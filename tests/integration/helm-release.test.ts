@@ -106,6 +106,30 @@ test("what istiod writes into its webhook, an upgrade leaves as it is", async ()
   await cluster.kubectl(...name, "--field-manager=istiod", "--type=json", "-p", JSON.stringify(open));
 });
 
+test("a newer Gateway API that somebody put over ours stays", async () => {
+  const name = "gateways.gateway.networking.k8s.io";
+  const version = "gateway.networking.k8s.io/bundle-version";
+  const shown = () => get("crd", name, `{.metadata.annotations.${version.replaceAll(".", "\\.")}}`);
+  const ours = await shown();
+  for (const [found, channel] of [
+    ["v9.0.0", "standard"],
+    ["main-dev", "standard"],
+    [ours, "experimental"],
+  ]) {
+    const annotations = [`${version}=${found}`, `gateway.networking.k8s.io/channel=${channel}`];
+    await cluster.kubectl("annotate", "--overwrite", "crd", name, ...annotations);
+    await run("upgrade", "istio-base", chartFolder("base"));
+    assert.equal(await shown(), found);
+    assert.equal(
+      await get("crd", name, "{.metadata.annotations.gateway\\.networking\\.k8s\\.io/channel}"),
+      channel,
+    );
+  }
+  await cluster.kubectl("annotate", "--overwrite", "crd", name, `${version}=v1.0.0`);
+  await run("upgrade", "istio-base", chartFolder("base"), "--force-conflicts");
+  assert.equal(await shown(), ours);
+});
+
 test("a release that cannot be is refused, and leaves the one that is", async () => {
   const refused = await tryRun(
     "upgrade",

@@ -8,6 +8,14 @@ const definition = (name: string) => ({
   metadata: { name },
 });
 const GATEWAYS = "gateways.gateway.networking.k8s.io";
+const bundle = (version: string, channel = "standard") => ({
+  "gateway.networking.k8s.io/bundle-version": version,
+  "gateway.networking.k8s.io/channel": channel,
+});
+const rendered = { ...definition(GATEWAYS), metadata: { name: GATEWAYS, annotations: bundle("v1.4.0") } };
+const own = (version: string, channel?: string) => ({
+  metadata: { ...OWN.metadata, annotations: bundle(version, channel) },
+});
 const OWN = { metadata: { labels: { "install.operator.istio.io/owning-resource": "installed-state" } } };
 const THEIRS = { metadata: { annotations: { "gateway.networking.k8s.io/bundle-version": "v1.5.0" } } };
 
@@ -19,6 +27,26 @@ const CASES = [
     object: definition(GATEWAYS),
     found: THEIRS,
     want: "installed by somebody else (Gateway API v1.5.0)",
+  },
+  { name: "ours, as before", object: rendered, found: own("v1.4.0"), want: "apply" },
+  { name: "ours, older", object: rendered, found: own("v1.3.9"), want: "apply" },
+  {
+    name: "a newer one was put over ours",
+    object: rendered,
+    found: own("v1.5.0"),
+    want: "installed by somebody else (Gateway API v1.5.0)",
+  },
+  {
+    name: "the other channel was put over ours",
+    object: rendered,
+    found: own("v1.4.0", "experimental"),
+    want: "installed by somebody else (Gateway API v1.4.0)",
+  },
+  {
+    name: "a development version was put over ours",
+    object: rendered,
+    found: own("main-dev"),
+    want: "installed by somebody else (Gateway API main-dev)",
   },
   {
     name: "Gateway API of unknown origin",

@@ -3,6 +3,7 @@
 import type { KubernetesObject } from "@meltemi/kubernetes";
 import type { Manifest } from "../manifests/objects.ts";
 import { keepWebhookPolicy } from "../manifests/webhook.ts";
+import { isNewer, parseVersion } from "./version.ts";
 
 export type ApplyDecision =
   | { readonly kind: "apply"; readonly object: Manifest }
@@ -11,17 +12,35 @@ export type ApplyDecision =
 const OWNER_LABEL = "install.operator.istio.io/owning-resource";
 const SHARED_GROUP = ".gateway.networking.k8s.io";
 
+const BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version";
+const CHANNEL = "gateway.networking.k8s.io/channel";
+
 /**
  * Gateway API belongs to the whole cluster: definitions that somebody else installed, of whatever version and channel, are theirs, and
- * taking them over would also take them away when the mesh is removed.
+ * taking them over would also take them away when the mesh is removed. Those that somebody put a newer version or another channel over
+ * stay, too: going back would take fields, and versions that objects are stored in.
  */
 export function decideApply(object: Manifest, found: KubernetesObject | undefined): ApplyDecision {
   const isShared = object.kind === "CustomResourceDefinition" && object.metadata.name.endsWith(SHARED_GROUP);
-  if (!isShared || found === undefined || found.metadata?.labels?.[OWNER_LABEL] !== undefined)
+  const { labels, annotations = {} } = found?.metadata ?? {};
+  const isOwn =
+    labels?.[OWNER_LABEL] !== undefined && !isAhead(annotations, object.metadata.annotations ?? {});
+  if (!isShared || found === undefined || isOwn)
     return { kind: "apply", object: keepWebhookPolicy(object, found) };
-  const version = found.metadata?.annotations?.["gateway.networking.k8s.io/bundle-version"];
+  const version = annotations[BUNDLE_VERSION];
   return {
     kind: "leave",
     why: `installed by somebody else${version === undefined ? "" : ` (Gateway API ${version})`}`,
   };
+}
+
+type Annotations = Readonly<Record<string, string>>;
+
+/** Of what is found to what is rendered. A version that is none is nobody's release, least of all ours. */
+function isAhead(found: Annotations, rendered: Annotations): boolean {
+  const [theirs, ours] = [found[BUNDLE_VERSION], rendered[BUNDLE_VERSION]];
+  if (theirs === undefined || ours === undefined) return false;
+  if (theirs === ours) return found[CHANNEL] !== rendered[CHANNEL];
+  const [a, b] = [parseVersion(theirs), parseVersion(ours)];
+  return a === undefined || b === undefined || isNewer(a, b);
 }

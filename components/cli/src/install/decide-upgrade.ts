@@ -1,5 +1,7 @@
 /** Whether one version may take the place of another (reference: l7-and-cli §3.1, §7.1). Pure. */
 
+import { isNewer, parseVersion, type Version } from "./version.ts";
+
 export interface UpgradeFacts {
   /** Of the control planes that are to be replaced. */
   readonly current: readonly string[];
@@ -12,12 +14,6 @@ export interface UpgradeJudgement {
   /** Each is a reason not to do it; `--force` does it all the same. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
-}
-
-interface Version {
-  readonly major: number;
-  readonly minor: number;
-  readonly patch: number;
 }
 
 /** One minor release at a time, never back, and no proxy newer or more than one minor release older than its control plane. */
@@ -56,19 +52,6 @@ function stepProblems(running: Version, from: string, wanted: Version, to: strin
   if (minorsBetween(running, wanted) > 1)
     return [`${from} runs, and ${to} is more than one minor release away: upgrade to each one between`];
   return [];
-}
-
-function parseVersion(text: string): Version | undefined {
-  const match = /^v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+.].*)?$/s.exec(text);
-  if (match === null) return undefined;
-  return { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0) };
-}
-
-function isNewer(a: Version, b: Version): boolean {
-  return (
-    a.major - b.major > 0 ||
-    (a.major === b.major && (a.minor > b.minor || (a.minor === b.minor && a.patch > b.patch)))
-  );
 }
 
 function isSameMinor(a: Version, b: Version): boolean {

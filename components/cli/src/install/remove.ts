@@ -30,7 +30,8 @@ const LOOK_EVERY_MS = 200;
 /** The key of the control plane's own authority. */
 const OWN_AUTHORITY = "istio-ca-secret";
 /** Leases of its leaders: one for each of their duties and, with revisions, for each revision. */
-const LEADERS = /^(?:istio-(?:status-leader|gateway-deployment|node-untaint)|meltemi-validation-leader)(?:-|$)/;
+const LEADERS =
+  /^(?:istio-(?:status-leader|gateway-deployment|node-untaint)|meltemi-validation-leader)(?:-|$)/;
 
 /** What the control plane publishes in every namespace. */
 const PUBLISHED = ["istio-ca-root-cert", "istio-ca-crl"] as const;
