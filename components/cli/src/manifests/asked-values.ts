@@ -43,6 +43,8 @@ export function askedCharts(spec: Tree): readonly AskedChart[] {
   const values = treeAt(spec, "values");
   const istioNamespace =
     textOf(values, "global.istioNamespace") ?? textOf(spec, "namespace") ?? DEFAULT_NAMESPACE;
+  // A proxy that nobody leads pods to is never ready: whoever asks for it gets the node agent too, and may still say no.
+  const hasProxy = valueAt(spec, "components.ztunnel.enabled") === true;
   return CHARTS.map(({ component, key, chart, own, enabled }): AskedChart => {
     const asked = treeAt(spec, `components.${key}`);
     const settings = readSettings(key, treeAt(asked, "k8s"));
@@ -61,7 +63,7 @@ export function askedCharts(spec: Tree): readonly AskedChart[] {
       component,
       chart,
       namespace: textOf(asked, "namespace") ?? istioNamespace,
-      isEnabled: (asked["enabled"] as boolean | undefined) ?? enabled,
+      isEnabled: (asked["enabled"] as boolean | undefined) ?? (key === "cni" ? hasProxy : enabled),
       values: layers.reduce(overlay, {}),
       problems: settings.problems,
     };

@@ -15,7 +15,7 @@ const NODE_PARTS_OF_OPENSHIFT: Tree = {
 const PROFILES: ReadonlyMap<string, Tree> = new Map<string, Tree>([
   ["default", {}],
   ["minimal", {}],
-  ["empty", { components: { base: { enabled: false }, pilot: { enabled: false } } }],
+  ["empty", { components: { base: { enabled: false }, pilot: { enabled: false }, cni: { enabled: false } } }],
   ["ambient", { components: NODE_PARTS, values: { profile: "ambient" } }],
   ["demo", { values: { profile: "demo" } }],
   ["preview", { values: { profile: "preview" } }],

@@ -39,7 +39,7 @@ test("profile ambient enables the node agent and ztunnel", () => {
   assert.equal(valueAt(chart(values, "Pilot").values, "env.PILOT_ENABLE_AMBIENT"), "true");
 });
 
-test("the mission's second install command is understood", () => {
+test("the documented install command for a ztunnel is understood, and brings the node agent that it needs", () => {
   const values = read(
     "profile=default",
     "components.ztunnel.enabled=true",
@@ -47,8 +47,19 @@ test("the mission's second install command is understood", () => {
   );
   assert.equal(chart(values, "Ztunnel").isEnabled, true);
   assert.equal(valueAt(chart(values, "Ztunnel").values, "variant"), "distroless");
-  assert.equal(chart(values, "Cni").isEnabled, false);
+  assert.equal(chart(values, "Cni").isEnabled, true);
 });
+
+const withoutAgent = [
+  { name: "no ztunnel, no node agent", flags: ["profile=default"] },
+  {
+    name: "a node agent that is refused is not installed",
+    flags: ["components.ztunnel.enabled=true", "components.cni.enabled=false"],
+  },
+  { name: "empty installs what is named alone", flags: ["profile=empty", "components.ztunnel.enabled=true"] },
+];
+for (const { name, flags } of withoutAgent)
+  test(name, () => assert.equal(chart(read(...flags), "Cni").isEnabled, false));
 
 const layers = [
   {
