@@ -21,6 +21,7 @@ import {
 import { type Clock, delay, describeError, MeshError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
 import { WAYPOINT_CLASS } from "../waypoint/gateway.ts";
+import { findControlPlanes } from "./installed.ts";
 import { INSTALLED_KINDS, kindOf } from "./kinds.ts";
 import { podsOf } from "./pods-of.ts";
 
@@ -75,8 +76,19 @@ export async function removeInstallation(options: RemoveOptions, deps: RemoveDep
       deps.terminal.line(`  removed ${what}`);
     }
   }
-  if (options.revision === undefined && !options.dryRun) await removeDerived(options, deps);
+  if (options.revision === undefined && !options.dryRun && !(await isStillServed(deps)))
+    await removeDerived(options, deps);
   return removed;
+}
+
+/** A control plane that stays (helm's, or one that could not be removed) keeps its key: proxies would trust nobody that a new one vouches for. */
+async function isStillServed(deps: RemoveDependencies): Promise<boolean> {
+  const left = await findControlPlanes(deps);
+  for (const { namespace, name } of left)
+    deps.terminal.aside(
+      `  ${namespace}/${name} is still there, and keeps its key and the roots that it publishes (installed by helm? helm list -n ${namespace})`,
+    );
+  return left.length > 0;
 }
 
 /** Objects that a changed configuration no longer renders, each waited for. */
