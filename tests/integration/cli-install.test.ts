@@ -10,6 +10,7 @@ import {
   DAEMON_SETS,
   DEPLOYMENTS,
   NAMESPACES,
+  SECRETS,
   SERVICES,
 } from "@meltemi/kubernetes";
 import { eventually } from "@meltemi/testkit";
@@ -117,4 +118,40 @@ test("installed, changed by others, changed by values, upgraded, removed", deadl
     ended.abort();
     await controllers;
   }
+});
+
+test("a control plane of helm's keeps its key when everything else is removed", deadline, async () => {
+  await using scene = await createCommandScene();
+  const { client, istioctl } = scene;
+  const namespace = "istio-system";
+  const existing = await client.get(NAMESPACES, { name: namespace });
+  if (existing === undefined) await client.create(NAMESPACES, { metadata: { name: namespace } });
+  const labels = { app: "istiod", "app.kubernetes.io/managed-by": "Helm" };
+  const pod = { metadata: { labels }, spec: { containers: [{ name: "discovery", image: "x" }] } };
+  await client.create(DEPLOYMENTS, {
+    metadata: { name: "istiod", namespace, labels },
+    spec: { selector: { matchLabels: labels }, template: pod },
+  });
+  const key = { name: "istio-ca-secret", namespace };
+  await client.create(SECRETS, { metadata: key });
+  const root = { name: "istio-ca-root-cert", namespace: "default" };
+  await client.create(CONFIG_MAPS, { metadata: root });
+  const said = await istioctl("uninstall --purge -y");
+  assert.match(said.err, /istio-system\/istiod is still there, and keeps its key/);
+  assert.notEqual(await client.get(SECRETS, key), undefined);
+  assert.notEqual(await client.get(CONFIG_MAPS, root), undefined);
+  await client.delete(DEPLOYMENTS, { name: "istiod", namespace });
+  await istioctl("uninstall --purge -y");
+  assert.equal(await client.get(SECRETS, key), undefined);
+  assert.equal(await client.get(CONFIG_MAPS, root), undefined);
+});
+
+test("what would take the place of running parts waits until the part before serves", deadline, async () => {
+  await using scene = await createBareScene();
+  const { client, istioctl } = scene;
+  const said = await istioctl(`install ${AMBIENT} -y --readiness-timeout 1s`);
+  assert.equal(said.code, 1);
+  assert.match(said.err, /still waiting for Deployment\/istiod/);
+  // No node lost its agent or its proxy to a version that does not start.
+  assert.deepEqual((await client.list(DAEMON_SETS)).items, []);
 });

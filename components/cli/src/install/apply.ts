@@ -35,8 +35,9 @@ export interface InstallDependencies {
 }
 
 /**
- * Applies everything, then waits: base first, because the rest needs its kinds; the control plane before the node parts
- * are waited for, because ztunnel mounts the root certificate that the control plane publishes.
+ * One component after another, each when the one before serves: kinds before what is of them, the control plane before the node parts,
+ * because ztunnel mounts the root certificate that it publishes. A version that does not start ends an upgrade there: no node loses its
+ * agent to it.
  */
 export async function installComponents(
   components: readonly RenderedComponent[],
@@ -47,10 +48,7 @@ export async function installComponents(
   for (const component of components) {
     deps.terminal.progress(`- Processing resources for ${component.title}.`);
     for (const object of component.objects) await apply(object, deps);
-    if (component.name === "Base") await waitFor(component, deadlineMs, options, deps);
-  }
-  for (const component of components) {
-    if (component.name !== "Base") await waitFor(component, deadlineMs, options, deps);
+    await waitFor(component, deadlineMs, options, deps);
     deps.terminal.line(`✔ ${component.title} installed ${component.icon}`);
   }
 }
