@@ -236,6 +236,14 @@ const CASES: readonly Case[] = [
     good: [labelled({ "istio-injection": "disabled", "istio.io/dataplane-mode": "ambient" })],
   },
   {
+    code: "MLT0008",
+    bad: [
+      labelled({ "istio.io/rev": "old", "istio.io/dataplane-mode": "ambient" }),
+      object("Pod", "p", {}, { annotations: { "sidecar.istio.io/status": "{}" } }),
+    ],
+    good: [labelled({ "istio.io/rev": "canary", "istio.io/dataplane-mode": "ambient" }), pod],
+  },
+  {
     code: "MLT0009",
     bad: [
       object(
@@ -271,6 +279,12 @@ const CASES: readonly Case[] = [
       object("Deployment", "d", {
         spec: { template: { metadata: { annotations: { "sidecar.istio.io/inject": "false" } } } },
       }),
+      object(
+        "Deployment",
+        "waypoint",
+        { spec: { template: { metadata: { annotations: { "sidecar.istio.io/proxyImage": "x" } } } } },
+        { labels: { "gateway.istio.io/managed": "istio.io-mesh-controller" } },
+      ),
     ],
   },
   { code: "MLT0013", bad: [bound, workloads], good: [bound, waypoint] },

@@ -1,6 +1,7 @@
 /** Analyzers of namespaces and pods: who is in the mesh, and in which mode (reference: l7-and-cli §4.1, §4.4). */
 
 import { DATAPLANE_MODE, isAmbientNamespace, isCaptured, modeOf } from "../mesh-objects/ambient.ts";
+import type { MeshObject } from "../mesh-objects/object-set.ts";
 import { textAt } from "../output/json.ts";
 import { type AnalysisContext, type Analyzer, isSystemNamespace } from "./analyzer.ts";
 import { type Message, message } from "./message.ts";
@@ -20,7 +21,10 @@ function* analyzeNamespaces(context: AnalysisContext): Generator<Message> {
         namespace,
         `The namespace has more than one injection label [${INJECTION} ${REVISION}], which may lead to undefined behavior. Make sure only one injection label exists.`,
       );
-    if (mode === "ambient" && (injection === "enabled" || revision !== undefined))
+    // By itself the revision chooses a control plane for waypoints: only sidecars that are there show that an injector reads it.
+    const isRevisionInjected =
+      revision !== undefined && context.objects.in("Pod", namespace.name).some(hasSidecar);
+    if (mode === "ambient" && (injection === "enabled" || isRevisionInjected))
       yield message(
         "injectionAndAmbient",
         namespace,
@@ -38,6 +42,10 @@ function* analyzeNamespaces(context: AnalysisContext): Generator<Message> {
         `The namespace is not in the mesh. Run 'kubectl label namespace ${namespace.name} istio.io/dataplane-mode=ambient' to enrol it, or label it 'istio.io/dataplane-mode=none' to mark it as not needing the mesh.`,
       );
   }
+}
+
+function hasSidecar({ annotations }: MeshObject): boolean {
+  return annotations["sidecar.istio.io/status"] !== undefined;
 }
 
 /** Pods that chose a mode themselves say that somebody thought of it. */
@@ -79,6 +87,8 @@ const SIDECAR_ANNOTATIONS = [
 function* analyzeAnnotations({ objects }: AnalysisContext): Generator<Message> {
   for (const deployment of objects.all("Deployment")) {
     if (!isAmbientNamespace(deployment.namespace, objects)) continue;
+    // A waypoint's Deployment has its Gateway's annotations, which mean something there.
+    if (deployment.labels["gateway.istio.io/managed"] !== undefined) continue;
     const template = deployment.spec["template"] as { metadata?: { annotations?: object } } | undefined;
     const names = Object.keys(template?.metadata?.annotations ?? {}).filter((name) =>
       SIDECAR_ANNOTATIONS.some((pattern) => pattern.test(name)),

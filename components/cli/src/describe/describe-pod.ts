@@ -1,6 +1,14 @@
 /** `experimental describe pod`: what the mesh does with a pod, from objects alone (reference: l7-and-cli §3.6). Pure. */
 
-import { isCaptured, modeOf, servicesOf, waypointOf, waypointRefOf } from "../mesh-objects/ambient.ts";
+import {
+  DATAPLANE_MODE,
+  isAmbientNamespace,
+  isCaptured,
+  modeOf,
+  servicesOf,
+  waypointOf,
+  waypointRefOf,
+} from "../mesh-objects/ambient.ts";
 import type { MeshObject, ObjectSet } from "../mesh-objects/object-set.ts";
 import { httpFieldsOf, policyAction, selectsPod } from "../mesh-objects/policies.ts";
 import { jsonAt, objectsAt, textAt } from "../output/json.ts";
@@ -54,8 +62,16 @@ function modeText(pod: MeshObject, objects: ObjectSet): string {
         ? "ambient: its traffic goes through its node's ztunnel"
         : "ambient by its labels, but NOT captured: its traffic does not go through ztunnel (is istio-cni-node running on its node?)";
     case "none":
-      return `not in the mesh (no label istio.io/dataplane-mode=ambient on it or on namespace ${pod.namespace})`;
+      return `not in the mesh (${whyNot(pod, objects)})`;
   }
+}
+
+function whyNot(pod: MeshObject, objects: ObjectSet): string {
+  if (textAt(pod.spec, "hostNetwork") === "true") return "it is on its node's network";
+  if (pod.labels[DATAPLANE_MODE] === "none") return `its own label ${DATAPLANE_MODE}=none`;
+  if (pod.labels[DATAPLANE_MODE] === "ambient" || isAmbientNamespace(pod.namespace, objects))
+    return `namespace ${pod.namespace} is left out of every mesh`;
+  return `no label ${DATAPLANE_MODE}=ambient on it or on namespace ${pod.namespace}`;
 }
 
 function podWaypointLines(pod: MeshObject, objects: ObjectSet): readonly string[] {

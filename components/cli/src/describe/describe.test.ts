@@ -195,6 +195,19 @@ for (const { name, objects, want } of cases)
 const modes = [
   { name: "not in the mesh", objects: [POD], want: /not in the mesh \(no label/ },
   {
+    name: "on its node's network",
+    objects: [AMBIENT, { ...POD, spec: { ...POD.spec, hostNetwork: true } }],
+    want: /not in the mesh \(it is on its node's network\)/,
+  },
+  {
+    name: "opted out",
+    objects: [
+      AMBIENT,
+      { ...POD, metadata: { ...POD.metadata, labels: { "istio.io/dataplane-mode": "none" } } },
+    ],
+    want: /its own label istio\.io\/dataplane-mode=none/,
+  },
+  {
     name: "not captured",
     objects: [AMBIENT, { ...POD, metadata: { name: "server-1", namespace: "shop" } }],
     want: /but NOT captured/,

@@ -28,7 +28,8 @@ export function judgeObjects(
 }
 
 export function renderVerification(verified: readonly Verified[]): readonly string[] {
-  if (verified.length === 0) return ["✘ Nothing of the mesh is installed in this cluster"];
+  if (verified.length === 0)
+    return ["✘ istioctl has installed nothing in this cluster (of charts, helm status knows)"];
   const lines = verified.map(({ object, problem }) =>
     problem === undefined ? `✔ ${object} checked successfully` : `✘ ${object}: ${problem}`,
   );
