@@ -12,6 +12,7 @@ import {
   type Condition,
   type CustomObject,
   createKubernetesClient,
+  DEPLOYMENTS,
   ENDPOINT_SLICES,
   GATEWAY_CLASSES,
   GATEWAYS,
@@ -80,6 +81,11 @@ async function exposeWebhook(client: KubernetesClient, port: number): Promise<vo
   });
 }
 
+const GATEWAY = {
+  gatewayClassName: "istio-waypoint",
+  listeners: [{ name: "mesh", port: 15008, protocol: "HBONE" }],
+};
+
 function fill(client: KubernetesClient): readonly Promise<unknown>[] {
   const at = (name: string, more: object = {}) => ({ metadata: { namespace: "apps", name, ...more } });
   const annotations = { "meltemi.io/high-availability": "true" };
@@ -94,10 +100,7 @@ function fill(client: KubernetesClient): readonly Promise<unknown>[] {
     client.create(AUTHORIZATION_POLICIES, { ...at("policy"), spec: { rules: [{}] } }),
     client.create(GATEWAYS, {
       ...at("waypoint", { annotations }),
-      spec: {
-        gatewayClassName: "istio-waypoint",
-        listeners: [{ name: "mesh", port: 15008, protocol: "HBONE" }],
-      },
+      spec: GATEWAY,
     }),
     client.create(SERVICES, { ...at("reviews", { labels }), spec: { ports: [{ port: 80 }] } }),
     client.create(SERVICE_ENTRIES, { ...at("api"), spec: entry }),
@@ -133,6 +136,13 @@ test("an installation's rights are enough for all that the control plane does", 
   await mayNot(itself.list(SECRETS));
   await mayNot(itself.get(SECRETS, { namespace: ISTIO, name: "other" }));
   await mayNot(itself.list(SECRETS, { namespace: "apps", fieldSelector: "metadata.name=cacerts" }));
+  // What it makes it does not take away, and what it writes the status of it does not rewrite.
+  await mayNot(itself.delete(SERVICES, { namespace: "apps", name: "reviews" }));
+  await mayNot(itself.delete(DEPLOYMENTS, { namespace: "apps", name: "reviews" }));
+  await mayNot(
+    itself.replace(GATEWAYS, { metadata: { namespace: "apps", name: "waypoint" }, spec: GATEWAY }),
+  );
+  await mayNot(itself.delete(VALIDATING_WEBHOOKS, { name: "istiod-default-validator" }));
   itself.close();
   await using replica = await startReplica("istiod-a", kubeconfig);
   await eventually(() => isServing(replica), { deadlineMs: 30_000 });

@@ -1013,12 +1013,9 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           ],
           "resources": [
             "authorizationpolicies/status",
-            "peerauthentications/status",
             "requestauthentications/status"
           ],
           "verbs": [
-            "get",
-            "update",
             "patch"
           ]
         },
@@ -1033,8 +1030,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "workloadentries/status"
           ],
           "verbs": [
-            "get",
-            "update",
             "patch"
           ]
         },
@@ -1046,8 +1041,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "telemetries/status"
           ],
           "verbs": [
-            "get",
-            "update",
             "patch"
           ]
         },
@@ -1059,8 +1052,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "ratelimitpolicies/status"
           ],
           "verbs": [
-            "get",
-            "update",
             "patch"
           ]
         },
@@ -1077,8 +1068,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "tlsroutes/status"
           ],
           "verbs": [
-            "get",
-            "update",
             "patch"
           ]
         },
@@ -1090,8 +1079,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "services/status"
           ],
           "verbs": [
-            "get",
-            "update",
             "patch"
           ]
         },
@@ -1103,7 +1090,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "gateways"
           ],
           "verbs": [
-            "update",
             "patch"
           ]
         },
@@ -1183,7 +1169,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "istio-ca-crl"
           ],
           "verbs": [
-            "update",
             "patch"
           ]
         },
@@ -1206,7 +1191,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "validatingwebhookconfigurations"
           ],
           "verbs": [
-            "get",
             "list",
             "watch"
           ]
@@ -1223,8 +1207,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "$(VALIDATOR)"
           ],
           "verbs": [
-            "update",
-            "patch"
+            "update"
           ]
         }
       ],
@@ -1257,9 +1240,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "list",
             "watch",
             "create",
-            "update",
-            "patch",
-            "delete"
+            "patch"
           ]
         },
         {
@@ -1274,9 +1255,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "list",
             "watch",
             "create",
-            "update",
-            "patch",
-            "delete"
+            "patch"
           ]
         },
         {
@@ -1291,7 +1270,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "list",
             "watch",
             "create",
-            "update",
             "patch",
             "delete"
           ]
@@ -1308,7 +1286,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "list",
             "watch",
             "create",
-            "update",
             "patch",
             "delete"
           ]
@@ -1327,11 +1304,9 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "istio-ca-secret"
           ],
           "verbs": [
-            "get",
             "list",
             "watch",
-            "update",
-            "patch"
+            "update"
           ]
         },
         {
@@ -1355,8 +1330,7 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
           "verbs": [
             "get",
             "create",
-            "update",
-            "patch"
+            "update"
           ]
         },
         {
@@ -1395,7 +1369,6 @@ export const CHARTS: Readonly<Record<"base" | "istiod" | "cni" | "ztunnel", Char
             "istio-ca-crl"
           ],
           "verbs": [
-            "update",
             "patch"
           ]
         }
