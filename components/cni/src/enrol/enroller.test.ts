@@ -29,8 +29,11 @@ const pod = (
 });
 
 /** Everything that happens outside, in its order. */
-function world(faults: { capture?: boolean; zds?: ZdsAnswer | "absent"; process?: boolean } = {}) {
+function world(
+  faults: { capture?: boolean; zds?: ZdsAnswer | "absent"; process?: boolean; patch?: boolean } = {},
+) {
   const did: string[] = [];
+  const clock = createFakeClock();
   const pods = createMeshPods();
   const netns = (name: string): NetworkNamespace => {
     const close = (): void => void did.push(`close ${name}`);
@@ -49,6 +52,7 @@ function world(faults: { capture?: boolean; zds?: ZdsAnswer | "absent"; process?
   };
   const client: Pick<KubernetesClient, "patch"> = {
     patch: async (_type, ref, patch) => {
+      if (faults.patch) throw new MeshError("UNAVAILABLE", "no API server");
       const { metadata } = (patch as { body: { metadata: { uid: string; annotations: object } } }).body;
       did.push(`annotate ${metadata.uid} ${Object.values(metadata.annotations)[0]}`);
       return { metadata: { name: ref.name } } as never;
@@ -60,7 +64,7 @@ function world(faults: { capture?: boolean; zds?: ZdsAnswer | "absent"; process?
       capture,
       client,
       pods,
-      clock: createFakeClock(),
+      clock,
       log: createLogger(
         { filter: new LogFilter("off"), format: "plain", nowMs: () => 0, write: () => undefined },
         "t",
@@ -80,6 +84,8 @@ function world(faults: { capture?: boolean; zds?: ZdsAnswer | "absent"; process?
   return {
     did,
     pods,
+    clock,
+    faults,
     enroller,
     sandbox: (name = "sandbox") => ({ netns: netns(name), addresses: ["10.0.0.2"] }),
   };
@@ -99,19 +105,39 @@ test("a running pod joins without a refused connection: ztunnel listens before a
   assert.deepEqual(did, [], "nothing is done twice");
 });
 
-test("a running pod leaves: capture, ztunnel, annotation", async () => {
-  const { did, enroller, pods } = world();
+test("a running pod leaves: peers are told, and served until they have heard", async () => {
+  const { did, enroller, pods, clock } = world();
   await enroller.reconcile(pod(), AMBIENT);
   did.length = 0;
-  await enroller.reconcile(pod({ redirection: "enabled" }), PLAIN);
-  assert.deepEqual(did, ["release u1", "close found", "tell del u1", "annotate u1 null"]);
+  const leaving = enroller.reconcile(pod({ redirection: "enabled" }), PLAIN);
+  await clock.settle(499);
+  assert.deepEqual([did, pods.uids()], [["annotate u1 null"], ["u1"]]);
+  await clock.settle(1);
+  await leaving;
+  assert.deepEqual(did, ["annotate u1 null", "release u1", "close found", "tell del u1"]);
   assert.deepEqual(pods.uids(), []);
 });
 
+test("a pod that leaves while nobody can be told is let go at once, and the annotation tried again", async () => {
+  const { did, enroller, faults, clock } = world();
+  await enroller.reconcile(pod(), AMBIENT);
+  did.length = 0;
+  faults.patch = true;
+  await assert.rejects(enroller.reconcile(pod({ redirection: "enabled" }), PLAIN), { code: "UNAVAILABLE" });
+  assert.deepEqual(did, ["release u1", "close found", "tell del u1"]);
+  faults.patch = false;
+  const again = enroller.reconcile(pod({ redirection: "enabled" }), PLAIN);
+  await clock.settle(500);
+  await again;
+  assert.ok(did.includes("annotate u1 null"));
+});
+
 test("what an earlier run left is undone for a pod that is not to be in the mesh any more", async () => {
-  const { did, enroller } = world();
-  await enroller.reconcile(pod({ redirection: "enabled" }), PLAIN);
-  assert.deepEqual(did, ["release u1", "tell del u1", "annotate u1 null"]);
+  const { did, enroller, clock } = world();
+  const leaving = enroller.reconcile(pod({ redirection: "enabled" }), PLAIN);
+  await clock.settle(500);
+  await leaving;
+  assert.deepEqual(did, ["annotate u1 null", "release u1", "tell del u1"]);
 });
 
 test("a pod that never was in the mesh is left alone", async () => {

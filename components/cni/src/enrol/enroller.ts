@@ -8,7 +8,7 @@
 import type { CaptureBackend } from "@meltemi/ebpf";
 import type { KubernetesClient, Namespace, Pod } from "@meltemi/kubernetes";
 import type { NetworkNamespace } from "@meltemi/linux";
-import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
+import { type Clock, delay, type Logger, MeshError } from "@meltemi/runtime";
 import type { ZdsServer } from "@meltemi/zds";
 import type { EnrolmentConfig } from "../config.ts";
 import { annotate, type Redirection } from "./annotate.ts";
@@ -52,6 +52,12 @@ export interface Enroller {
   /** The pod leaves the mesh and lives on. */
   release(pod: PodIdentity): Promise<void>;
 }
+
+/**
+ * A pod that leaves is served on for so long after its annotation went: peers that have not heard of it send HBONE, and would be
+ * refused. The control plane tells them within 100 ms or two, on a busy machine as well.
+ */
+const PEERS_HEAR_MS = 500;
 
 type Enrolment = Extract<EnrolmentDecision, { kind: "enrol" }>;
 
@@ -151,8 +157,13 @@ class EnrolmentWork {
   }
 
   async release(pod: PodIdentity): Promise<void> {
-    await this.forget(pod.uid);
-    await this.#annotate(pod, undefined);
+    try {
+      await this.#annotate(pod, undefined);
+      await delay(this.#deps.clock, PEERS_HEAR_MS);
+    } finally {
+      // Also when nobody could be told: a pod must not stay captured where no ztunnel will be.
+      await this.forget(pod.uid);
+    }
   }
 
   async #leave(pod: Pod, finished: boolean): Promise<void> {
