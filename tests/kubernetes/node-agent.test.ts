@@ -58,6 +58,8 @@ async function startPod(name: string, node: string): Promise<void> {
     },
   ]);
   await eventually(async () => (await enrolledPods()).includes(name), CHANGE);
+  // A pod that is deleted while it starts takes the kubelet of 1.20 minutes.
+  await kubectl("wait", "--for=condition=Ready", `pod/${name}`, "-n", SHOP, "--timeout=60s");
   await kubectl("delete", "pod", name, "-n", SHOP);
 }
 
