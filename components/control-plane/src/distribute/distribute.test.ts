@@ -5,7 +5,7 @@ import { createFakeClock } from "@meltemi/testkit";
 import type { SessionNode } from "@meltemi/xds";
 import { podFacts, SETTINGS, serviceFacts } from "../compile/facts.fixture.ts";
 import { createMeshCompiler } from "../compile/mesh-compiler.ts";
-import { gather, pushDueMs } from "./decide-push.ts";
+import { DEFAULT_DEBOUNCE, type Gathering, gather, pushDueMs } from "./decide-push.ts";
 import { createMeshResources } from "./mesh-resources.ts";
 import { createDistributionMetrics } from "./metrics.ts";
 import { nodeFault } from "./node-identity.ts";
@@ -29,6 +29,20 @@ for (const { name, last, changes, due } of dues) {
     assert.equal(pushDueMs(gathering, last, OPTIONS), due);
   });
 }
+
+test("push: while changes never cease, what changed is known a fifth of a second later", () => {
+  let gathering: Gathering | undefined;
+  let lastPushMs = Number.NEGATIVE_INFINITY;
+  const waitedMs: number[] = [];
+  for (let nowMs = 0; nowMs < 2_000; nowMs += 20) {
+    if (gathering !== undefined && pushDueMs(gathering, lastPushMs, DEFAULT_DEBOUNCE) <= nowMs) {
+      waitedMs.push(nowMs - gathering.firstChangeMs);
+      [lastPushMs, gathering] = [nowMs, undefined];
+    }
+    gathering = gather(gathering, nowMs);
+  }
+  assert.ok(waitedMs.length >= 9 && Math.max(...waitedMs) <= 200, waitedMs.join(" "));
+});
 
 const NODE: SessionNode = {
   id: "ztunnel~1.1.1.1~ztunnel-a.istio-system~istio-system.svc.cluster.local",
