@@ -11,7 +11,7 @@ const PROJECT = join(import.meta.dirname, "../..");
 const CHARTS = join(PROJECT, "deploy/helm");
 const INSTALL_TIMEOUT_MS = 300_000;
 /** A proxy that ends waits this long for the connections that it holds: here, not long. */
-export const GRACE_SECONDS = 5;
+const GRACE_SECONDS = 5;
 
 /** A reason to skip; the runner of `npm run test:kubernetes` brings the cluster up. */
 export const skip: string | false =
@@ -38,7 +38,7 @@ const RELEASES = { "istio-base": "base", istiod: "istiod", "istio-cni": "cni", z
 const NAMESPACE = "istio-system";
 
 /** The real helm, of the newest version, with the administrator's access. */
-export async function helm(...words: readonly string[]): Promise<string> {
+async function helm(...words: readonly string[]): Promise<string> {
   return await runProgram(join(kubernetesTools(), "helm"), words, {
     env: { ...process.env, KUBECONFIG },
     timeoutMs: INSTALL_TIMEOUT_MS,

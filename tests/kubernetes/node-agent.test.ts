@@ -114,28 +114,10 @@ test("a list of the mesh's own stands before the network's, also after a power c
 });
 
 test("a node that is tainted until its agent is ready is given free", { skip }, async () => {
-  const rbac = "rbac.authorization.k8s.io";
-  const name = "meltemi-test-untaint";
-  await apply([
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: "ClusterRole",
-      metadata: { name },
-      rules: [{ apiGroups: [""], resources: ["nodes"], verbs: ["patch"] }],
-    },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: "ClusterRoleBinding",
-      metadata: { name },
-      roleRef: { apiGroup: rbac, kind: "ClusterRole", name },
-      subjects: [{ kind: "ServiceAccount", name: "istiod", namespace: "istio-system" }],
-    },
-  ]);
-  await helmInstall(undefined, { istiod: ["env.PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS=true"] });
+  await helmInstall(undefined, { istiod: ["taint.enabled=true"] });
   await kubectl("taint", "node", "node2", `${TAINT}=:NoSchedule`, "dedicated=test:PreferNoSchedule");
   const taints = (): Promise<string> =>
     kubectl("get", "node", "node2", "-o", "jsonpath={.spec.taints[*].key}");
   await eventually(async () => (await taints()) === "dedicated", CHANGE);
   await kubectl("taint", "node", "node2", "dedicated-");
-  await kubectl("delete", "clusterrole,clusterrolebinding", name);
 });

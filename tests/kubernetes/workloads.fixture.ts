@@ -9,8 +9,8 @@ import { initOf } from "./cluster/machine.ts";
 import type { NodeNetwork } from "./cluster/network.ts";
 
 export const SHOP = "shop";
-export const OUTSIDE = "outside";
-export const MODE = "istio.io/dataplane-mode";
+const OUTSIDE = "outside";
+const MODE = "istio.io/dataplane-mode";
 const ENROL_DEADLINE = { deadlineMs: 60_000, everyMs: 200 } as const;
 
 /** What the test image's echo server answers, as far as it is looked at. */

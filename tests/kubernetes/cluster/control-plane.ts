@@ -5,8 +5,8 @@ import { FILES } from "./credentials.ts";
 import type { ProgramName } from "./versions.ts";
 
 /** As kubeadm has it. */
-export const SERVICE_RANGE = "10.96.0.0/16";
-export const POD_RANGE = "10.244.0.0/16";
+const SERVICE_RANGE = "10.96.0.0/16";
+const POD_RANGE = "10.244.0.0/16";
 
 export interface CommandLine {
   readonly program: string;

@@ -17,7 +17,7 @@ const ON_MACHINE: ProgramPaths = {
 };
 const CREDENTIALS = "/etc/kubernetes";
 const ETCD = { client: "http://127.0.0.1:2379", peer: "http://127.0.0.1:2380" } as const;
-export const API_PORT = 6443;
+const API_PORT = 6443;
 export const API_URL: string = `https://${ADDRESSES.controlPlane}:${API_PORT}`;
 export const CLUSTER_DNS = "10.96.0.10";
 export const PAUSE_IMAGE = "meltemi.test/pause:1";

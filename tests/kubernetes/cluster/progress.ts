@@ -19,6 +19,3 @@ export function createProgress(write: (text: string) => void, nowMs: () => numbe
     },
   };
 }
-
-/** For tests, whose output is their own. */
-export const SILENT: Progress = { step: (_, work) => work(), say: () => undefined };
