@@ -1,5 +1,6 @@
 /** Every benchmark there is. */
 
+import { apiSuite } from "./api/suite.ts";
 import { certificatesSuite } from "./certificates.ts";
 import { controlPlaneSuite } from "./control-plane/suite.ts";
 import { l4NftablesSuite, l4Suite } from "./l4/suite.ts";
@@ -14,4 +15,5 @@ export const SUITES: readonly Suite[] = [
   certificatesSuite,
   tunnelSuite,
   waypointSuite,
+  apiSuite,
 ];
