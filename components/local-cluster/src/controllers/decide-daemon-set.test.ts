@@ -220,8 +220,12 @@ for (const c of cases) {
   });
 }
 
-test("the status counts nodes", () => {
-  const pods = [daemon("p", "n1", "new"), daemon("q", "n2", "old", { ready: false })];
+test("the status counts nodes; of two pods on one the older", () => {
+  const pods = [
+    daemon("p", "n1", "new"),
+    daemon("q", "n2", "old", { ready: false }),
+    daemon("r", "n2", "new", { ready: false }),
+  ];
   const { actions } = decideDaemonSet({
     set: setOf(SURGE),
     hash: "new",

@@ -159,7 +159,9 @@ function statusOf(view: DaemonSetView, places: readonly Place[]): object {
     numberReady: count(isReady),
     numberAvailable: available,
     numberUnavailable: wanted.length - available,
-    updatedNumberScheduled: wanted.filter((place) => place.current !== undefined).length,
+    // Where two are, the older one counts: whoever waits for an update waits for it to go.
+    updatedNumberScheduled: wanted.filter(({ old, current }) => old === undefined && current !== undefined)
+      .length,
     observedGeneration: view.set.metadata?.generation ?? 0,
   };
 }
