@@ -58,8 +58,11 @@ function hasRoom(): boolean {
   return false;
 }
 
+/** Starts an API server of its own. */
+const ALONE = "api-server-contract";
 /** In this order: each file takes the cluster as it finds it, and installs the mesh when there is none. */
 const FILES = [
+  ALONE,
   "cluster",
   "mesh",
   "waypoint",
@@ -78,7 +81,7 @@ async function runTests(words: readonly string[]): Promise<number> {
     return 2;
   }
   // One that somebody keeps running is used, and left.
-  const isKept = isUp();
+  const isKept = isUp() || chosen.every((name) => name === ALONE);
   if (!isKept) await startCluster();
   try {
     const files = chosen.map((name) => join(import.meta.dirname, `${name}.test.ts`));

@@ -29,3 +29,18 @@ test("readConfig names every variable at fault together", () => {
     /NODE_NAME.*CAPTURE_BACKEND|NODE_NAME[\s\S]*AMBIENT_DNS_CAPTURE[\s\S]*CAPTURE_BACKEND[\s\S]*MONITORING_PORT/,
   );
 });
+
+const OWNED = { NODE_NAME: "n", ISTIO_OWNED_CNI_CONFIG: "true" };
+test("a list of our own has Istio's name", () => {
+  assert.equal(readConfig({ NODE_NAME: "n" }).install.ownedName, undefined);
+  assert.equal(readConfig(OWNED).install.ownedName, "02-istio-cni.conflist");
+});
+
+for (const [name, env, want] of [
+  ["in another folder", { ISTIO_OWNED_CNI_CONFIG_FILENAME: "../02.conflist" }, /FILENAME/],
+  ["that runtimes do not look at", { ISTIO_OWNED_CNI_CONFIG_FILENAME: ".02.conflist" }, /FILENAME/],
+  ["of one plugin", { ISTIO_OWNED_CNI_CONFIG_FILENAME: "02.conf" }, /FILENAME/],
+  ["of a network that is not joined", { CHAINED_CNI_PLUGIN: "false" }, /CHAINED_CNI_PLUGIN/],
+] as const)
+  test(`readConfig refuses a list of our own ${name}`, () =>
+    assert.throws(() => readConfig({ ...OWNED, ...env }), want));

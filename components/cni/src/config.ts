@@ -91,9 +91,21 @@ export function readConfig(env: Environment): CniConfig {
       format: reader.oneOf("LOG_FORMAT", ["plain", "json"], "plain"),
     },
   };
+  reader.problems.push(...ownedNameProblems(config.install));
   if (reader.problems.length > 0)
     throw new MeshError("CONFIG_INVALID", `read configuration: ${reader.problems.join("; ")}`);
   return config;
+}
+
+function ownedNameProblems({ ownedName, chained }: InstallConfig): readonly string[] {
+  if (ownedName === undefined) return [];
+  const problems: string[] = [];
+  if (!chained) problems.push("ISTIO_OWNED_CNI_CONFIG: expected CHAINED_CNI_PLUGIN=true with it");
+  if (!/^[^./][^/]*\.conflist$/.test(ownedName))
+    problems.push(
+      `ISTIO_OWNED_CNI_CONFIG_FILENAME=${ownedName}: expected a file's name that ends in .conflist`,
+    );
+  return problems;
 }
 
 function names(text: string): string[] {
