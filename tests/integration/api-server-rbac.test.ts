@@ -48,6 +48,8 @@ before(async () => {
   await feed(OBJECTS, "apply", "--server-side");
 });
 
+const NODE = ["--as=system:node:one", "--as-group=system:nodes"];
+
 const canI: readonly { who: readonly string[]; what: string; may: boolean }[] = [
   { who: ["--as=ann"], what: "list configmaps -n shop", may: true },
   { who: ["--as=ann"], what: "list configmaps -n default", may: false },
@@ -58,6 +60,11 @@ const canI: readonly { who: readonly string[]; what: string; may: boolean }[] = 
   { who: ["--as=ann"], what: "get secrets -n shop", may: false },
   { who: ["--as=ann"], what: "patch deployments.apps --subresource=scale -n shop", may: true },
   { who: ["--as=ann"], what: "patch deployments.apps -n shop", may: false },
+  { who: NODE, what: "list pods -A", may: true },
+  { who: NODE, what: "patch nodes/one", may: true },
+  { who: NODE, what: "patch nodes/two", may: false },
+  { who: NODE, what: "list secrets -A", may: false },
+  { who: NODE, what: "create serviceaccounts/robot --subresource=token -n shop", may: false },
   { who: ["--as=system:serviceaccount:shop:robot"], what: "get configmaps/x -n shop", may: true },
   { who: ["--as=bob"], what: "get configmaps -n shop", may: false },
   { who: ["--as=bob", "--as-group=team"], what: "create pods --subresource=exec -n shop", may: true },

@@ -8,6 +8,8 @@ export interface UserInfo {
 
 export const AUTHENTICATED = "system:authenticated";
 export const UNAUTHENTICATED = "system:unauthenticated";
+/** The group of kubelets. */
+export const NODES = "system:nodes";
 export const SERVICE_ACCOUNTS = "system:serviceaccounts";
 export const ANONYMOUS_NAME = "system:anonymous";
 

@@ -1,7 +1,9 @@
-/** RBAC over what the store holds now. */
-import type { Authorize } from "../identity/attempt.ts";
+/** What kubelets may, then RBAC, over what the store holds now. */
+import type { Attempt, Authorize, Decision } from "../identity/attempt.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { decideAttempt } from "./decide.ts";
+import { NODE_RULES } from "./default-roles.ts";
+import { decideNodeAttempt, nodeOf } from "./node-rights.ts";
 import { createSnapshots, type RbacSnapshot } from "./snapshot.ts";
 
 export const RBAC_GROUP = "rbac.authorization.k8s.io";
@@ -22,5 +24,19 @@ export function createAuthorizer(store: Pick<ObjectStore, "list">): Authorizer {
       roleBindings: store.list(`${RBAC_GROUP}/rolebindings`),
       clusterRoleBindings: store.list(`${RBAC_GROUP}/clusterrolebindings`),
     });
-  return { current, authorize: (attempt) => decideAttempt(current(), attempt) };
+  const asNode = (attempt: Attempt): Decision | undefined => {
+    const node = nodeOf(attempt.user);
+    if (node === undefined || attempt.kind !== "resource") return undefined;
+    const podsIn = (namespace: string) => store.list("/pods", namespace).map(({ object }) => object);
+    return decideNodeAttempt(attempt, node, NODE_RULES, podsIn);
+  };
+  return {
+    current,
+    authorize(attempt) {
+      const own = asNode(attempt);
+      if (own?.kind === "allowed") return own;
+      const decision = decideAttempt(current(), attempt);
+      return decision.kind === "denied" && own !== undefined ? own : decision;
+    },
+  };
 }

@@ -86,6 +86,22 @@ const ADMIN: readonly PolicyRule[] = [
   on("rbac.authorization.k8s.io", "rolebindings roles", [...WRITE, ...READ]),
 ];
 
+/** Of kubelets, on what is theirs. */
+export const NODE_RULES: readonly PolicyRule[] = [
+  on("authentication.k8s.io", "tokenreviews", ["create"]),
+  on("authorization.k8s.io", "subjectaccessreviews localsubjectaccessreviews", ["create"]),
+  on("core", "services", READ),
+  on("core", "nodes", ["create", ...READ, "update", "patch"]),
+  on("core", "nodes/status", ["update", "patch"]),
+  on("core events.k8s.io", "events", ["create", "update", "patch"]),
+  on("core", "pods", [...READ, "create", "delete"]),
+  on("core", "pods/status", ["update", "patch"]),
+  on("core", "pods/eviction", ["create"]),
+  on("core", "configmaps secrets", READ),
+  on("core", "serviceaccounts/token", ["create"]),
+  on("coordination.k8s.io", "leases", ["get", "create", "update", "patch", "delete"]),
+];
+
 const VERSION_AND_HEALTH = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
 
 const ROLES: readonly DefaultRole[] = [
@@ -144,22 +160,9 @@ const ROLES: readonly DefaultRole[] = [
   },
   {
     name: "system:node",
-    rules: [
-      on("authentication.k8s.io", "tokenreviews", ["create"]),
-      on("authorization.k8s.io", "subjectaccessreviews localsubjectaccessreviews", ["create"]),
-      on("core", "services", READ),
-      on("core", "nodes", ["create", ...READ, "update", "patch"]),
-      on("core", "nodes/status", ["update", "patch"]),
-      on("core events.k8s.io", "events", ["create", "update", "patch"]),
-      on("core", "pods", [...READ, "create", "delete"]),
-      on("core", "pods/status", ["update", "patch"]),
-      on("core", "pods/eviction", ["create"]),
-      on("core", "configmaps secrets", READ),
-      on("core", "serviceaccounts/token", ["create"]),
-      on("coordination.k8s.io", "leases", ["get", "create", "update", "patch", "delete"]),
-    ],
-    // As in Kubernetes nobody is bound to it by default; the group of the nodes is bound by the local cluster.
-    subjects: [group("system:nodes")],
+    rules: NODE_RULES,
+    // Nobody is bound to it: kubelets have these rights on their own objects only, by node-rights.ts.
+    subjects: [],
   },
   {
     // Every kind, those of CRDs included: its garbage collector and namespace controller delete them all. It grants nothing:
