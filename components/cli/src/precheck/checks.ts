@@ -22,8 +22,8 @@ export interface PrecheckProblem {
 
 /** As Istio's own minimum: what it still tests. */
 const MINIMUM_MINOR = 28;
-/** `sk_lookup` came with 5.9, on which the capture of traffic rests. */
-const MINIMUM_KERNEL: readonly [number, number] = [5, 9];
+/** `ingress_ifindex` in `sk_lookup`, by which inbound capture tells the pod's own connections (libraries/ebpf, features.ts). */
+const MINIMUM_KERNEL: readonly [number, number] = [5, 17];
 /** GRPCRoute and mesh routes of version v1. */
 const MINIMUM_GATEWAY_API: readonly [number, number] = [1, 1];
 
