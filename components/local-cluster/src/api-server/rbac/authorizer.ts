@@ -3,7 +3,7 @@ import type { Attempt, Authorize, Decision } from "../identity/attempt.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { decideAttempt } from "./decide.ts";
 import { NODE_RULES } from "./default-roles.ts";
-import { decideNodeAttempt, nodeOf } from "./node-rights.ts";
+import { decideNodeAttempt, nodeOf, type PodLookup } from "./node-rights.ts";
 import { createSnapshots, type RbacSnapshot } from "./snapshot.ts";
 
 export const RBAC_GROUP = "rbac.authorization.k8s.io";
@@ -15,7 +15,7 @@ export interface Authorizer {
   current(): RbacSnapshot;
 }
 
-export function createAuthorizer(store: Pick<ObjectStore, "list">): Authorizer {
+export function createAuthorizer(store: Pick<ObjectStore, "get" | "list">): Authorizer {
   const snapshot = createSnapshots();
   const current = (): RbacSnapshot =>
     snapshot({
@@ -24,11 +24,14 @@ export function createAuthorizer(store: Pick<ObjectStore, "list">): Authorizer {
       roleBindings: store.list(`${RBAC_GROUP}/rolebindings`),
       clusterRoleBindings: store.list(`${RBAC_GROUP}/clusterrolebindings`),
     });
+  const pods: PodLookup = {
+    in: (namespace) => store.list("/pods", namespace).map(({ object }) => object),
+    find: (namespace, name) => store.get("/pods", namespace, name)?.object,
+  };
   const asNode = (attempt: Attempt): Decision | undefined => {
     const node = nodeOf(attempt.user);
     if (node === undefined || attempt.kind !== "resource") return undefined;
-    const podsIn = (namespace: string) => store.list("/pods", namespace).map(({ object }) => object);
-    return decideNodeAttempt(attempt, node, NODE_RULES, podsIn);
+    return decideNodeAttempt(attempt, node, NODE_RULES, pods);
   };
   return {
     current,

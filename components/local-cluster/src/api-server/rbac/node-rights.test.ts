@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ResourceAttempt } from "../identity/attempt.ts";
 import type { UserInfo } from "../identity/user.ts";
-import type { KubeObject } from "../kube-object.ts";
+import { type KubeObject, nameOf } from "../kube-object.ts";
 import type { Stored } from "../store/object-store.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import { nodeOf } from "./node-rights.ts";
@@ -36,11 +36,16 @@ const PODS: readonly KubeObject[] = [
   },
 ];
 
+const stored = (object: KubeObject): Stored => {
+  return { resource: "/pods", namespace: "shop", name: nameOf(object), revision: 1, object, text: "" };
+};
+
 const { authorize } = createAuthorizer({
-  list: (resource, namespace) =>
+  list: (resource, namespace) => (resource === "/pods" && namespace === "shop" ? PODS.map(stored) : []),
+  get: (resource, namespace, name) =>
     resource === "/pods" && namespace === "shop"
-      ? PODS.map((object): Stored => ({ resource, namespace, name: "", revision: 1, object, text: "" }))
-      : [],
+      ? PODS.map(stored).find((one) => one.name === name)
+      : undefined,
 });
 
 /** `get /secrets/mounted`: a verb, then group, resource (with its subresource after a dot), name; in the namespace shop. */

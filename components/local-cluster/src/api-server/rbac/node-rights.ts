@@ -5,7 +5,7 @@
 import type { Decision, ResourceAttempt } from "../identity/attempt.ts";
 import { NODES, type UserInfo } from "../identity/user.ts";
 import { type Json, listAt, textAt } from "../json.ts";
-import { type KubeObject, nameOf } from "../kube-object.ts";
+import type { KubeObject } from "../kube-object.ts";
 import { type PolicyRule, ruleAllows } from "./policy-rule.ts";
 
 const PREFIX = "system:node:";
@@ -16,15 +16,20 @@ export function nodeOf({ username, groups }: UserInfo): string | undefined {
   return groups.includes(NODES) && username.startsWith(PREFIX) ? username.slice(PREFIX.length) : undefined;
 }
 
-/** `podsIn`: all pods of a namespace, as they are now. */
+/** Pods as they are now. */
+export interface PodLookup {
+  in(namespace: string): readonly KubeObject[];
+  find(namespace: string, name: string): KubeObject | undefined;
+}
+
 export function decideNodeAttempt(
   attempt: ResourceAttempt,
   node: string,
   rules: readonly PolicyRule[],
-  podsIn: (namespace: string) => readonly KubeObject[],
+  pods: PodLookup,
 ): Decision {
   if (!rules.some((rule) => ruleAllows(rule, attempt))) return { kind: "denied", reason: "" };
-  if (isRelated(attempt, node, podsIn)) return { kind: "allowed", reason: "" };
+  if (isRelated(attempt, node, pods)) return { kind: "allowed", reason: "" };
   return { kind: "denied", reason: `no relationship found between node '${node}' and this object` };
 }
 
@@ -33,10 +38,10 @@ const READS: readonly string[] = ["get", "list", "watch"];
 function isRelated(
   { group, resource, subresource, verb, namespace, name }: ResourceAttempt,
   node: string,
-  podsIn: (namespace: string) => readonly KubeObject[],
+  pods: PodLookup,
 ): boolean {
   const someOwnPod = (judge: (pod: KubeObject) => boolean): boolean =>
-    podsIn(namespace).some((pod) => textAt(pod, "spec", "nodeName") === node && judge(pod));
+    pods.in(namespace).some((pod) => textAt(pod, "spec", "nodeName") === node && judge(pod));
   switch (`${group}/${resource}`) {
     case "/secrets":
       return name !== "" && someOwnPod((pod) => namesIn(pod, "secret").includes(name));
@@ -50,7 +55,7 @@ function isRelated(
     case "/pods": {
       if (READS.includes(verb)) return true;
       if (verb === "create" && subresource === "") return false;
-      const pod = podsIn(namespace).find((one) => nameOf(one) === name);
+      const pod = pods.find(namespace, name);
       // Of one that has gone meanwhile the kubelet is to hear that it has.
       return pod === undefined || textAt(pod, "spec", "nodeName") === node;
     }
