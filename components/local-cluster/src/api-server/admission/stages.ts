@@ -47,12 +47,8 @@ export interface Stages {
 }
 
 export function createStages(deps: StagesDeps): Stages {
-  const labels = (namespace: string): Record<string, string> | undefined => {
-    const found = deps.store.get("/namespaces", "", namespace)?.object;
-    return found === undefined ? undefined : textMapAt(found, "metadata", "labels");
-  };
   const version = (webhook: Webhook, attributes: Attributes): Served | undefined =>
-    matchingVersion(webhook, attributes, labels);
+    matchingVersion(webhook, attributes, (namespace) => labelsOfNamespace(deps, namespace));
 
   /** The object as this webhook leaves it, or undefined when it was not asked. */
   async function mutateWith(webhook: Webhook, asking: Asking): Promise<KubeObject | undefined> {
@@ -96,6 +92,11 @@ export function createStages(deps: StagesDeps): Stages {
       );
     },
   };
+}
+
+function labelsOfNamespace({ store }: StagesDeps, namespace: string): Record<string, string> | undefined {
+  const found = store.get("/namespaces", "", namespace)?.object;
+  return found === undefined ? undefined : textMapAt(found, "metadata", "labels");
 }
 
 function sameObject(a: KubeObject | undefined, b: KubeObject | undefined): boolean {
