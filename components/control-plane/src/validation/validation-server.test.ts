@@ -38,7 +38,7 @@ async function serve(): Promise<Served> {
   let tell: (pair: KeyPair) => void = () => undefined;
   const server = await listenValidation("127.0.0.1:0", {
     metrics: createValidationMetrics(createRegistry()),
-    clock: systemClock,
+    clock: { ...systemClock, monotonicMs: () => 0 },
     log: createLogger(sink, "test"),
     onCertificate(listener) {
       tell = listener;
@@ -161,6 +161,7 @@ test("what is no review fills no log", deadline, async () => {
     statusOf(post(served, { agent, path: "/other", headers: {} }).end()),
   );
   assert.deepEqual(new Set(await Promise.all(asked)), new Set([404]));
-  assert.ok(served.lines.length >= 100 && served.lines.length < 200, String(served.lines.length));
+  // The bound is lines in a burst, and then lines a second: in this test no second passes.
+  assert.equal(served.lines.length, 100);
   agent.destroy();
 });
