@@ -28,7 +28,8 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .addHelpText(
       "after",
       `
-Needs root. With -o json, standard output has one JSON object a line, {claim, ok, seen, figures}, and nothing else.
+Needs root. With -o json, standard output has one JSON object a line, {claim, ok, seen, figures,
+commands}, and nothing else: commands are the lines that were typed for it.
 Exit code 0 when every claim held. Ctrl-C takes the cluster down.
 
 Examples:

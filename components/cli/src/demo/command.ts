@@ -11,6 +11,7 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
   readonly timeoutMs?: number;
   /** Aborted: the program is told to end. */
   readonly signal?: AbortSignal;
@@ -28,6 +29,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions = {}
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       ...(options.env === undefined ? {} : { env: options.env }),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });
     const output = { stdout: "", stderr: "" };

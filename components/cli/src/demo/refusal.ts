@@ -11,7 +11,7 @@ export type Outcome =
   /** Neither: no such name, no answer in time, kubectl failed. It proves nothing about a policy. */
   | { readonly kind: "failed"; readonly why: string };
 
-const WEB = "http://web.shop/";
+const WEB = "http://web.default/";
 const REFUSED_DEADLINE_MS = 15_000;
 /** Without fractions of milliseconds and zone: the log has UTC, as this does. */
 const TIMESTAMP_CHARACTERS = "2026-01-31T12:00:00.000".length;

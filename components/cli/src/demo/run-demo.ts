@@ -6,6 +6,7 @@ import { type ClusterStatus, DemoCluster } from "./cluster.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { holdName } from "./one-at-a-time.ts";
 import { Stage, type StageOptions } from "./stage.ts";
+import { adoptStaging, showCoexistence, showSecondInstall } from "./steps/adopt.ts";
 import { showCanaryByHeader, showCanaryByWeight } from "./steps/canary.ts";
 import { deployPrograms, installMesh, restoreCertificateLifetime } from "./steps/deploy.ts";
 import { enrolNamespace, showEncrypted, showPlaintext } from "./steps/enrol.ts";
@@ -15,6 +16,7 @@ import { showAllowByIdentity, showDenyByAddress, showDenyByPort, showStrict } fr
 import { showControlPlaneAway, showRotation } from "./steps/resilience.ts";
 import { showHeaderPolicy, showRateLimit, showToken } from "./steps/tokens.ts";
 import { applyWaypoint, showL4Untouched } from "./steps/waypoint.ts";
+import { applyNamespaceWaypoint, applyWaypointFile } from "./steps/waypoint-of-namespace.ts";
 
 export interface DemoOptions {
   readonly projectRoot: string;
@@ -48,13 +50,18 @@ const CHAPTERS: readonly { readonly name: string; readonly play: (stage: Stage) 
   { name: "enrol", play: enrolNamespace },
   { name: "encrypted", play: showEncrypted },
   { name: "identities", play: showIdentities },
+  { name: "second install", play: showSecondInstall },
+  { name: "adopt staging", play: adoptStaging },
+  { name: "beside sidecar mode", play: showCoexistence },
   { name: "allow by identity", play: showAllowByIdentity },
   { name: "deny by port", play: showDenyByPort },
   { name: "deny by address", play: showDenyByAddress },
   { name: "strict", play: showStrict },
   { name: "metrics", play: showMetrics },
-  { name: "rotation", play: showRotation },
   { name: "control plane away", play: showControlPlaneAway },
+  { name: "rotation", play: showRotation },
+  { name: "waypoint of a namespace", play: applyNamespaceWaypoint },
+  { name: "waypoint as YAML", play: applyWaypointFile },
   { name: "waypoint", play: applyWaypoint },
   { name: "L4 untouched", play: showL4Untouched },
   { name: "canary by header", play: showCanaryByHeader },
@@ -204,10 +211,10 @@ function explainKept(name: string, narrator: Narrator): void {
   for (const line of [
     `eval "$(npm run --silent meltemi -- cluster env --name ${name})"`,
     "kubectl get pods -A -o wide",
-    "kubectl exec -n shop deploy/client -- curl -s http://web/",
+    "kubectl exec -n default deploy/client -- curl -s http://web/",
     "kubectl logs -n istio-system -l app=ztunnel -f",
-    "kubectl exec -n shop deploy/client -- curl -s http://reviews/",
-    "kubectl logs -n shop deploy/reviews-waypoint -f",
+    "kubectl exec -n default deploy/client -- curl -s http://reviews/",
+    "kubectl logs -n default deploy/reviews-waypoint -f",
     "kubectl apply -f examples/demo/canary-by-header.yaml",
     `npm run --silent meltemi -- cluster down --name ${name}`,
   ]) {

@@ -1,7 +1,7 @@
 /** The stage the demo plays on: the cluster's kubectl, programs inside pods, and waiting for a condition. */
 
 import { type Clock, delay, MeshError } from "@meltemi/runtime";
-import type { Claim } from "./claim.ts";
+import type { Claim, TypedCommand } from "./claim.ts";
 import { type CommandOptions, type CommandResult, runCommand } from "./command.ts";
 import type { Narrator } from "./narrator.ts";
 
@@ -11,8 +11,9 @@ export interface Target {
   readonly deployment: string;
 }
 
-export const CLIENT: Target = { namespace: "shop", deployment: "client" };
-export const STRANGER: Target = { namespace: "shop", deployment: "stranger" };
+export const CLIENT: Target = { namespace: "default", deployment: "client" };
+export const STRANGER: Target = { namespace: "default", deployment: "stranger" };
+export const STAGING: Target = { namespace: "staging", deployment: "client" };
 export const UNMESHED: Target = { namespace: "outside", deployment: "unmeshed" };
 
 export interface StageOptions {
@@ -30,6 +31,7 @@ const LOOK_EVERY_MS = 100;
 
 export class Stage {
   readonly claims: Claim[] = [];
+  #typed: TypedCommand[] = [];
   readonly options: StageOptions;
   readonly narrator: Narrator;
   readonly clock: Clock;
@@ -48,8 +50,10 @@ export class Stage {
   /** Throws after an interruption: what it cut short has shown nothing. */
   claim(claim: Claim): void {
     this.signal.throwIfAborted();
-    this.claims.push(claim);
-    this.narrator.claim(claim);
+    const told = this.#typed.length === 0 ? claim : { ...claim, commands: this.#typed };
+    this.#typed = [];
+    this.claims.push(told);
+    this.narrator.claim(told);
   }
 
   /** A figure of an earlier claim; undefined when that was not measured. */
@@ -59,7 +63,8 @@ export class Stage {
   }
 
   run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(argv, { env: this.options.env, signal: this.signal, ...options });
+    const { env, projectRoot: cwd } = this.options;
+    return runCommand(argv, { env, cwd, signal: this.signal, ...options });
   }
 
   /** Runs kubectl; throws with kubectl's own words when it fails. */
@@ -74,10 +79,19 @@ export class Stage {
     return result.stdout;
   }
 
-  /** As {@link kubectl}, and shows the command, because the user could type it. */
-  shown(args: readonly string[]): Promise<string> {
-    this.narrator.command(`kubectl ${args.join(" ")}`);
-    return this.kubectl(args);
+  /** Shows a line and lets a shell run it in the project's folder, as anybody could type it. Throws with its own words when it fails. */
+  async typed(line: string, options: CommandOptions = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.tried(line, options);
+    if (code !== 0) throw new MeshError("UNAVAILABLE", `${line}: exit ${code}: ${stderr.trim()}`);
+    return stdout;
+  }
+
+  /** As {@link typed}; its failure is a result. */
+  async tried(line: string, options: CommandOptions = {}): Promise<CommandResult> {
+    this.narrator.command(line);
+    const result = await this.run(["/bin/sh", "-c", line], options);
+    this.#typed.push({ line, exitCode: result.code });
+    return result;
   }
 
   /** A program inside a pod; its failure is a result, because refusals are what the demo shows. */
@@ -88,14 +102,15 @@ export class Stage {
     );
   }
 
-  /** The only pod of a deployment of `shop` that has been deployed once. */
+  /** The only pod of a deployment of `default` that has been deployed once. */
   async podAddress(app: string): Promise<string> {
     const path = "jsonpath={.items[0].status.podIP}";
-    return (await this.kubectl(["get", "pods", "-n", "shop", "-l", `app=${app}`, "-o", path])).trim();
+    return (await this.kubectl(["get", "pods", "-n", "default", "-l", `app=${app}`, "-o", path])).trim();
   }
 
+  /** Seen from the project's folder, where commands run. */
   example(name: string): string {
-    return `${this.options.projectRoot}/examples/demo/${name}`;
+    return `examples/demo/${name}`;
   }
 
   /** Milliseconds until `condition` held; throws TIMEOUT when it did not within `deadlineMs`. */

@@ -15,7 +15,7 @@ export async function showCanaryByHeader(stage: Stage): Promise<void> {
   stage.narrator.chapter("Canary by header", "Testers get version 2, everyone else stays with version 1.");
   const manifest = ["-f", stage.example("canary-by-header.yaml")];
   using caller = new ReviewsCaller(stage);
-  await stage.shown(["apply", ...manifest]);
+  await stage.typed(`kubectl apply ${manifest.join(" ")}`);
   const reaches = async (version: string, headers: Readonly<Record<string, string>>): Promise<boolean> =>
     (await caller.ask({ headers, times: 5 })).every((answer) => answer.version === version);
   const inForceMs = await stage.until(
@@ -40,7 +40,7 @@ export async function showCanaryByWeight(stage: Stage): Promise<void> {
   stage.narrator.chapter("Canary by weight", `Version 3 gets ${NEW_PERCENT} of a hundred requests.`);
   const manifest = ["-f", stage.example("canary-by-weight.yaml")];
   using caller = new ReviewsCaller(stage);
-  await stage.shown(["apply", ...manifest]);
+  await stage.typed(`kubectl apply ${manifest.join(" ")}`);
   await stage.until("the route", DEADLINE_MS, async () =>
     (await caller.ask({ times: 20 })).every(({ version }) => version === "v1" || version === "v3"),
   );

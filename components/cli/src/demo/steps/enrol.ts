@@ -4,25 +4,13 @@ import type { Crossing } from "../crossing.ts";
 import { HeldConnection } from "../held-connection.ts";
 import { watchLink } from "../link-capture.ts";
 import { captureSpelling } from "../packet.ts";
+import { areSame, isCaptured, podsOf, restartsOf } from "../pods.ts";
 import { CLIENT, STRANGER, type Stage } from "../stage.ts";
 import { callPrograms, describeCalls, PAYLOAD, PROGRAM_PORTS, timeRequests } from "./calls.ts";
 
 const TIMED_REQUESTS = 40;
 const ENROL_DEADLINE_MS = 60_000;
 const LABEL = "istio.io/dataplane-mode";
-const REDIRECTION = "ambient.istio.io/redirection";
-
-interface Pod {
-  readonly metadata: {
-    readonly name: string;
-    readonly uid: string;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-  readonly status: {
-    readonly podIPs?: readonly { readonly ip: string }[];
-    readonly containerStatuses?: readonly { readonly restartCount: number }[];
-  };
-}
 
 export async function showPlaintext(stage: Stage): Promise<void> {
   stage.narrator.chapter(
@@ -52,26 +40,22 @@ export async function enrolNamespace(stage: Stage): Promise<void> {
   const before = await podsOf(stage);
   using early = new HeldConnection(stage, CLIENT);
   const answers = [`before the label: ${await early.ping()}`];
-  const enrolMs = await label(stage, "ambient");
+  const enrolMs = await follow(stage, "ambient", `kubectl label namespace default ${LABEL}=ambient`);
+  const shown = await stage.typed("kubectl get namespace default --show-labels");
   const after = await podsOf(stage);
-  const restarts = after.reduce(
-    (sum, pod) =>
-      sum + (pod.status.containerStatuses ?? []).reduce((count, each) => count + each.restartCount, 0),
-    0,
-  );
-  const same =
-    before.length === after.length && before.every((pod, i) => pod.metadata.uid === after[i]?.metadata.uid);
+  const restarts = restartsOf(after);
+  const same = areSame(before, after);
   stage.claim({
     claim: "enrolling restarts no pod",
-    ok: same && restarts === 0,
-    seen: `${after.length} pods enrolled in ${enrolMs} ms; same pods: ${same}, restarts: ${restarts}`,
+    ok: same && restarts === 0 && shown.includes(`${LABEL}=ambient`),
+    seen: `${after.length} pods enrolled in ${enrolMs} ms; same pods: ${same}, restarts: ${restarts}; labels: ${labelsOf(shown)}`,
     figures: { enrolMs, pods: after.length },
   });
   answers.push(`enrolled: ${await early.ping()}`);
   using late = new HeldConnection(stage, STRANGER);
   const lateAnswers = [`opened in the mesh: ${await late.ping()}`];
   for (const mode of ["none", "ambient"] as const) {
-    await label(stage, mode);
+    await follow(stage, mode, `kubectl label namespace default --overwrite ${LABEL}=${mode}`);
     const when = mode === "none" ? "taken out" : "enrolled again";
     answers.push(`${when}: ${await early.ping()}`);
     lateAnswers.push(`${when}: ${await late.ping()}`);
@@ -83,14 +67,17 @@ export async function enrolNamespace(stage: Stage): Promise<void> {
   });
 }
 
+/** The last column of `--show-labels`. */
+function labelsOf(table: string): string {
+  return table.trim().split(/\s+/).at(-1) ?? "";
+}
+
 /** Labels the namespace and waits until every pod is as it says; in milliseconds. */
-async function label(stage: Stage, mode: "ambient" | "none"): Promise<number> {
+async function follow(stage: Stage, mode: "ambient" | "none", line: string): Promise<number> {
   const startMs = stage.clock.monotonicMs();
-  await stage.shown(["label", "namespace", "shop", "--overwrite", `${LABEL}=${mode}`]);
-  await stage.until(`every pod of shop to follow the label ${mode}`, ENROL_DEADLINE_MS, async () =>
-    (await podsOf(stage)).every(
-      (pod) => (pod.metadata.annotations?.[REDIRECTION] === "enabled") === (mode === "ambient"),
-    ),
+  await stage.typed(line);
+  await stage.until(`every pod of default to follow the label ${mode}`, ENROL_DEADLINE_MS, async () =>
+    (await podsOf(stage)).every((pod) => isCaptured(pod) === (mode === "ambient")),
   );
   return Math.round(stage.clock.monotonicMs() - startMs);
 }
@@ -125,12 +112,6 @@ export async function showEncrypted(stage: Stage): Promise<void> {
     seen: `packets between the pods on 15008: ${tunnelled}, any other (TCP, UDP, DNS aside): ${strays.length === 0 ? "none" : strays.slice(0, 5).join(", ")}; every byte on 15008 in a TLS record: ${crossing.tls}; payload found: ${payloadFound}`,
     figures: { hbonePackets: tunnelled },
   });
-}
-
-async function podsOf(stage: Stage): Promise<readonly Pod[]> {
-  const text = await stage.kubectl(["get", "pods", "-n", "shop", "-o", "json"]);
-  const pods = (JSON.parse(text) as { readonly items: readonly Pod[] }).items;
-  return [...pods].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
 }
 
 interface Watched {

@@ -40,11 +40,11 @@ async function crashUnder(
   manifest: string,
   victim: string,
 ): Promise<readonly Answer[]> {
-  await stage.shown(["apply", "-f", stage.example(manifest)]);
+  await stage.typed(`kubectl apply -f ${stage.example(manifest)}`);
   const [version = "", podIp = ""] = [victim, await podAddressOf(stage, victim)];
   await untilServing(stage, caller, ["v1", "v2", "v3"]);
   stage.narrator.command(
-    `kubectl exec -n shop deploy/client -- curl -H 'x-echo: crash' http://${podIp}:8080/   # reviews-${version} dies`,
+    `kubectl exec -n default deploy/client -- curl -H 'x-echo: crash' http://${podIp}:8080/   # reviews-${version} dies`,
   );
   const answers = caller.ask({
     times: REQUESTS_AT_ONCE,
@@ -60,7 +60,7 @@ async function crashUnder(
 async function podAddressOf(stage: Stage, version: string): Promise<string> {
   const selector = `app=reviews,version=${version}`;
   const path = "jsonpath={.items[0].status.podIP}";
-  return (await stage.kubectl(["get", "pods", "-n", "shop", "-l", selector, "-o", path])).trim();
+  return (await stage.kubectl(["get", "pods", "-n", "default", "-l", selector, "-o", path])).trim();
 }
 
 /** Until every one of these versions has answered, and nobody has failed. */
@@ -77,7 +77,7 @@ async function restartCounts(stage: Stage): Promise<string> {
     "jsonpath={range .items[*]}{.metadata.labels.version}: {.status.containerStatuses[0].restartCount}{'\\n'}{end}";
   let counts: readonly string[] = [];
   await stage.until("the servers to be restarted", DEADLINE_MS, async () => {
-    const text = await stage.kubectl(["get", "pods", "-n", "shop", "-l", "app=reviews", "-o", path]);
+    const text = await stage.kubectl(["get", "pods", "-n", "default", "-l", "app=reviews", "-o", path]);
     counts = text
       .trim()
       .split("\n")
@@ -94,7 +94,7 @@ export async function showOutlierDetection(stage: Stage): Promise<void> {
     "Version 3 answers everything with 500 from now on; its callers should not see that for long.",
   );
   using caller = new ReviewsCaller(stage);
-  await stage.shown(["apply", "-f", stage.example("outliers.yaml")]);
+  await stage.typed(`kubectl apply -f ${stage.example("outliers.yaml")}`);
   await untilServing(stage, caller, ["v1", "v2", "v3"]);
   await tellVersion3(stage, "status=500");
   const { rows, good } = await untilEjected(stage, caller);
@@ -120,8 +120,8 @@ export async function showOutlierDetection(stage: Stage): Promise<void> {
 async function tellVersion3(stage: Stage, words: string): Promise<void> {
   const argv = ["curl", "-sS", "-m", "5", "-d", words, "http://127.0.0.1:8080/echo/default"];
   const typed = argv.map((word) => (word === "" ? "''" : word)).join(" ");
-  stage.narrator.command(`kubectl exec -n shop deploy/reviews-v3 -- ${typed}`);
-  await stage.inPod({ namespace: "shop", deployment: "reviews-v3" }, argv);
+  stage.narrator.command(`kubectl exec -n default deploy/reviews-v3 -- ${typed}`);
+  await stage.inPod({ namespace: "default", deployment: "reviews-v3" }, argv);
 }
 
 /** Rows of requests until enough of them in a row were all good: those, and the ones before. */

@@ -4,9 +4,9 @@ import { accessLog } from "../refusal.ts";
 import { type Stage, UNMESHED } from "../stage.ts";
 import { timeRequests } from "./calls.ts";
 
-const CLIENT_IDENTITY = "spiffe://cluster.local/ns/shop/sa/client";
-const WEB_IDENTITY = "spiffe://cluster.local/ns/shop/sa/web";
-const WEB_SERVICE = "web.shop.svc.cluster.local";
+const CLIENT_IDENTITY = "spiffe://cluster.local/ns/default/sa/client";
+const WEB_IDENTITY = "spiffe://cluster.local/ns/default/sa/web";
+const WEB_SERVICE = "web.default.svc.cluster.local";
 const COUNTER = "istio_tcp_connections_opened_total";
 const REPORTERS = ["source", "destination"] as const;
 const COUNTED_REQUESTS = 25;

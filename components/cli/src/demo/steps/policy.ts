@@ -26,7 +26,7 @@ export async function showAllowByIdentity(stage: Stage): Promise<void> {
     "A policy names who may call; everyone else is refused, at once.",
   );
   const before = await callWeb(stage, STRANGER);
-  await stage.shown(["apply", "-f", stage.example("allow-client.yaml")]);
+  await stage.typed(`kubectl apply -f ${stage.example("allow-client.yaml")}`);
   const reason = "allow policies exist, but none allowed";
   const refusal = await untilRefused(stage, { from: STRANGER, reason, port: WEB_PORT });
   const client = await callWeb(stage, CLIENT);
@@ -42,10 +42,10 @@ export async function showAllowByIdentity(stage: Stage): Promise<void> {
 
 export async function showDenyByPort(stage: Stage): Promise<void> {
   stage.narrator.chapter("DENY by port", "A policy closes one port and leaves its neighbour open.");
-  const url = "http://web.shop:81/";
+  const url = "http://web.default:81/";
   const before = await callWeb(stage, CLIENT, url);
-  await stage.shown(["apply", "-f", stage.example("deny-admin-port.yaml")]);
-  const reason = "explicitly denied by: shop/web-deny-admin-port";
+  await stage.typed(`kubectl apply -f ${stage.example("deny-admin-port.yaml")}`);
+  const reason = "explicitly denied by: default/web-deny-admin-port";
   const refusal = await untilRefused(stage, { from: CLIENT, url, reason, port: ADMIN_PORT });
   const other = await callWeb(stage, CLIENT);
   stage.claim({
@@ -81,14 +81,14 @@ export async function showDenyByAddress(stage: Stage): Promise<void> {
     seen: `before: both open connections: ${before.join(", ")}; with the policy: that of ${podIp}: ${end} after ${closedMs} ms, that of the other pod: ${kept}; a new one of ${podIp}: ${freshRefused ? "reset" : `NOT RESET (${(fresh.stdout + fresh.stderr).trim().slice(0, 160)})`}`,
     figures: { closedMs },
   });
-  await stage.kubectl(["delete", "authorizationpolicy", "redis-deny-address", "-n", "shop"]);
+  await stage.kubectl(["delete", "authorizationpolicy", "redis-deny-address", "-n", "default"]);
 }
 
 function denyAddress(podIp: string): string {
   return JSON.stringify({
     apiVersion: "security.istio.io/v1",
     kind: "AuthorizationPolicy",
-    metadata: { name: "redis-deny-address", namespace: "shop" },
+    metadata: { name: "redis-deny-address", namespace: "default" },
     spec: {
       selector: { matchLabels: { app: "redis" } },
       action: "DENY",
@@ -103,13 +103,13 @@ export async function showStrict(stage: Stage): Promise<void> {
     "Who is not in the mesh stays out, while the node's health probes pass.",
   );
   const before = await callWeb(stage, UNMESHED);
-  await stage.shown(["apply", "-f", stage.example("strict.yaml")]);
+  await stage.typed(`kubectl apply -f ${stage.example("strict.yaml")}`);
   // The name that Istio gives to what it makes of a PeerAuthentication.
   const reason = "explicitly denied by: istio-system/istio_converted_static_strict";
   const refusal = await untilRefused(stage, { from: UNMESHED, reason, port: WEB_PORT });
   const meshed = await callWeb(stage, CLIENT);
   const path = "jsonpath={.status.readyReplicas}";
-  const ready = await stage.kubectl(["get", "deployment", "web", "-n", "shop", "-o", path]);
+  const ready = await stage.kubectl(["get", "deployment", "web", "-n", "default", "-o", path]);
   stage.claim({
     claim: "STRICT refuses the unmeshed client, while meshed clients and health probes pass",
     ok: before.kind === "reached" && meshed.kind === "reached" && ready.trim() === "1",

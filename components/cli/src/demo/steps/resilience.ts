@@ -99,7 +99,7 @@ export async function showControlPlaneAway(stage: Stage): Promise<void> {
 }
 
 function scaleControlPlane(stage: Stage, replicas: 0 | 1): Promise<string> {
-  return stage.shown(["scale", "deployment", "istiod", "-n", "istio-system", `--replicas=${replicas}`]);
+  return stage.typed(`kubectl scale deployment istiod -n istio-system --replicas=${replicas}`);
 }
 
 /** No pod of it is there any more, not even one that ends. */
@@ -112,8 +112,13 @@ async function isAway(stage: Stage): Promise<boolean> {
 async function showChangeArrives(stage: Stage): ReturnType<typeof untilRefused> {
   const policy = ["-f", stage.example("deny-admin-port.yaml")];
   await stage.kubectl(["apply", ...policy]);
-  const reason = "explicitly denied by: shop/web-deny-admin-port";
-  const change = await untilRefused(stage, { from: CLIENT, url: "http://web.shop:81/", reason, port: 8081 });
+  const reason = "explicitly denied by: default/web-deny-admin-port";
+  const change = await untilRefused(stage, {
+    from: CLIENT,
+    url: "http://web.default:81/",
+    reason,
+    port: 8081,
+  });
   await stage.kubectl(["delete", ...policy]);
   return change;
 }

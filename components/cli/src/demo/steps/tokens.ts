@@ -77,7 +77,7 @@ function createIssuer(nowMs: number): {
   const policy = (kind: string, spec: object): object => ({
     apiVersion: "security.istio.io/v1",
     kind,
-    metadata: { name: "reviews-admin", namespace: "shop" },
+    metadata: { name: "reviews-admin", namespace: "default" },
     spec: { targetRefs: [{ group: "", kind: "Service", name: "reviews" }], ...spec },
   });
   const rule = {
@@ -101,7 +101,7 @@ export async function showHeaderPolicy(stage: Stage): Promise<void> {
   );
   const manifest = ["-f", stage.example("header-policy.yaml")];
   using caller = new ReviewsCaller(stage);
-  await stage.shown(["apply", ...manifest]);
+  await stage.typed(`kubectl apply ${manifest.join(" ")}`);
   const sales: Ask = { method: "DELETE", headers: { "x-team": "sales" } };
   await stage.until(
     "the policy",
@@ -127,7 +127,7 @@ export async function showRateLimit(stage: Stage): Promise<void> {
   );
   const manifest = ["-f", stage.example("rate-limit.yaml")];
   using caller = new ReviewsCaller(stage);
-  await stage.shown(["apply", ...manifest]);
+  await stage.typed(`kubectl apply ${manifest.join(" ")}`);
   // Once the stranger is limited the policy is in force, and the client has not used any of its own searches.
   await stage.until("the policy", DEADLINE_MS, async () => {
     const { stdout } = await stage.inPod(STRANGER, ["sh", "-c", STRANGERS_SEARCHES]);

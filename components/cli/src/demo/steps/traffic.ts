@@ -23,6 +23,12 @@ export class Traffic implements Disposable {
     this.#process = new PodProcess(stage, CLIENT, ["bash", "-c", SCRIPT]);
   }
 
+  /** Status and curl's exit code of those that failed, each once. */
+  failures(): string {
+    const failed = this.#process.lines.map((line) => line.trim().split(" ").slice(0, 2).join(" exit "));
+    return [...new Set(failed.filter((each) => each !== "200 exit 0"))].join(", ");
+  }
+
   /** Requests that ended in this time, in milliseconds since the epoch. */
   count(fromMs = 0, toMs: number = Number.MAX_VALUE): Count {
     const answers = this.#process.lines
