@@ -95,6 +95,19 @@ export function admissionCases({ case: contract }: Contract): void {
     }),
   );
 
+  contract("a dry run asks webhooks, and tells them that it is one", (api) =>
+    hooked(api, "Mutating", { sideEffects: "NoneOnDryRun" }, async (maps, server) => {
+      server.on("/", () => ({ patch: [{ op: "add", path: "/data", value: { added: "yes" } }] }));
+      const tried = await done(api, "POST", `${maps}?dryRun=All`, { metadata: { name: "a" } });
+      assert.deepEqual(at(tried.body, "data"), { added: "yes" });
+      assert.equal(at(server.questions.at(-1)?.request, "dryRun"), true);
+      assert.equal((await api.call("GET", `${maps}/a`)).code, 404);
+      server.on("/", () => ({ allowed: false }));
+      const refused = await api.call("POST", `${maps}?dryRun=All`, { body: { metadata: { name: "a" } } });
+      assert.equal(refused.code, 400);
+    }),
+  );
+
   contract("a webhook's patch is what is stored", (api) =>
     hooked(api, "Mutating", {}, async (maps, server) => {
       server.on("/", () => ({ patch: [{ op: "add", path: "/data", value: { added: "yes" } }] }));

@@ -7,6 +7,7 @@ import { customCases } from "./custom.cases.ts";
 import { deletingCases } from "./deleting.cases.ts";
 import { edgeCases } from "./edge.cases.ts";
 import { kubectlCases } from "./kubectl.cases.ts";
+import { leaseCases } from "./leases.cases.ts";
 import { patchingCases } from "./patching.cases.ts";
 import { readingCases } from "./reading.cases.ts";
 import { refusingCases } from "./refusing.cases.ts";
@@ -21,6 +22,7 @@ export const SUBJECTS: Readonly<Record<string, Cases>> = {
   patching: patchingCases,
   applying: applyingCases,
   deleting: deletingCases,
+  leases: leaseCases,
   "custom resources": customCases,
   admission: admissionCases,
   "the edge": edgeCases,

@@ -1,6 +1,8 @@
 /** Watches: where they begin, what they tell, how they end and go on. */
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { eventually } from "@meltemi/testkit";
 import type { OpenWatch } from "./api-client.ts";
 import { at, type Contract, done, MERGE, makeNamespace, textAt } from "./contract.ts";
 
@@ -104,6 +106,50 @@ export function watchingCases({ case: contract }: Contract): void {
     const bookmark = await watch.next();
     assert.equal(bookmark?.type, "BOOKMARK");
     assert.equal(at(bookmark?.object, "metadata", "annotations", "k8s.io/initial-events-end"), "true");
+  });
+
+  contract("watch: a version that is forgotten is told inside it, and it ends", async (api) => {
+    const group = `g${randomUUID().slice(0, 8)}.example`;
+    const definition = `things.${group}`;
+    await done(api, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+      metadata: { name: definition },
+      spec: {
+        group,
+        scope: "Namespaced",
+        names: { plural: "things", singular: "thing", kind: "Thing", listKind: "ThingList" },
+        versions: [
+          { name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } },
+        ],
+      },
+    });
+    const things = `/apis/${group}/v1/things`;
+    await eventually(async () => (await api.call("GET", things)).code === 200, { deadlineMs: 20_000 });
+    using watch = await api.watch(`${things}?watch=1&resourceVersion=1`);
+    const event = await watch.next();
+    assert.equal(event?.type, "ERROR");
+    assert.deepEqual(
+      [at(event?.object, "kind"), at(event?.object, "code"), at(event?.object, "reason")],
+      ["Status", 410, "Expired"],
+    );
+    assert.match(textAt(event?.object, "message"), /^too old resource version: 1 \(\d+\)$/);
+    assert.equal(await watch.next(), undefined);
+  });
+
+  contract("watch: bookmarks say how far it has come, the last just before its end", async (api) => {
+    const maps = `${await makeNamespace(api, "bookmark")}/configmaps`;
+    const made = await done(api, "POST", maps, { metadata: { name: "a" } });
+    const version = textAt(made.body, "metadata", "resourceVersion");
+    using watch = await api.watch(
+      `${maps}?watch=1&resourceVersion=${version}&allowWatchBookmarks=true&timeoutSeconds=5`,
+    );
+    // What moves it on is nothing that this watch is told.
+    const other = await makeNamespace(api, "bookmark-other");
+    await done(api, "POST", `${other}/configmaps`, { metadata: { name: "b" } });
+    const event = await watch.next();
+    assert.equal(event?.type, "BOOKMARK");
+    assert.deepEqual([at(event?.object, "kind"), at(event?.object, "apiVersion")], ["ConfigMap", "v1"]);
+    assert.ok(Number(textAt(event?.object, "metadata", "resourceVersion")) > Number(version));
+    assert.equal(await watch.next(), undefined);
   });
 
   contract("watch: Tables, the columns once", async (api) => {

@@ -13,7 +13,7 @@ import { startTestCluster } from "./api-server.fixture.ts";
 describeContract(
   "embedded",
   async () => {
-    const { port, caPem, adminToken, kubeconfig, close } = await startTestCluster();
+    const { port, caPem, adminToken, kubeconfig, close } = await startTestCluster({ restarted: true });
     return { url: `https://127.0.0.1:${port}`, ca: caPem, token: adminToken, kubeconfig, stop: close };
   },
   SUBJECTS,

@@ -39,11 +39,17 @@ export interface TestCluster {
 /** No command of these waits for anything longer than its own `--timeout`. */
 const COMMAND_TIMEOUT_MS = 20_000;
 
-export async function startTestCluster(): Promise<TestCluster> {
+export interface TestClusterOptions {
+  /** It was stopped and started once: its memory of changes begins there. */
+  readonly restarted?: boolean;
+}
+
+export async function startTestCluster({ restarted = false }: TestClusterOptions = {}): Promise<TestCluster> {
   const folder = mkdtempSync(join(tmpdir(), "api-server-"));
   const kubeconfig = join(folder, "kubeconfig");
   const adminToken = createAdminToken();
   const authority = createClusterAuthority("test-ca", Date.now());
+  if (restarted) await (await startServer(folder, adminToken, authority)).close();
   const server = await startServer(folder, adminToken, authority);
   const port = server.addresses[0]?.port ?? 0;
   const user = { kind: "token", token: adminToken } as const;

@@ -26,6 +26,8 @@ export interface WatchQuestion {
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** As often as Kubernetes sends them: the client then resumes from at most a minute ago. */
 const BOOKMARK_INTERVAL_MS = 60_000;
+/** Nor does the next watch, begun when this one ends, start from further back. */
+const BOOKMARK_BEFORE_END_MS = 2_000;
 /** Every kubelet, controller and proxy of a few hundred nodes fits; more is a leak. */
 const MAX_WATCHES = 4_096;
 
@@ -40,19 +42,17 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
   const open = new Set<() => void>();
 
   function serve(question: WatchQuestion, view: View, response: ServerResponse): void {
-    if (open.size >= MAX_WATCHES) {
-      throw new Refusal(
-        429,
-        "TooManyRequests",
-        `watch: ${MAX_WATCHES} watches are open already; try again later`,
-        { retryAfterSeconds: 5 },
-      );
-    }
+    if (open.size >= MAX_WATCHES) throw tooMany();
     const backlog = backlogOf(question, store);
     const encoder = createEncoder(question, view);
     response.writeHead(200, { "content-type": "application/json", "cache-control": "no-cache, private" });
+    if (backlog.kind === "gone") {
+      // Kubernetes says it inside the watch.
+      response.end(line("ERROR", JSON.stringify(backlog.refusal.status)));
+      return;
+    }
     response.flushHeaders();
-    let bookmarkTimer: Timer | undefined;
+    let stopBookmarks = (): void => {};
     // What there is at the start waits for the reader however much it is: cut off, it would come back for the same again.
     let maxWaitingBytes = Number.POSITIVE_INFINITY;
     const endTimer = clock.after(question.timeoutMs, () => end());
@@ -60,7 +60,7 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
 
     function end(): void {
       stopListening();
-      bookmarkTimer?.cancel();
+      stopBookmarks();
       endTimer.cancel();
       open.delete(end);
       response.end();
@@ -75,12 +75,6 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
     function deliver(change: Change): void {
       write(encoder.change(change));
     }
-    function bookmarkLater(): void {
-      bookmarkTimer = clock.after(BOOKMARK_INTERVAL_MS, () => {
-        write(encoder.bookmark(store.revision(), false));
-        bookmarkLater();
-      });
-    }
 
     open.add(end);
     response.on("close", end);
@@ -88,7 +82,10 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
     if (question.sendInitialEvents) write(encoder.bookmark(store.revision(), true));
     for (const change of backlog.changes) deliver(change);
     maxWaitingBytes = response.writableLength + MAX_WAITING_BYTES;
-    if (question.bookmarks) bookmarkLater();
+    if (question.bookmarks)
+      stopBookmarks = startBookmarks(question.timeoutMs, clock, () =>
+        write(encoder.bookmark(store.revision(), false)),
+      );
   }
 
   return {
@@ -99,23 +96,45 @@ export function createWatches(store: ObjectStore, clock: Clock): Watches {
   };
 }
 
-interface Backlog {
-  readonly existing: readonly Stored[];
-  readonly changes: readonly Change[];
+/** Calls `send` every minute and before the end. Returns how to stop. */
+function startBookmarks(timeoutMs: number, clock: Clock, send: () => void): () => void {
+  let timer: Timer;
+  const again = (): void => {
+    timer = clock.after(BOOKMARK_INTERVAL_MS, () => {
+      send();
+      again();
+    });
+  };
+  again();
+  const last = clock.after(Math.max(0, timeoutMs - BOOKMARK_BEFORE_END_MS), send);
+  return () => {
+    timer.cancel();
+    last.cancel();
+  };
 }
+
+function tooMany(): Refusal {
+  const message = `watch: ${MAX_WATCHES} watches are open already; try again later`;
+  return new Refusal(429, "TooManyRequests", message, { retryAfterSeconds: 5 });
+}
+
+type Backlog =
+  | { readonly kind: "ok"; readonly existing: readonly Stored[]; readonly changes: readonly Change[] }
+  /** The client has to list again. */
+  | { readonly kind: "gone"; readonly refusal: Refusal };
 
 function backlogOf(question: WatchQuestion, store: ObjectStore): Backlog {
   const fromStart = question.revision === "" || question.revision === "0";
-  if (question.sendInitialEvents || fromStart) {
-    return { existing: store.list(question.key, question.namespace), changes: [] };
-  }
+  if (question.sendInitialEvents || fromStart)
+    return { kind: "ok", existing: store.list(question.key, question.namespace), changes: [] };
   const asked = parseRevision(question.revision);
+  const gone = (why: string): Backlog => ({ kind: "gone", refusal: expired(why) });
   // Kubernetes would wait. A cluster that was made anew under an old client's feet would keep it waiting for ever.
   if (asked > store.revision())
-    throw expired(`Too large resource version: ${asked}, current: ${store.revision()}`);
+    return gone(`Too large resource version: ${asked}, current: ${store.revision()}`);
   const changes = store.history.since(asked);
-  if (changes === undefined) throw expired(`too old resource version: ${asked} (${store.history.oldest()})`);
-  return { existing: [], changes };
+  if (changes === undefined) return gone(`too old resource version: ${asked} (${store.history.oldest()})`);
+  return { kind: "ok", existing: [], changes };
 }
 
 interface Encoder {

@@ -46,6 +46,7 @@ export const OTHERS: readonly Row[] = [
     plural: "leases",
     schemaPackage: "io.k8s.api.coordination.v1",
     columns: apps.LEASE_COLUMNS,
+    rules: rules.LEASE_RULES,
   },
   {
     group: RBAC,

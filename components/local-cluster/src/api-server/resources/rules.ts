@@ -1,6 +1,7 @@
 /** Defaults, validation and first status of the built-in kinds, as the rows of the catalogue name them. */
 import { childObject, setDefault } from "../json.ts";
 import { defaultJob, jobFaults } from "./jobs.ts";
+import { leaseFaults } from "./leases.ts";
 import { dnsLabel, pathSegment, serviceName } from "./names.ts";
 import { defaultPod, qualityOfService } from "./pod-defaults.ts";
 import type { ResourceRules } from "./resource.ts";
@@ -112,6 +113,8 @@ export const ROLE_BINDING_RULES: Rules = {
     }
   },
 };
+
+export const LEASE_RULES: Rules = { validate: leaseFaults };
 
 export const AUTOSCALER_RULES: Rules = {
   applyDefaults: (autoscaler) => setDefault(childObject(autoscaler, "spec"), "minReplicas", 1),
