@@ -112,6 +112,23 @@ const SOUND = [
 for (const { name, kind, spec } of SOUND)
   test(`checkObject takes ${name}`, () => assert.deepEqual(problems(kind, spec), []));
 
+/** The value with one of its fields null, for each field at any depth. */
+function* withNulls(value: unknown): Generator<unknown> {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    const others = [null, ...withNulls(inner)];
+    for (const other of others)
+      yield Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other };
+  }
+}
+
+for (const { name, kind, spec } of SOUND)
+  test(`checkObject and warningsOf judge ${name} with any field null`, () => {
+    for (const one of withNulls(spec))
+      if (problems(kind, one).length === 0)
+        warningsOf(GROUPS[kind] ?? "networking.istio.io", kind, { spec: one });
+  });
+
 const REFUSED = [
   {
     name: "selector and targetRefs",
