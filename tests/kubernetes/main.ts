@@ -1,7 +1,7 @@
 /** `npm run test:kubernetes`: a real Kubernetes on this machine, and the tests that run on it. See docs/kubernetes.md. */
 
 import { spawn } from "node:child_process";
-import { statfsSync } from "node:fs";
+import { mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { isBuilt } from "./cluster/build.ts";
 import { openCache } from "./cluster/cache.ts";
@@ -52,7 +52,8 @@ function hasRoom(): boolean {
   progress.say(
     `building Kubernetes from Debian's source package, once: about 5 minutes of 2 quiet cores and ${NEEDED_BYTES / 1e9} GB in ${cache.folder}`,
   );
-  const { bavail, bsize } = statfsSync(join(cache.folder, "/").replace(/\.cache\/.*/, ""));
+  mkdirSync(cache.folder, { recursive: true });
+  const { bavail, bsize } = statfsSync(cache.folder);
   if (bavail * bsize > NEEDED_BYTES) return true;
   progress.say(`expected ${NEEDED_BYTES / 1e9} GB of free disk, found ${(bavail * bsize) / 1e9}`);
   return false;
