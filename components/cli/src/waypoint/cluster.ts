@@ -22,7 +22,8 @@ export interface ClusterDependencies {
 }
 
 const FIELD_MANAGER = "istioctl";
-const LOOK_EVERY_MS = 1_000;
+/** As `install` looks: somebody waits for the answer. */
+const LOOK_EVERY_MS = 200;
 
 /** Namespace undefined: all. */
 export async function findWaypoints(
