@@ -44,7 +44,7 @@ function sayLoad({ progress }: SuiteOptions): void {
 }
 
 /** A fresh cluster for every installation; the last one serves for the rest. */
-export async function* clusterFigures(options: SuiteOptions): AsyncGenerator<Figure> {
+async function* clusterFigures(options: SuiteOptions): AsyncGenerator<Figure> {
   const { pairs, progress } = options;
   const installations: Installation[] = [];
   for (let round = 1; round < pairs; round++) {
@@ -77,7 +77,7 @@ function* installationFigures(installations: readonly Installation[]): Generator
   });
 }
 
-export async function* changeFigures(cluster: BenchCluster, options: SuiteOptions): AsyncGenerator<Figure> {
+async function* changeFigures(cluster: BenchCluster, options: SuiteOptions): AsyncGenerator<Figure> {
   const { client } = cluster;
   const { pairs, progress } = options;
   const folder = mkdtempSync(join(tmpdir(), "meltemi-api-"));
