@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { mkdirSync, statfsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { isBuilt } from "./cluster/build.ts";
 import { openCache } from "./cluster/cache.ts";
 import { clusterDown, clusterLogs, clusterUp, isUp, KUBECONFIG } from "./cluster/cluster.ts";
@@ -69,6 +69,7 @@ const FILES = [
   "waypoint",
   "command-line",
   "node-agent",
+  "nftables",
   "restart",
   "upgrade",
   "uninstall",
@@ -92,16 +93,17 @@ async function runTests(words: readonly string[]): Promise<number> {
       "--test-concurrency=1",
       `--test-timeout=${TEST_TIMEOUT_MS}`,
     ];
-    let worst = 0;
+    const failed: string[] = [];
     // One by one: the runner sorts files by their names.
     for (const file of files) {
       const child = spawn(process.execPath, [...flags, file], { stdio: "inherit" });
-      worst = Math.max(
-        worst,
-        await new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? 1))),
-      );
+      const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+      if (code !== 0) failed.push(basename(file));
     }
-    return worst;
+    progress.say(
+      `${files.length - failed.length} of ${files.length} files passed ${failed.map((name) => `✖ ${name}`).join(" ")}`.trimEnd(),
+    );
+    return failed.length === 0 ? 0 : 1;
   } finally {
     if (!isKept) await progress.step("taking the cluster down", clusterDown);
   }
