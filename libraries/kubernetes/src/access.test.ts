@@ -20,15 +20,30 @@ const CASES = [
     impersonate: { user: "ann", groups: ["a", "b"], uid: "7" },
     want: { "impersonate-user": "ann", "impersonate-group": ["a", "b"], "impersonate-uid": "7" },
   },
+  {
+    name: "a user with extras, of which one has a slash in its name",
+    impersonate: {
+      user: "ann",
+      groups: [],
+      uid: "",
+      extra: { "example.com/team": ["a", "b"], scopes: ["x"] },
+    },
+    want: {
+      "impersonate-user": "ann",
+      "impersonate-extra-example.com%2Fteam": ["a", "b"],
+      "impersonate-extra-scopes": ["x"],
+    },
+  },
 ];
 for (const { name, impersonate, want } of CASES)
   test(`impersonation: ${name}`, () =>
     assert.deepEqual(impersonationHeaders(impersonate === undefined ? {} : { impersonate }), want));
 
 test("each group is a header of its own, and a kubeconfig may say whom to be", async () => {
-  const groups: (readonly string[] | undefined)[] = [];
+  const seen: (readonly string[] | undefined)[] = [];
   const server = createServer((request, response) => {
-    groups.push(request.headersDistinct["impersonate-group"]);
+    const { headersDistinct: headers } = request;
+    seen.push(headers["impersonate-group"], headers["impersonate-extra-a%2fb"]);
     response.end(JSON.stringify({ items: [], metadata: { resourceVersion: "1" } }));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -37,11 +52,30 @@ test("each group is a header of its own, and a kubeconfig may say whom to be", a
 current-context: x
 contexts: [{ name: x, context: { cluster: x, user: x } }]
 clusters: [{ name: x, cluster: { server: "http://127.0.0.1:${port}" } }]
-users: [{ name: x, user: { token: t, as: ann, as-groups: [a, b] } }]`);
+users: [{ name: x, user: { token: t, as: ann, as-groups: [a, b], as-user-extra: { a/b: [c] } } }]`);
   const client = createKubernetesClient(access, { clock: systemClock });
   await client.list(PODS);
   client.close();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
-  assert.deepEqual(groups, [["a", "b"]]);
+  assert.deepEqual(seen, [["a", "b"], ["c"]]);
 });
+
+const REFUSED = [
+  { name: "groups of nobody", user: "as-groups: [a]", want: /expected as, the user whom as-groups/ },
+  { name: "a uid of nobody", user: "as-uid: '7'", want: /expected as, the user whom/ },
+  { name: "extras of nobody", user: "as-user-extra: { a: [b] }", want: /expected as, the user whom/ },
+  { name: "one text as groups", user: "as: ann, as-groups: a", want: /as-groups is not a list of texts/ },
+  { name: "one text as extra", user: "as: ann, as-user-extra: { a: b }", want: /as-user-extra is not a map/ },
+];
+for (const { name, user, want } of REFUSED)
+  test(`a kubeconfig is refused: ${name}`, () =>
+    assert.throws(
+      () =>
+        loadKubeconfig(`
+current-context: x
+contexts: [{ name: x, context: { cluster: x, user: x } }]
+clusters: [{ name: x, cluster: { server: "https://h" } }]
+users: [{ name: x, user: { token: t, ${user} } }]`),
+      want,
+    ));

@@ -33,6 +33,7 @@ export interface Impersonation {
   readonly groups: readonly string[];
   /** Empty: none. */
   readonly uid: string;
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation */
@@ -40,11 +41,14 @@ export function impersonationHeaders({
   impersonate,
 }: Pick<ClusterAccess, "impersonate">): Record<string, string | string[]> {
   if (impersonate === undefined) return {};
-  const { user, groups, uid } = impersonate;
+  const { user, groups, uid, extra = {} } = impersonate;
   return {
     "impersonate-user": user,
     ...(groups.length > 0 && { "impersonate-group": [...groups] }),
     ...(uid !== "" && { "impersonate-uid": uid }),
+    ...Object.fromEntries(
+      Object.entries(extra).map(([key, values]) => [`impersonate-extra-${headerKey(key)}`, [...values]]),
+    ),
   };
 }
 
@@ -73,4 +77,9 @@ export function fileToken(
       cached = undefined;
     },
   };
+}
+
+/** What may not stand in the name of a header, a slash before all, is percent-encoded. */
+function headerKey(key: string): string {
+  return encodeURIComponent(key).replace(/[()]/g, (one) => `%${one.charCodeAt(0).toString(16)}`);
 }

@@ -198,6 +198,21 @@ test("indexes follow changes, handlers that come late are told of what is there,
   informer.stop();
 });
 
+test("a list that is forbidden is told once, and again when it no longer is", async () => {
+  const calls: string[] = [];
+  const told: boolean[] = [];
+  const lists = [failure(403), failure(403), failure(503)];
+  const { clock } = start(
+    { lists, watches: [], calls },
+    { onForbidden: (isForbidden: boolean) => void told.push(isForbidden) },
+  );
+  for (let step = 0; step < 12; step++) {
+    clock.advance(10_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(told, [true, false]);
+});
+
 const PAUSES = [
   { name: "forbidden, with a longer pause", code: 403, options: { forbiddenMaxMs: 300_000 }, most: 4 },
   { name: "forbidden, without", code: 403, options: {}, most: 12 },

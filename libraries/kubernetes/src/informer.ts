@@ -19,6 +19,8 @@ export interface InformerOptions<T> extends Selection {
   readonly whenNotServed?: "retry" | "empty";
   /** Longest pause between tries while the server forbids the list; default as after any failure, 30 s. For those that are many. */
   readonly forbiddenMaxMs?: number;
+  /** Told when the server begins to forbid the list, and when it no longer does; then after the objects of that list. */
+  readonly onForbidden?: (isForbidden: boolean) => void;
 }
 
 export interface InformerDependencies {
@@ -205,17 +207,23 @@ class InformerRun<T extends KubernetesObject> {
       const { items, resourceVersion } = await this.#client.list(this.#type, { ...selection, signal });
       if (signal.aborted) return;
       this.#told = undefined;
-      this.#isForbidden = false;
       this.#sink(this.#store.replaceAll(items), true);
+      this.#setForbidden(false);
       this.#feed({ kind: "listed", resourceVersion });
     } catch (error) {
       if (signal.aborted) return;
-      this.#isForbidden = statusOf(error)?.code === 403;
+      this.#setForbidden(statusOf(error)?.code === 403);
       if (isNotFound(error) && this.#options.whenNotServed === "empty")
         this.#sink(this.#store.replaceAll([]), true);
       else this.#tell(describeError(error));
       this.#feed({ kind: "listFailed" });
     }
+  }
+
+  #setForbidden(isForbidden: boolean): void {
+    if (isForbidden === this.#isForbidden) return;
+    this.#isForbidden = isForbidden;
+    this.#options.onForbidden?.(isForbidden);
   }
 
   /** A right that is missing fails every 30 s for as long as it is: once is enough for a person, the rest is for who debugs. */

@@ -104,14 +104,24 @@ function userCredentials(
   };
 }
 
-/** `as`, `as-groups`, `as-uid`: to ignore them would be to act with more rights than were meant. */
+/** `as`, `as-groups`, `as-uid`, `as-user-extra`: to ignore them would be to act with more rights than were meant. */
 function impersonation(user: Fields, where: string): Pick<ClusterAccess, "impersonate"> {
-  const name = stringField(user, "as", where);
-  if (name === undefined || name === "") return {};
+  const name = stringField(user, "as", where) ?? "";
+  const uid = stringField(user, "as-uid", where) ?? "";
   const groups: unknown = user["as-groups"] ?? [];
-  if (!Array.isArray(groups) || !groups.every((group) => typeof group === "string"))
-    throw invalid(`${where}: as-groups is not a list of texts`);
-  return { impersonate: { user: name, groups, uid: stringField(user, "as-uid", where) ?? "" } };
+  if (!areTexts(groups)) throw invalid(`${where}: as-groups is not a list of texts`);
+  const extra: unknown = user["as-user-extra"] ?? {};
+  if (!isFields(extra) || !Object.values(extra).every(areTexts))
+    throw invalid(`${where}: as-user-extra is not a map of lists of texts`);
+  if (name !== "")
+    return { impersonate: { user: name, groups, uid, extra: extra as Record<string, readonly string[]> } };
+  if (uid !== "" || groups.length > 0 || Object.keys(extra).length > 0)
+    throw invalid(`${where}: expected as, the user whom as-groups, as-uid or as-user-extra are of`);
+  return {};
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function userToken(user: Fields, where: string, folder: string): TokenSource | undefined {
