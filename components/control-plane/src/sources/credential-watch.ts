@@ -35,12 +35,21 @@ export function createCredentialWatch(deps: CredentialWatchDependencies): Creden
   const put = (key: string, facts: CredentialFacts | undefined): void => {
     if (deps.credentials.put(key, facts)) deps.onChange();
   };
+  /** What was read before stays in use: a right that goes must not end what runs. */
+  const setForbidden = (key: string, isForbidden: boolean): void => {
+    const known = deps.credentials.get(key);
+    const slash = key.indexOf("/");
+    const [namespace, name] = [key.slice(0, slash), key.slice(slash + 1)];
+    if (isForbidden && known === undefined) put(key, { namespace, name, isForbidden });
+    else if (!isForbidden && known?.isForbidden === true) put(key, undefined);
+  };
   const begin = (key: string): Informer<Secret> => {
     const slash = key.indexOf("/");
     const selection = {
       namespace: key.slice(0, slash),
       fieldSelector: `metadata.name=${key.slice(slash + 1)}`,
       forbiddenMaxMs: FORBIDDEN_RETRY_MS,
+      onForbidden: (isForbidden: boolean) => setForbidden(key, isForbidden),
     };
     const informer = createInformer(deps.client, SECRETS, selection, deps);
     informer.onChange({

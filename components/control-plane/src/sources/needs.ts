@@ -1,6 +1,7 @@
 /** What compilation needs from outside the API objects it reads: the Secrets that rules name, the keys that policies name. Pure. */
 
-import type { DestinationRuleSpec, TokenRule, TrafficPolicySpec } from "@meltemi/resources";
+import type { TokenRule } from "@meltemi/resources";
+import { credentialNames } from "../compile/l7/missing-credentials.ts";
 import type { MeshInputs } from "../compile/mesh-collections.ts";
 
 /** `namespace/name`: of the waypoints' namespaces, for Secrets are read where the waypoint is. */
@@ -17,13 +18,6 @@ export function neededCredentials(
   if (names.size === 0) return names;
   const namespaces = new Set([...inputs.waypoints.values()].map(({ namespace }) => namespace));
   return new Set([...namespaces].flatMap((namespace) => [...names].map((name) => `${namespace}/${name}`)));
-}
-
-function credentialNames({ trafficPolicy, subsets = [] }: DestinationRuleSpec): readonly string[] {
-  const policies = [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)];
-  return policies.flatMap((policy: TrafficPolicySpec = {}) =>
-    [policy, ...(policy.portLevelSettings ?? [])].flatMap(({ tls }) => tls?.credentialName || []),
-  );
 }
 
 /** Of policies that waypoints enforce. */

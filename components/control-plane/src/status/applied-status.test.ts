@@ -40,6 +40,11 @@ function unreadable(kind: string, name: string): Fill {
 }
 
 const tunnel = { protocol: "CONNECT", targetHost: "a", targetPort: 1 };
+const credential =
+  (parts: object): Fill =>
+  ({ credentials }) =>
+    void credentials.put("ns/s", { namespace: "ns", name: "s", ...parts });
+
 const cases: readonly {
   readonly name: string;
   readonly fills: readonly Fill[];
@@ -128,6 +133,47 @@ const cases: readonly {
       "PartiallyInvalid",
       /^not enforced by waypoints: trafficPolicy\.tunnel, subsets\[v1\]\.trafficPolicy\.loadBalancer\.zoneAwareLbSetting$/,
     ],
+  },
+  {
+    name: "a Secret that is not there",
+    fills: [
+      destinationRule({ host: "svc", trafficPolicy: { tls: { mode: "SIMPLE", credentialName: "s" } } }),
+    ],
+    key: "DestinationRule/ns/dr",
+    want: ["False", "InvalidCertificateRef", /Secret ns\/s was not found$/],
+  },
+  {
+    name: "a Secret of a subset that may not be read",
+    fills: [
+      destinationRule({
+        host: "svc",
+        subsets: [{ name: "v1", trafficPolicy: { tls: { mode: "MUTUAL", credentialName: "s" } } }],
+      }),
+      credential({ isForbidden: true }),
+    ],
+    key: "DestinationRule/ns/dr",
+    want: [
+      "False",
+      "RefNotPermitted",
+      /Secret ns\/s may not be read .*: add ns to values\.pilot\.credentialNamespaces of its installation$/,
+    ],
+  },
+  {
+    name: "a Secret that is there",
+    fills: [
+      destinationRule({ host: "svc", trafficPolicy: { tls: { mode: "SIMPLE", credentialName: "s" } } }),
+      credential({ caCertificates: "CA" }),
+    ],
+    key: "DestinationRule/ns/dr",
+    want: undefined,
+  },
+  {
+    name: "a Secret for a host that no waypoint serves",
+    fills: [
+      destinationRule({ host: "other", trafficPolicy: { tls: { mode: "SIMPLE", credentialName: "s" } } }),
+    ],
+    key: "DestinationRule/ns/dr",
+    want: undefined,
   },
   {
     name: "a rule for sidecars",

@@ -33,6 +33,22 @@ export function faultText({ problems, lastGoodGeneration }: FaultReport): string
   return `${inForce} The object cannot be read: ${problems}`;
 }
 
+/** Reasons of Gateway API for references to Secrets. */
+function credentialsContent(
+  missing: Extract<AppliedVerdict, { readonly kind: "credentials" }>["missing"],
+): Content {
+  const problems = missing.map(({ namespace, name, isForbidden }) =>
+    isForbidden
+      ? `Secret ${namespace}/${name} may not be read by the control plane: add ${namespace} to values.pilot.credentialNamespaces of its installation`
+      : `Secret ${namespace}/${name} was not found`,
+  );
+  return {
+    status: "False",
+    reason: missing.some(({ isForbidden }) => isForbidden) ? "RefNotPermitted" : "InvalidCertificateRef",
+    message: `waypoints refuse requests that need what they have not: ${problems.join("; ")}`,
+  };
+}
+
 function verdictContent(verdict: AppliedVerdict): Content {
   switch (verdict.kind) {
     case "targets":
@@ -56,6 +72,8 @@ function verdictContent(verdict: AppliedVerdict): Content {
         message:
           "has no effect in ambient mode: ztunnel does not read requests, and waypoints follow targetRefs alone",
       };
+    case "credentials":
+      return credentialsContent(verdict.missing);
     case "withoutEffect": {
       const what = verdict.fields.join(", ");
       return verdict.all

@@ -6,6 +6,7 @@ import { reportTargets, type TargetReport, type WaypointVerdict } from "../polic
 import type { Compilation } from "../workload-parts.ts";
 import type { DestinationRuleFacts, RequestAuthenticationFacts, TelemetryFacts } from "./facts.ts";
 import { byAge } from "./hosts.ts";
+import { type MissingCredential, missingCredentials } from "./missing-credentials.ts";
 import { targetKey } from "./target-keys.ts";
 
 export type AppliedVerdict =
@@ -16,6 +17,8 @@ export type AppliedVerdict =
   | { readonly kind: "shadowed"; readonly by: string }
   /** It has no targetRefs, and so is for sidecars: nobody in the mesh reads it. */
   | { readonly kind: "noTargets" }
+  /** Nothing is sent where these are needed. */
+  | { readonly kind: "credentials"; readonly missing: readonly MissingCredential[] }
   /** These fields have no effect. `all`: nor has anything else of it. */
   | { readonly kind: "withoutEffect"; readonly fields: readonly string[]; readonly all: boolean };
 
@@ -76,7 +79,10 @@ function shadowing(source: TelemetryFacts, all: readonly TelemetryFacts[]): stri
 }
 
 /** What a waypoint does not do is told, as is a rule for sidecars; of a rule that is all done nothing is said. */
-export function reportDestinationRule(source: DestinationRuleFacts): readonly Output<AppliedReport>[] {
+export function reportDestinationRule(
+  source: DestinationRuleFacts,
+  compilation: Compilation,
+): readonly Output<AppliedReport>[] {
   const { spec } = source;
   if (spec.workloadSelector !== undefined)
     return output("DestinationRule", source, {
@@ -84,6 +90,8 @@ export function reportDestinationRule(source: DestinationRuleFacts): readonly Ou
       fields: ["workloadSelector, which chooses among sidecars"],
       all: true,
     });
+  const missing = missingCredentials(source, compilation);
+  if (missing.length > 0) return output("DestinationRule", source, { kind: "credentials", missing });
   const fields = [
     ...unenforced(spec.trafficPolicy, "trafficPolicy"),
     ...(spec.subsets ?? []).flatMap(({ name, trafficPolicy }) =>

@@ -41,6 +41,8 @@ export function deriveTraffic(
   graph.derive(inputs.telemetries, outputs.appliedReports, (telemetry, read) =>
     reportTelemetry(telemetry, compilation(read)),
   );
-  graph.derive(inputs.destinationRules, outputs.appliedReports, (rule) => reportDestinationRule(rule));
+  graph.derive(inputs.destinationRules, outputs.appliedReports, (rule, read) =>
+    reportDestinationRule(rule, compilation(read)),
+  );
   graph.derive(inputs.faults, outputs.faultReports, (fault, read) => reportFault(fault, compilation(read)));
 }

@@ -123,7 +123,8 @@ function credentialOf(
   waypoint: WaypointReference,
   { read, inputs }: Compilation,
 ): CredentialFacts | undefined {
-  return read.get(inputs.credentials, `${waypoint.namespace}/${secret}`);
+  const found = read.get(inputs.credentials, `${waypoint.namespace}/${secret}`);
+  return found?.isForbidden === true ? undefined : found;
 }
 
 /** The model bounds it: a message for people. */

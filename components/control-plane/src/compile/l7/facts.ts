@@ -63,6 +63,8 @@ export interface KeySetFacts {
 export interface CredentialFacts {
   readonly namespace: string;
   readonly name: string;
+  /** The control plane may not read it, so that nothing else is known of it. */
+  readonly isForbidden?: true;
   readonly certificateChain?: string;
   readonly privateKey?: string;
   readonly caCertificates?: string;
