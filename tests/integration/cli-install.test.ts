@@ -155,3 +155,19 @@ test("what would take the place of running parts waits until the part before ser
   // No node lost its agent or its proxy to a version that does not start.
   assert.deepEqual((await client.list(DAEMON_SETS)).items, []);
 });
+
+test("who installs over helm's release is told so", deadline, async () => {
+  await using scene = await createCommandScene();
+  const { client, istioctl } = scene;
+  const namespace = "istio-system";
+  if ((await client.get(NAMESPACES, { name: namespace })) === undefined)
+    await client.create(NAMESPACES, { metadata: { name: namespace } });
+  const annotations = { "meta.helm.sh/release-name": "mesh-1", "meta.helm.sh/release-namespace": namespace };
+  await client.create(CONFIG_MAPS, {
+    metadata: { name: "istio", namespace, annotations },
+    data: { mesh: "{}" },
+  });
+  const said = await istioctl("install --set profile=minimal --dry-run");
+  assert.equal(said.code, 0, said.err);
+  assert.match(said.err, /WARNING: helm installed this \(mesh-1\): its next upgrade finds conflicts/);
+});

@@ -7,7 +7,7 @@ import { installComponents } from "../install/apply.ts";
 import { decideUpgrade } from "../install/decide-upgrade.ts";
 import { findControlPlanes, findProxyVersions, type InstalledControlPlane } from "../install/installed.ts";
 import { findPruned, makePlan } from "../install/make-plan.ts";
-import { countPlan, type Plan, pruneWarnings, renderPlan } from "../install/plan.ts";
+import { countPlan, type Plan, pruneWarnings, releaseWarnings, renderPlan } from "../install/plan.ts";
 import { removeObjects } from "../install/remove.ts";
 import { lossesOn } from "../install/server-losses.ts";
 import { readServerMinor } from "../install/server-version.ts";
@@ -157,7 +157,7 @@ function showPlan(plan: Plan, flags: InstallFlags, { terminal }: CommandContext)
   else
     for (const { object, ...change } of plan)
       if (change.kind === "leave") terminal.aside(`  left as it is: ${object.name}, ${change.why}`);
-  for (const line of pruneWarnings(plan)) terminal.aside(line);
+  for (const line of [...pruneWarnings(plan), ...releaseWarnings(plan)]) terminal.aside(line);
   if (flags.dryRun) terminal.line("✔ Dry run: the API server takes every object; nothing was changed");
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decidePrune } from "./decide-prune.ts";
+import { choosePruned, decidePrune } from "./decide-prune.ts";
 
 const LABELS = {
   "install.operator.istio.io/owning-resource": "installed-state",
@@ -13,6 +13,11 @@ const service = (labels: object, more: object = {}): object => ({
 const role = (name: string, labels: object = {}): object => ({
   kind: "ClusterRole",
   metadata: { name, labels: { ...LABELS, ...labels } },
+});
+const webhook = (namespace: string): object => ({
+  ...role("istiod-default-validator"),
+  kind: "ValidatingWebhookConfiguration",
+  webhooks: [{ clientConfig: { service: { name: "istiod", namespace } } }],
 });
 const CASES = [
   { name: "ours", object: service({}), want: true },
@@ -41,10 +46,35 @@ const CASES = [
     object: { ...role("gateways.networking.istio.io"), kind: "CustomResourceDefinition" },
     want: false,
   },
+  { name: "the default webhook", object: webhook("istio-system"), want: true },
+  { name: "the default webhook, led to another control plane", object: webhook("other"), want: false },
+  { name: "the default webhook, led elsewhere", object: role("istiod-default-validator"), want: false },
   { name: "a namespace", object: { ...role("x-istio-system"), kind: "Namespace" }, want: false },
 ];
 for (const { name, object, want } of CASES)
   test(`prune: ${name}`, () => {
     const installation = { revision: "", istioNamespace: "istio-system" };
     assert.equal(decidePrune(object as Parameters<typeof decidePrune>[0], installation), want);
+  });
+
+const CNI = { "operator.istio.io/component": "Cni" };
+for (const { name, namespace, want } of [
+  {
+    name: "the node agent goes with its rights",
+    namespace: "istio-system",
+    want: ["istio-cni-node", "istio-cni"],
+  },
+  { name: "a node agent that stays keeps its rights", namespace: "kube-system", want: [] },
+])
+  test(`prune: ${name}`, () => {
+    const labels = { ...LABELS, ...CNI };
+    const agent = { kind: "DaemonSet", metadata: { name: "istio-cni-node", namespace, labels } };
+    const gone = choosePruned([agent, role("istio-cni", CNI)] as Parameters<typeof choosePruned>[0], {
+      revision: "",
+      istioNamespace: "istio-system",
+    });
+    assert.deepEqual(
+      gone.map(({ metadata }) => metadata?.name),
+      want,
+    );
   });

@@ -19,7 +19,7 @@ import type { Json } from "../output/json.ts";
 import { FIELD_MANAGER, type InstallDependencies } from "./apply.ts";
 import { readConflicts, type TakenOver } from "./conflicts.ts";
 import { decideApply } from "./decide-apply.ts";
-import { decidePrune, type Installation } from "./decide-prune.ts";
+import { choosePruned, type Installation } from "./decide-prune.ts";
 import { INSTALLED_KINDS, kindOf } from "./kinds.ts";
 import type { Change, Plan, PlannedObject } from "./plan.ts";
 import type { TypeOf } from "./served-kinds.ts";
@@ -91,7 +91,14 @@ async function planObject(
   if (found === undefined) return { kind: "create", object };
   const differences = differencesOf(declaredPart(found as Json), declaredPart(applied as Json));
   if (differences.length === 0 && takenOver.length === 0) return { kind: "keep", object };
-  return { kind: "change", object, differences: withoutSecrets(manifest.kind, differences), takenOver };
+  const release = found.metadata?.annotations?.["meta.helm.sh/release-name"];
+  return {
+    kind: "change",
+    object,
+    differences: withoutSecrets(manifest.kind, differences),
+    takenOver,
+    ...(release !== undefined && { release }),
+  };
 }
 
 /** First without force, so that it is known whose fields are taken over. */
@@ -120,16 +127,15 @@ export async function findPruned(
   const rendered = new Set(
     components.flatMap(({ objects }) => objects.map((one) => keyOfObject(plannedOf(one)))),
   );
-  const pruned: KubernetesObject[] = [];
+  const unrendered: KubernetesObject[] = [];
   for (const type of INSTALLED_KINDS) {
     if (type === CUSTOM_RESOURCE_DEFINITIONS) continue;
     for (const found of await listOrNone(type, { client, signal })) {
       const object: KubernetesObject = { ...found, apiVersion: apiVersionOf(type), kind: type.kind };
-      if (!rendered.has(keyOfObject(plannedOf(object))) && decidePrune(object, installation))
-        pruned.push(object);
+      if (!rendered.has(keyOfObject(plannedOf(object)))) unrendered.push(object);
     }
   }
-  return pruned;
+  return choosePruned(unrendered, installation);
 }
 
 const OWNED = "install.operator.istio.io/owning-resource=installed-state";

@@ -18,6 +18,8 @@ export type Change =
       readonly differences: readonly ShownDifference[];
       /** Fields that others have set, and that become the installer's. */
       readonly takenOver: readonly TakenOver[];
+      /** Of helm, whose the object is so far. */
+      readonly release?: string;
     }
   | { readonly kind: "keep"; readonly object: PlannedObject }
   /** Somebody else's: it stays as it is. */
@@ -115,5 +117,17 @@ export function pruneWarnings(plan: Plan): readonly string[] {
   return [
     `WARNING: ${lost.map(({ object }) => objectText(object)).join(" and ")} will be removed from every node: pods leave the mesh, and new connections go in plaintext.`,
     "         To keep it, give the values it was installed with, for example --set profile=ambient.",
+  ];
+}
+
+/** Two owners of the same objects undo each other's work. */
+export function releaseWarnings(plan: Plan): readonly string[] {
+  const releases = new Set(
+    plan.flatMap((change) => (change.kind === "change" && change.release ? [change.release] : [])),
+  );
+  if (releases.size === 0) return [];
+  return [
+    `WARNING: helm installed this (${printable([...releases].sort().join(", "))}): its next upgrade finds conflicts, and helm uninstall removes what is installed now.`,
+    "         Change it with helm upgrade: manifest translate makes values of the same flags.",
   ];
 }
