@@ -12,7 +12,7 @@ type Command = ReturnType<typeof createProgram>;
 const WIDTH = 500;
 
 export function commandLinePage(): string {
-  const program = createProgram("istioctl", silentContext());
+  const program = createSilentProgram();
   const commands = program.commands.flatMap(everyCommand).filter((command) => !isLeftOut(command));
   return page(
     "Commands and flags",
@@ -29,6 +29,11 @@ export function commandLinePage(): string {
     ),
     ...commands.map(describeCommand),
   );
+}
+
+/** All commands, to be looked at and not run. */
+export function createSilentProgram(): Command {
+  return createProgram("istioctl", silentContext());
 }
 
 function silentContext(): CommandContext {
