@@ -154,6 +154,20 @@ test(
   },
 );
 
+test("bodies that one peer holds back keep no other's review out", deadline, async () => {
+  await using served = await serve();
+  const headers = { "content-type": "application/json" };
+  const held = Array.from({ length: 12 }, () => post(served, { headers, agent: false }));
+  const refused = held.map((call) => statusOf(call).catch((error: NodeJS.ErrnoException) => error.code));
+  for (const call of held) call.write(Buffer.alloc(4 * 1024 * 1024 - 1, 32));
+  // All that is there is refused but three of the largest; a refusal may find the client still sending.
+  let told = 0;
+  for (const each of refused) void each.then(() => told++);
+  await eventually(() => told === 12 - 3, { deadlineMs: 10_000 });
+  assert.equal(await statusOf(post(served, { localAddress: "127.0.0.2" }).end(REVIEW)), 200);
+  for (const call of held) call.destroy();
+});
+
 test("what is no review fills no log", deadline, async () => {
   await using served = await serve();
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });

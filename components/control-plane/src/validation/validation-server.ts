@@ -36,7 +36,9 @@ export interface ValidationServer extends AsyncDisposable {
 /** etcd stores objects of up to 1.5 MiB; a review of an update holds two of them and their frame. */
 const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 /** Bodies of all requests under way: a few of the largest, thousands of the usual. */
-const MAX_HELD_BYTES = 32 * 1024 * 1024;
+const MAX_HELD_BYTES = 48 * 1024 * 1024;
+/** Three of the largest: whoever sends such slowly must not keep the API server's reviews out. */
+const MAX_HELD_BYTES_PER_PEER = 12 * 1024 * 1024;
 /** An API server has 200 writes under way by default, and a review and a connection for each: all of a GitOps sync at once. */
 const MAX_PER_PEER = 256;
 /** Several API servers at their bound, or one beside several peers that hold connections. */
@@ -121,6 +123,7 @@ class Reviews {
   readonly #deps: ValidationServerDependencies;
   /** Requests under way: a connection may bring several at once. */
   readonly #peers: PeerTally = createPeerTally(MAX_PER_PEER);
+  readonly #heldByPeer: PeerTally = createPeerTally(MAX_HELD_BYTES_PER_PEER);
   readonly #refusals: RefusalLog;
   readonly #turns: ReviewTurns;
   #heldBytes = 0;
@@ -140,7 +143,7 @@ class Reviews {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const peer = request.socket.remoteAddress ?? "";
     try {
-      const answer = await this.#counted(peer, () => this.#read(request));
+      const answer = await this.#counted(peer, () => this.#read(request, peer));
       if (this.#isEnding) response.setHeader("connection", "close");
       respond(response, 200, "application/json", JSON.stringify(answer));
     } catch (error) {
@@ -178,23 +181,25 @@ class Reviews {
   }
 
   /** The body counts as held until it was judged. */
-  async #read(request: IncomingMessage): Promise<unknown> {
+  async #read(request: IncomingMessage, peer: string): Promise<unknown> {
     checkHead(request);
     const chunks: Buffer[] = [];
     let bytes = 0;
     try {
       for await (const chunk of request as AsyncIterable<Buffer>) {
-        bytes += chunk.length;
-        this.#heldBytes += chunk.length;
-        if (bytes > MAX_REVIEW_BYTES) throw tooLarge();
-        if (this.#heldBytes > MAX_HELD_BYTES)
+        const { length } = chunk;
+        if (bytes + length > MAX_REVIEW_BYTES) throw tooLarge();
+        if (this.#heldBytes + length > MAX_HELD_BYTES || !this.#heldByPeer.take(peer, length))
           throw new Refused(503, "too many reviews are under way, ask again");
+        bytes += length;
+        this.#heldBytes += length;
         chunks.push(chunk);
       }
       if (bytes === 0) throw new Refused(400, "expected an AdmissionReview, got no body");
       return await this.#turns.judge(bytes, () => this.#review(Buffer.concat(chunks).toString("utf8")));
     } finally {
       this.#heldBytes -= bytes;
+      this.#heldByPeer.giveBack(peer, bytes);
     }
   }
 
