@@ -68,7 +68,7 @@ function padding(length: number): number {
 
 /**
  * Files, folders and links (a hard link becomes the file again), paths without `./`. Understands ustar, GNU's long names and the
- * path of a pax header. The files are views of `archive`.
+ * path and link of a pax header. The files are views of `archive`.
  * @throws on anything else, on a path that leaves the archive and on a cut archive
  */
 export function readTar(archive: Buffer): FileTree {
@@ -108,8 +108,10 @@ function readLongName(type: string, content: Buffer): LongNames {
     );
   if (type === "L") return { path: text(content) };
   if (type === "K") return { target: text(content) };
-  const path = type === "x" ? /^\d+ path=(.*)$/m.exec(content.toString())?.[1] : undefined;
-  return path === undefined ? {} : { path };
+  if (type === "g") return {};
+  const [, path] = /^\d+ path=(.*)$/m.exec(content.toString()) ?? [];
+  const [, target] = /^\d+ linkpath=(.*)$/m.exec(content.toString()) ?? [];
+  return { ...(path !== undefined && { path }), ...(target !== undefined && { target }) };
 }
 
 interface RawEntry {
