@@ -12,7 +12,9 @@ export interface Credentials {
 }
 
 interface DockerConfig {
-  readonly auths?: Readonly<Record<string, { readonly auth?: string } | undefined>>;
+  readonly auths?: Readonly<
+    Record<string, { readonly auth?: string; readonly identitytoken?: string } | undefined>
+  >;
   readonly credsStore?: string;
   readonly credHelpers?: Readonly<Record<string, string | undefined>>;
 }
@@ -34,8 +36,19 @@ export async function findCredentials(folder: string, key: string): Promise<Cred
   const config = JSON.parse(file) as DockerConfig;
   const helper = config.credHelpers?.[key] ?? config.credsStore;
   if (helper !== undefined) return await askHelper(helper, key);
-  const auth = config.auths?.[key]?.auth;
+  const { auth, identitytoken = "" } = config.auths?.[key] ?? {};
+  if (identitytoken !== "") throw identityToken(`read ${path}`, key);
   return auth === undefined || auth === "" ? undefined : decodeAuth(auth, path);
+}
+
+/** What helpers call the user of an identity token. */
+const TOKEN_USER = "<token>";
+
+/** OAuth refresh tokens, of some clouds' own logins. */
+function identityToken(action: string, key: string): Error {
+  return new Error(
+    `${action}: expected a name and a password, got an identity token: docker login ${key} with a password or an access token`,
+  );
 }
 
 function decodeAuth(auth: string, path: string): Credentials {
@@ -67,5 +80,6 @@ async function askHelper(name: string, key: string): Promise<Credentials | undef
   const answer = JSON.parse(output) as { Username?: unknown; Secret?: unknown };
   if (typeof answer.Username !== "string" || typeof answer.Secret !== "string")
     throw new Error(`${program} get ${key}: expected a Username and a Secret`);
+  if (answer.Username === TOKEN_USER) throw identityToken(`${program} get ${key}`, key);
   return { username: answer.Username, password: answer.Secret };
 }

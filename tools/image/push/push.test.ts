@@ -79,6 +79,12 @@ const faults = [
     config: { auths: { "r.example": { auth: "AAAA" } } },
     want: /expected base64 of name:password/,
   },
+  {
+    name: "an identity token",
+    config: { auths: { "r.example": { auth, identitytoken: "x" } } },
+    want: /expected a name and a password, got an identity token: docker login r\.example/,
+  },
+  { name: "a helper with an identity token", config: { credsStore: "token" }, want: /got an identity token/ },
   { name: "a path for a helper", config: { credsStore: "../x" }, want: /name of a credentials helper/ },
   { name: "a helper that is not there", config: { credsStore: "none-such" }, want: /ENOENT/ },
   { name: "a helper that fails", config: { credsStore: "fails" }, want: /ended with 3/ },
@@ -97,6 +103,7 @@ async function inFolder(config: object, act: (folder: string) => Promise<void>):
   helper("knows", 'read key; [ "$1 $key" = "get r.example" ] && echo \'{"Username":"me","Secret":"kept"}\'');
   helper("has-none", "echo credentials not found in native keychain; exit 1");
   helper("fails", "exit 3");
+  helper("token", 'echo \'{"Username":"<token>","Secret":"x"}\'');
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
   try {
     await act(folder);
