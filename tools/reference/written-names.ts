@@ -64,7 +64,7 @@ export const WRITTEN: readonly Name[] = [
     "Service",
     "a tag",
     "`istioctl tag`, control plane",
-    "a further name of the revision in its label `istio.io/rev`",
+    "a further name of the revision in its label `istio.io/rev`, for labels of namespaces and Gateways",
   ),
   name(
     "install.operator.istio.io/owning-resource",

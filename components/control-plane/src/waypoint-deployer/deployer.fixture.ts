@@ -35,6 +35,7 @@ export function viewOf(gateway: Gateway, fields: Partial<GatewayView> = {}): Gat
   return {
     gateway,
     namespace: undefined,
+    tag: undefined,
     gatewayClass: undefined,
     classDefaults: undefined,
     parameters: { kind: "none" },

@@ -21,6 +21,7 @@ import { sameValue } from "../compile/same-value.ts";
 import type { MeshWatch } from "../sources/watch-mesh.ts";
 import { MANAGED_BY } from "./gateway-class.ts";
 import { GATEWAY_NAME_LABEL, MANAGED_LABEL } from "./metadata.ts";
+import { askedRevision, TAG_LABEL } from "./plan.ts";
 import { classOf } from "./reconcile.ts";
 
 export interface FollowDependencies extends InformerDependencies {
@@ -92,12 +93,15 @@ function touchOwner(object: KubernetesObject, { touchGateway }: FollowDependenci
   if (name !== undefined) touchGateway(`${namespaceOf(object)}/${name}`);
 }
 
-/** Whether it can be reached: the Service's addresses, and who is ready behind it. */
+/** Whether it can be reached: the Service's addresses, and who is ready behind it. And whose it is: tags of revisions are Services. */
 function followReach(deps: FollowDependencies): readonly (() => void)[] {
-  const { services, endpointSlices } = deps.watch;
+  const { services, endpointSlices, namespaces } = deps.watch;
   const touchService = (service: KubernetesObject): void => {
     touchOwner(service, deps);
     touchWhere(deps, (gateway) => namesService(gateway, service));
+    const tag = service.metadata?.labels?.[TAG_LABEL];
+    if (tag !== undefined)
+      touchWhere(deps, (gateway) => askedRevision(gateway, namespaces.get(namespaceOf(gateway))) === tag);
   };
   const touchSlice = (slice: KubernetesObject): void => {
     const name = slice.metadata?.labels?.["kubernetes.io/service-name"];

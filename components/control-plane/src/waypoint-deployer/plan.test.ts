@@ -12,6 +12,9 @@ const found = (data: Record<string, string>): GatewayView["parameters"] => ({
   kind: "found",
   map: configMap(data),
 });
+const tagOf = (tag: string, revision: string) => ({
+  metadata: { labels: { "istio.io/tag": tag, "istio.io/rev": revision } },
+});
 const waypointClass = { spec: { controllerName: "istio.io/mesh-controller" } };
 
 const cases: readonly {
@@ -49,6 +52,43 @@ const cases: readonly {
     gateway: gatewayOf({}, { labels: { "istio.io/rev": "default" } }),
     view: { namespace: { metadata: { labels: { "istio.io/rev": "foo" } } } },
     want: "serviceAccount service deployment",
+  },
+  {
+    name: "a tag of this revision",
+    gateway: gatewayOf({}, { labels: { "istio.io/rev": "prod" } }),
+    view: { tag: tagOf("prod", "default") },
+    want: "serviceAccount service deployment",
+  },
+  {
+    name: "a namespace's tag of this revision",
+    view: {
+      namespace: { metadata: { labels: { "istio.io/rev": "prod" } } },
+      tag: tagOf("prod", "default"),
+    },
+    want: "serviceAccount service deployment",
+  },
+  {
+    name: "a tag of another revision",
+    gateway: gatewayOf({}, { labels: { "istio.io/rev": "prod" } }),
+    view: { tag: tagOf("prod", "foo") },
+    want: "foreign",
+  },
+  {
+    name: "no revision said, and default is a tag of another one",
+    view: { tag: tagOf("default", "foo") },
+    want: "foreign",
+  },
+  {
+    name: "no revision said, and default is a tag of this one",
+    view: { tag: tagOf("default", "foo") },
+    settings: { revision: "foo" },
+    want: "serviceAccount service deployment",
+  },
+  {
+    name: "a Service with a tag's name that makes none",
+    gateway: gatewayOf({}, { labels: { "istio.io/rev": "prod" } }),
+    view: { tag: { metadata: { labels: { "istio.io/rev": "default" } } } },
+    want: "foreign",
   },
   { name: "of a revision that this is not", settings: { revision: "foo" }, want: "foreign" },
   {

@@ -1,6 +1,6 @@
 /** What to do about a Gateway: the choice, and nothing else (reference: l7-and-cli §1.2, §1.7, §1.8). Pure. */
 
-import type { ConfigMap, Gateway, GatewayClass, Namespace } from "@meltemi/kubernetes";
+import type { ConfigMap, Gateway, GatewayClass, KubernetesObject, Namespace } from "@meltemi/kubernetes";
 import { describeError } from "@meltemi/runtime";
 import { isWaypointGateway } from "./gateway-class.ts";
 import { highAvailabilityPatches, wantsHighAvailability } from "./high-availability.ts";
@@ -24,6 +24,8 @@ export type Parameters =
 export interface GatewayView {
   readonly gateway: Gateway;
   readonly namespace: Namespace | undefined;
+  /** The Service which says that {@link askedRevision} is a tag, and of what; undefined when it is a revision's own name. */
+  readonly tag: KubernetesObject | undefined;
   readonly gatewayClass: GatewayClass | undefined;
   readonly classDefaults: ConfigMap | undefined;
   readonly parameters: Parameters;
@@ -58,13 +60,33 @@ export function planGateway(view: GatewayView, settings: DeployerSettings): Gate
   }
 }
 
-/** Revision: of the Gateway, else of its namespace, else the default one (reference: l7-and-cli §8.3 TestOtherRevisionIgnored). */
-function isOurs({ gateway, namespace, gatewayClass }: GatewayView, settings: DeployerSettings): boolean {
+const REVISION_LABEL = "istio.io/rev";
+export const TAG_LABEL = "istio.io/tag";
+
+/** Revision or tag: of the Gateway, else of its namespace, else the default one (reference: l7-and-cli §8.3 TestOtherRevisionIgnored). */
+export function askedRevision(gateway: Gateway, namespace: Namespace | undefined): string {
+  return (
+    gateway.metadata?.labels?.[REVISION_LABEL] || namespace?.metadata?.labels?.[REVISION_LABEL] || "default"
+  );
+}
+
+/** Of the Service that `istioctl tag set` and `revisionTags` make. */
+export function tagServiceName(tag: string): string {
+  return `istiod-revision-tag-${tag}`;
+}
+
+/** A tag wins over a revision of the same name: `default` is made to stand for another one so. */
+function revisionOf({ gateway, namespace, tag }: GatewayView): string {
+  const asked = askedRevision(gateway, namespace);
+  const labels = tag?.metadata?.labels;
+  return (labels?.[TAG_LABEL] === asked && labels[REVISION_LABEL]) || asked;
+}
+
+function isOurs(view: GatewayView, settings: DeployerSettings): boolean {
+  const { gateway, gatewayClass } = view;
   if (!isWaypointGateway(gateway, gatewayClass) || gateway.metadata?.deletionTimestamp !== undefined)
     return false;
-  const label = "istio.io/rev";
-  const revision = gateway.metadata?.labels?.[label] || namespace?.metadata?.labels?.[label] || "default";
-  if (revision !== settings.revision) return false;
+  if (revisionOf(view) !== settings.revision) return false;
   const version = Number(annotationOf(gateway, CONTROLLER_VERSION_ANNOTATION) ?? 0);
   // What cannot be read was not written by a controller.
   return Number.isNaN(version) || version <= CONTROLLER_VERSION;

@@ -5,7 +5,7 @@ import { type Clock, describeError } from "@meltemi/runtime";
 import type { MeshWatch } from "../sources/watch-mesh.ts";
 import { decideGatewayStatus, gatewayHostname } from "./gateway-status.ts";
 import { type ParametersWatch, untilSynced } from "./parameters-watch.ts";
-import { type GatewayView, type Parameters, planGateway } from "./plan.ts";
+import { askedRevision, type GatewayView, type Parameters, planGateway, tagServiceName } from "./plan.ts";
 import type { DeployerSettings } from "./settings.ts";
 import { claimGateway, type WriteDependencies, writeObjects } from "./write-objects.ts";
 import { writeGatewayStatus } from "./write-status.ts";
@@ -53,12 +53,15 @@ async function viewOf(
   signal: AbortSignal,
   deps: ReconcileDependencies,
 ): Promise<GatewayView> {
-  const { watch, classDefaults } = deps;
+  const { watch, classDefaults, settings } = deps;
   await untilSynced(classDefaults, signal);
   const className = gateway.spec?.gatewayClassName ?? "";
+  const namespace = watch.namespaces.get(gateway.metadata?.namespace ?? "");
+  const asked = askedRevision(gateway, namespace);
   return {
     gateway,
-    namespace: watch.namespaces.get(gateway.metadata?.namespace ?? ""),
+    namespace,
+    tag: watch.services.get(`${settings.systemNamespace}/${tagServiceName(asked)}`),
     gatewayClass: watch.gatewayClasses.get(className),
     classDefaults: oldest(classDefaults.list().filter((map) => classOf(map) === className)),
     parameters: await parametersOf(gateway, signal, deps),
