@@ -51,7 +51,6 @@ function comparable(object: Manifest): Tree {
     key,
     YAML_KEYS.includes(key) ? parse(text) : text,
   ]);
-  const env = (text: string): string => (text.startsWith("{") ? JSON.parse(text) : text);
   const copy = {
     ...object,
     metadata: {
@@ -61,10 +60,7 @@ function comparable(object: Manifest): Tree {
     },
     ...(data !== undefined && { data: Object.fromEntries(read) }),
   };
-  // WAYPOINT_POD is JSON, whose keys have no order.
-  return JSON.parse(JSON.stringify(copy), (key, value) =>
-    key === "value" && typeof value === "string" ? env(value) : value,
-  );
+  return JSON.parse(JSON.stringify(copy)) as Tree;
 }
 
 function nativeObjects(layer: Tree, facts: ClusterFacts): ReadonlyMap<string, Tree> {

@@ -17,7 +17,7 @@ import {
   text,
   textMap,
 } from "./objects.ts";
-import { pick, type Tree, treeAt } from "./tree.ts";
+import { pick, sortedTree, type Tree, treeAt } from "./tree.ts";
 
 /** OpenShift gives every namespace numbers of its own. */
 const USER = { runAsUser: 1337, runAsGroup: 1337 };
@@ -182,8 +182,8 @@ function settingsOf({ values, namespace }: ChartContext): Record<string, string>
   };
 }
 
-/** Resources and placement of waypoints as JSON, without what is empty (reference: l7-and-cli §1.7). */
+/** Resources and placement of waypoints as JSON, without what is empty; keys as helm sorts them, so that no pod restarts for their order. */
 function waypointPod(waypoint: Tree): string {
   const filledOnes = PLACEMENT.map((field) => filled(field, waypoint[field]));
-  return JSON.stringify(Object.assign({}, ...filledOnes, pick(waypoint, ["resources"])));
+  return JSON.stringify(sortedTree(Object.assign({}, ...filledOnes, pick(waypoint, ["resources"]))));
 }

@@ -96,11 +96,14 @@ function meshConfigMap({ values, namespace }: ChartContext, labels: Labels): Man
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: { name: `istio${revisionSuffix(values)}`, namespace, labels },
-    data: { mesh: stringify(mesh, PLAIN), meshNetworks: stringify({ networks }, PLAIN) },
+    data: { mesh: textOf(mesh), meshNetworks: textOf({ networks }) },
   };
 }
 
-const PLAIN = { aliasDuplicateObjects: false, sortMapEntries: true } as const;
+/** YAML as helm writes it, without an end of line at the end. */
+function textOf(value: unknown): string {
+  return stringify(value, { aliasDuplicateObjects: false, sortMapEntries: true }).trimEnd();
+}
 
 /** One ConfigMap for each class that has overlays; the control plane finds it by its label. */
 function gatewayClassMaps({ values, namespace }: ChartContext, labels: Labels): readonly Manifest[] {
@@ -114,7 +117,7 @@ function gatewayClassMaps({ values, namespace }: ChartContext, labels: Labels): 
       labels: { ...labels, "gateway.istio.io/defaults-for-class": className },
     },
     data: Object.fromEntries(
-      Object.entries(isTree(overlays) ? overlays : {}).map(([part, tree]) => [part, stringify(tree, PLAIN)]),
+      Object.entries(isTree(overlays) ? overlays : {}).map(([part, tree]) => [part, textOf(tree)]),
     ),
   }));
 }

@@ -89,7 +89,7 @@ test("overlays of a class are a ConfigMap that the control plane finds by its la
   const objects = render({ profile: "ambient", revision: "r1", values: { gatewayClasses } });
   const map = objects.find((o) => o.metadata.name === "istio-r1-gatewayclass-istio-waypoint");
   assert.equal(map?.metadata.labels?.["gateway.istio.io/defaults-for-class"], "istio-waypoint");
-  assert.deepEqual(map?.["data"], { deployment: "spec:\n  minReadySeconds: 3\n" });
+  assert.deepEqual(map?.["data"], { deployment: "spec:\n  minReadySeconds: 3" });
 });
 
 const find = (objects: readonly Manifest[], kind: string, name: string): Manifest => {

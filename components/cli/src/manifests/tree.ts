@@ -46,3 +46,11 @@ export function sameJson(a: unknown, b: unknown): boolean {
     keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
   );
 }
+
+/** Keys in the order of the alphabet, all the way down. */
+export function sortedTree(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedTree);
+  if (!isTree(value)) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, below]) => [key, sortedTree(below)]));
+}

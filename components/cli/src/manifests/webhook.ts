@@ -44,7 +44,14 @@ export function validator(values: Tree, options: ValidatorOptions): Manifest {
         name: options.webhook,
         clientConfig: { ...target, ...filled("caBundle", caBundle) },
         rules: [
-          { operations: ["CREATE", "UPDATE"], apiGroups: GROUPS, apiVersions: ["*"], resources: ["*"] },
+          {
+            operations: ["CREATE", "UPDATE"],
+            apiGroups: GROUPS,
+            apiVersions: ["*"],
+            resources: ["*"],
+            // Said, for the server would add it: who compares a list as a whole would find another one.
+            scope: "*",
+          },
         ],
         failurePolicy: policy,
         sideEffects: "None",
