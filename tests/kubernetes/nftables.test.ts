@@ -44,22 +44,25 @@ async function isReadable(): Promise<boolean> {
   return seen.includes(word);
 }
 
-/** Tables of the mesh in all namespaces of a node's pods, and attached programs. */
-async function captureOf(node: string): Promise<{ readonly tables: number; readonly programs: number }> {
-  const each = 'for netns in /run/netns/*; do nsenter --net="$netns" nft list tables; done';
-  const tables = (await runOn(node, "/bin/sh", "-c", each)).match(/istio|meltemi/g)?.length ?? 0;
+/**
+ * Rules of the mesh in all namespaces of a node's pods, and attached programs. Empty chains of pods that are released stay with their
+ * connections, which the kernel would not translate any more without them.
+ */
+async function captureOf(node: string): Promise<{ readonly rules: number; readonly programs: number }> {
+  const each = 'for netns in /run/netns/*; do nsenter --net="$netns" nft list ruleset; done';
+  const rules = (await runOn(node, "/bin/sh", "-c", each)).match(/redirect to :150/g)?.length ?? 0;
   const programs = (await runOn(node, "bpftool", "cgroup", "tree")).match(/^\d+ /gm)?.length ?? 0;
-  return { tables, programs };
+  return { rules, programs };
 }
 
 test("pods change from eBPF to nftables as they run", { skip }, async () => {
   const lives = await podLives();
   const first = await captureOf("node1");
-  assert.deepEqual([first.tables, first.programs > 0], [0, true]);
+  assert.deepEqual([first.rules, first.programs > 0], [0, true]);
   await helmInstall(undefined, { cni: ["global.nativeNftables=true"] });
   await eventually(async () => {
     const now = await captureOf("node1");
-    assert.deepEqual([now.tables > 0, now.programs], [true, 0]);
+    assert.deepEqual([now.rules > 0, now.programs], [true, 0]);
     return true;
   }, CHANGE);
   await eventually(async () => (await call("client")).status === 200, CHANGE);
@@ -83,12 +86,12 @@ test("by nftables too, STRICT refuses plaintext and the kubelet's probes pass", 
   assert.deepEqual(await podLives(), lives);
 });
 
-test("and back, and nothing of nftables is left", { skip }, async () => {
+test("and back, and no rule of nftables is left", { skip }, async () => {
   const lives = await podLives();
   await helmInstall();
   await eventually(async () => {
     const now = await captureOf("node1");
-    assert.deepEqual([now.tables, now.programs > 0], [0, true]);
+    assert.deepEqual([now.rules, now.programs > 0], [0, true]);
     return true;
   }, CHANGE);
   await eventually(async () => (await call("client")).status === 200, CHANGE);
