@@ -73,3 +73,29 @@ for (const { name, object, found, want } of CASES) {
     assert.equal(got.kind === "leave" ? got.why : got.kind, want);
   });
 }
+
+const namespaceWith = (labels?: Record<string, string>) => ({
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: { name: "istio-system", ...(labels !== undefined && { labels }) },
+});
+const ENFORCE = "pod-security.kubernetes.io/enforce";
+const ADMISSIONS = [
+  {
+    name: "kept for another revision's node parts",
+    object: namespaceWith(),
+    want: { [ENFORCE]: "privileged" },
+  },
+  {
+    name: "kept beside what is rendered",
+    object: namespaceWith({ network: "n" }),
+    want: { network: "n", [ENFORCE]: "privileged" },
+  },
+  { name: "written where rendered", object: namespaceWith({ [ENFORCE]: "x" }), want: { [ENFORCE]: "x" } },
+  { name: "of a namespace alone", object: { ...namespaceWith(), kind: "ConfigMap" }, want: undefined },
+];
+for (const { name, object, want } of ADMISSIONS)
+  test(`what a namespace admits: ${name}`, () => {
+    const got = decideApply(object, namespaceWith({ [ENFORCE]: "privileged", other: "x" }));
+    assert.deepEqual(got.kind === "apply" ? got.object.metadata.labels : got, want);
+  });

@@ -26,12 +26,26 @@ export function decideApply(object: Manifest, found: KubernetesObject | undefine
   const isOwn =
     labels?.[OWNER_LABEL] !== undefined && !isAhead(annotations, object.metadata.annotations ?? {});
   if (!isShared || found === undefined || isOwn)
-    return { kind: "apply", object: keepWebhookPolicy(object, found) };
+    return { kind: "apply", object: keepAdmission(keepWebhookPolicy(object, found), found) };
   const version = annotations[BUNDLE_VERSION];
   return {
     kind: "leave",
     why: `installed by somebody else${version === undefined ? "" : ` (Gateway API ${version})`}`,
   };
+}
+
+const ADMITS = "pod-security.kubernetes.io/enforce";
+
+/**
+ * A revision without node parts does not render what a namespace admits, and would take the label away that the node parts of
+ * another revision were let in by: they could not be started again.
+ */
+function keepAdmission(object: Manifest, found: KubernetesObject | undefined): Manifest {
+  const { metadata } = object;
+  const level = found?.metadata?.labels?.[ADMITS];
+  if (object.kind !== "Namespace" || level === undefined || metadata.labels?.[ADMITS] !== undefined)
+    return object;
+  return { ...object, metadata: { ...metadata, labels: { ...metadata.labels, [ADMITS]: level } } };
 }
 
 type Annotations = Readonly<Record<string, string>>;
