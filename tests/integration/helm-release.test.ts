@@ -1,6 +1,10 @@
 /** Releases with the real helm on the embedded API server: installed, looked at, upgraded, rolled back and uninstalled. Pods are not run here. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { meshDefinitions } from "../../components/cli/src/manifests/definitions.ts";
+import { CURRENT_CLUSTER } from "../../components/cli/src/manifests/facts.ts";
+import { renderComponents } from "../../components/cli/src/manifests/render.ts";
+import { readInstallValues } from "../../components/cli/src/manifests/values.ts";
 import { startTestCluster, type TestCluster } from "./api-server.fixture.ts";
 import { chartFolder, helm } from "./helm.fixture.ts";
 
@@ -182,4 +186,26 @@ test("the umbrella is one release, which takes over the definitions that were ke
   await run("upgrade", "ambient", chartFolder("ambient"), "--set", "ztunnel.logLevel=debug");
   await run("uninstall", "ambient");
   assert.equal(await exists("daemonset", "ztunnel"), false);
+});
+
+test("what the command line installed becomes helm's, and no pod is started anew", async () => {
+  const read = readInstallValues([{ profile: "ambient" }]);
+  assert.ok(read.kind === "ok");
+  const objects = renderComponents(read.values, meshDefinitions(), CURRENT_CLUSTER)
+    .flatMap((component) => component.objects)
+    .filter(({ kind }) => kind !== "Namespace");
+  const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
+  const flags = ["apply", "--server-side", "--force-conflicts", "--field-manager=istio-operator"];
+  await cluster.feed(list, ...flags);
+  const workloads = [
+    ["deployment", "istiod"],
+    ["daemonset", "istio-cni-node"],
+    ["daemonset", "ztunnel"],
+  ] as const;
+  const generations = async (): Promise<string[]> =>
+    Promise.all(workloads.map(([kind, name]) => get(kind, name, "{.metadata.generation}")));
+  const before = await generations();
+  for (const { release, chart, flags: values } of RELEASES)
+    await run("install", release, chartFolder(chart), ...values, "--take-ownership", "--force-conflicts");
+  assert.deepEqual(await generations(), before);
 });
