@@ -373,6 +373,7 @@ test("the process: ready when it serves, gone with 0 after SIGTERM", deadline, a
   const rootPem = map?.data?.["root-cert.pem"] ?? "";
   await using subscriber = subscribe({ securePort: secure, rootPem }, token);
   await subscriber.client.synced;
+  assert.deepEqual(subscriber.ends, [], "who is told that it is ready finds the door open");
   child.kill("SIGTERM");
   const { code, output } = await ended;
   assert.equal(code, 0, output);

@@ -170,6 +170,7 @@ export function createControlPlane(
     });
   });
   const servers: GrpcServer[] = [];
+  let isOpen = false;
   const httpServers: HttpServer[] = [];
 
   return {
@@ -202,14 +203,14 @@ export function createControlPlane(
         outputs: compiler.outputs,
         connections: () => discovery.connections(),
         // Ready to be sent clients: there is something to say, and a door to say it through.
-        isReady: () => isReady && servers.length > 0,
+        isReady: () => isReady && isOpen,
         clusterId: options.compile.clusterId,
         namespace: options.compile.rootNamespace,
         authenticator: deps.authenticator,
         changeLogLevels: deps.changeLogLevels,
       };
       const { secure, plain, monitoring, http } = doors;
-      return {
+      const ports = {
         ...(http && { http: await openHttp(http, createHttpPages(admin)) }),
         ...(monitoring && { monitoring: await openHttp(monitoring, createMonitoringPages(admin)) }),
         ...(plain && { plain: await openGrpc(plain, Credentials.createInsecure(), [discovery]) }),
@@ -217,6 +218,9 @@ export function createControlPlane(
           secure: await openGrpc(secure.address, secure.credentials, [discovery, ...services]),
         }),
       };
+      // All that were asked for, and listening: a client that is sent here must not be refused.
+      isOpen ||= servers.length > 0;
+      return ports;
     },
     async runStatus(signal) {
       await ready;
