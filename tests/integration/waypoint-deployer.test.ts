@@ -342,6 +342,31 @@ test("what is somebody else's is left alone: revisions, versions, classes, objec
   }
 });
 
+test("a Gateway follows the tag that its namespace names, wherever the tag goes", deadline, async () => {
+  await using scene = await createScene();
+  const { client } = scene;
+  const tagAt = { namespace: SETTINGS.systemNamespace, name: "istiod-revision-tag-prod" };
+  const point = (revision: string): Promise<KubernetesObject> =>
+    client.apply(
+      SERVICES,
+      {
+        metadata: { ...tagAt, labels: { "istio.io/tag": "prod", "istio.io/rev": revision } },
+        spec: { ports: [{ port: 15012 }] },
+      },
+      { fieldManager: "test", force: true },
+    );
+  const labels = { "istio.io/rev": "prod" };
+  await ensureNamespace(client, SETTINGS.systemNamespace);
+  await point("foo");
+  await client.create(GATEWAYS, gateway({}, { labels }));
+  // Proof that the deployer has been there: the other one is deployed.
+  await client.create(GATEWAYS, gateway({}, { name: "untagged" }));
+  await eventually(() => client.get(DEPLOYMENTS, { ...ref, name: "untagged" }));
+  assert.equal(await client.get(DEPLOYMENTS, ref), undefined);
+  await point("default");
+  await deploymentOf(client);
+});
+
 test("what is changed behind its back is put right, and stays as users extend it", deadline, async () => {
   await using scene = await createScene();
   const { client } = scene;
