@@ -1,7 +1,4 @@
-/**
- * Delta ADS as a client on demand (reference: protocol §3.1, §3.8). Our ztunnel always holds the whole mesh and never asks so; the client
- * that could is kept to the protocol all the same.
- */
+/** Delta ADS as a client on demand (reference: protocol §3.1, §3.8). What our ztunnel makes of it is in `ztunnel-on-demand.test.ts`. */
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";

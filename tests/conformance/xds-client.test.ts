@@ -295,6 +295,9 @@ test("§3.1 a server of another name is left, but for ALT_XDS_HOSTNAME", deadlin
   assert.equal(istiod.streams.length, 0);
 });
 
-test("§3.1 XDS_ON_DEMAND is refused at start, in words: this ztunnel always holds the whole mesh", () => {
-  assert.throws(() => readConfig({ XDS_ON_DEMAND: "true", NODE_NAME: "a" }), /XDS_ON_DEMAND: expected false/);
+test("§3.1 XDS_ON_DEMAND with the DNS proxy is refused at start, in words", () => {
+  assert.throws(
+    () => readConfig({ XDS_ON_DEMAND: "true", NODE_NAME: "a" }),
+    /XDS_ON_DEMAND: expected ISTIO_META_DNS_CAPTURE=false/,
+  );
 });

@@ -90,7 +90,8 @@ export async function startOurZtunnel(options: ZtunnelOptions): Promise<OurZtunn
         originalDestination: (socket) => destination ?? sockets.originalDestination(socket),
       };
     },
-    controlPlane: (onUpdate) => createXdsClient(xds.options, { ...xds.deps, onUpdate }),
+    controlPlane: (onUpdate) =>
+      createXdsClient({ ...xds.options, onDemand: config.xds.onDemand }, { ...xds.deps, onUpdate }),
     dedicated: { workload: CLIENT_NAME, listenIp: localIp, localIp },
     adminHost: "127.0.0.1",
   });

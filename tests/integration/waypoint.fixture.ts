@@ -186,7 +186,8 @@ export class Scene implements AsyncDisposable {
             synced: Promise.resolve(),
             connected: true,
             fetch: () => Promise.resolve(),
-            release: () => undefined,
+            renew: () => undefined,
+            forget: () => undefined,
             heldCount: () => 0,
             [Symbol.asyncDispose]: () => Promise.resolve(),
           };

@@ -199,7 +199,8 @@ function controlPlane() {
         synced: synced.promise,
         connected: true,
         fetch: () => Promise.resolve(),
-        release: () => undefined,
+        renew: () => undefined,
+        forget: () => undefined,
         heldCount: () => 0,
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };

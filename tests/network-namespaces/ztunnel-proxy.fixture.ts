@@ -112,7 +112,8 @@ export async function launchProxy(mesh: ProxyScene, node: string, place: Place):
           synced: Promise.resolve(),
           connected: true,
           fetch: () => Promise.resolve(),
-          release: () => undefined,
+          renew: () => undefined,
+          forget: () => undefined,
           heldCount: () => 0,
           [Symbol.asyncDispose]: () => Promise.resolve(),
         };

@@ -113,7 +113,8 @@ await startWaypoint(
         synced: Promise.resolve(),
         connected: true,
         fetch: () => Promise.resolve(),
-        release: () => undefined,
+        renew: () => undefined,
+        forget: () => undefined,
         heldCount: () => 0,
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };

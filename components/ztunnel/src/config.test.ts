@@ -60,6 +60,12 @@ for (const [name, env, want] of [
 ] as const)
   test(`drain deadline: ${name}`, () => assert.equal(readConfig(env).drainDeadlineMs, want));
 
+test("on demand excludes the DNS proxy", () => {
+  assert.equal(readConfig({}).xds.onDemand, false);
+  assert.equal(readConfig({ XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" }).xds.onDemand, true);
+  assert.throws(() => readConfig({ XDS_ON_DEMAND: "true" }), /XDS_ON_DEMAND: .*ISTIO_META_DNS_CAPTURE=false/);
+});
+
 test("an address set to nothing means none", () => {
   const config = readConfig({ XDS_ADDRESS: "", CA_ADDRESS: "" });
   assert.deepEqual([config.xds.address, config.ca.address], [undefined, undefined]);

@@ -20,7 +20,10 @@ import { ISTIO_PORTS, type ProxyPorts } from "./ports.ts";
 export interface ZtunnelConfig {
   readonly node: NodeConfig;
   readonly mode: ModeConfig;
-  readonly xds: ControlPlaneConfig;
+  readonly xds: ControlPlaneConfig & {
+    /** Workloads and services are asked for when a connection is about them; otherwise all are told. */
+    readonly onDemand: boolean;
+  };
   readonly ca: ControlPlaneConfig & { readonly certificateTtlMs: number };
   /** Path of the token file, or the token itself. */
   readonly authToken: string;
@@ -113,7 +116,10 @@ export function readConfig(env: Environment): ZtunnelConfig {
   const config: ZtunnelConfig = {
     node,
     mode: readMode(reader),
-    xds: readControlPlane(reader, "XDS", DEFAULT_CONTROL_PLANE),
+    xds: {
+      ...readControlPlane(reader, "XDS", DEFAULT_CONTROL_PLANE),
+      onDemand: reader.flag("XDS_ON_DEMAND", false),
+    },
     ca: {
       ...readControlPlane(reader, "CA", reader.text("XDS_ADDRESS", DEFAULT_CONTROL_PLANE)),
       certificateTtlMs: reader.durationMs("SECRET_TTL", 24 * 3_600_000),
@@ -129,8 +135,11 @@ export function readConfig(env: Environment): ZtunnelConfig {
     drainDeadlineMs: readDrainDeadlineMs(reader, DEFAULT_DRAIN_DEADLINE_MS),
     metadata: readMetadata(reader),
   };
-  if (reader.flag("XDS_ON_DEMAND", false))
-    reader.problems.push("XDS_ON_DEMAND: expected false; this proxy always knows the whole mesh");
+  // As Istio: a name is not enough to ask by, its namespace is missing.
+  if (config.xds.onDemand && config.dns.enabled)
+    reader.problems.push(
+      "XDS_ON_DEMAND: expected ISTIO_META_DNS_CAPTURE=false with it; the DNS proxy must know all services",
+    );
   if (reader.problems.length > 0)
     throw new MeshError("CONFIG_INVALID", `read environment: ${reader.problems.join("; ")}`);
   return config;

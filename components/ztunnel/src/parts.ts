@@ -26,6 +26,7 @@ import { createAccessLog, type Registry } from "@meltemi/telemetry";
 import type { XdsClient, XdsUpdate } from "@meltemi/xds";
 import type { ZdsClient, ZdsHandler } from "@meltemi/zds";
 import type { ZtunnelConfig } from "./config.ts";
+import { createProcessLookups, type ProcessLookups } from "./lookup/process-lookups.ts";
 import { createCertificatePrefetch } from "./mesh/certificate-prefetch.ts";
 import { createOnDemandDns } from "./outbound/on-demand-dns.ts";
 import { createNodeAgentHandler, type ServedPods } from "./pods/node-agent.ts";
@@ -80,6 +81,7 @@ export interface ZtunnelParts {
   readonly factory: PodFactory;
   readonly follow: (update: XdsUpdate) => void;
   readonly followAddresses: (changes: readonly AddressChange[]) => void;
+  readonly lookups: ProcessLookups;
   readonly reportInternalError: ReportInternalError;
 }
 
@@ -94,7 +96,13 @@ export function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): ZtunnelPart
     { clock, onInternalError: (error) => reportInternalError("connection", error) },
   );
   const revocation = createPeerRevocation({ registry, logger: logger.scope("crl") });
-  const shared = { mesh, live, relays, revocation, reportInternalError };
+  const prefetch = createCertificatePrefetch({ node: config.node.nodeName }, { certificates });
+  const followAddresses = (changes: readonly AddressChange[]): void => {
+    mesh.applyAddresses(changes);
+    prefetch.follow(changes);
+  };
+  const lookups = createProcessLookups(config, { ...deps, mesh, drop: followAddresses });
+  const shared = { mesh, live, relays, revocation, lookups, reportInternalError };
   const factory = makePodFactory(config, deps, shared);
   tellBuild(registry, "ztunnel", config.log.buildTag);
   const readiness = createReadiness();
@@ -106,11 +114,6 @@ export function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): ZtunnelPart
     start: (pod, namespace): RunningPodProxy => factory.pod(pod, { sockets: deps.sockets(namespace) }),
     onInternalError: (error) => reportInternalError("pod", error),
   });
-  const prefetch = createCertificatePrefetch({ node: config.node.nodeName }, { certificates });
-  const followAddresses = (changes: readonly AddressChange[]): void => {
-    mesh.applyAddresses(changes);
-    prefetch.follow(changes);
-  };
   const follow = (update: XdsUpdate): void => {
     if (update.kind === "authorization") mesh.applyPolicies(policyChanges(update));
     else followAddresses(addressChanges(update));
@@ -118,7 +121,10 @@ export function makeParts(config: ZtunnelConfig, deps: ZtunnelDeps): ZtunnelPart
   return { ...shared, readiness, pods, factory, follow, followAddresses };
 }
 
-type SharedParts = Pick<ZtunnelParts, "mesh" | "live" | "relays" | "revocation" | "reportInternalError">;
+type SharedParts = Pick<
+  ZtunnelParts,
+  "mesh" | "live" | "relays" | "revocation" | "lookups" | "reportInternalError"
+>;
 
 function makePodFactory(config: ZtunnelConfig, deps: ZtunnelDeps, shared: SharedParts): PodFactory {
   const { clock, registry, logger } = deps;

@@ -115,7 +115,8 @@ function controlPlaneOf(
     return undefined;
   const settings = { ...config, clusterId: config.node.clusterId, node: xdsNode(config) };
   const { options, deps } = xdsClientParts(settings, address, parts);
-  return (onUpdate) => createXdsClient(options, { ...deps, onUpdate });
+  const { onDemand } = config.xds;
+  return (onUpdate) => createXdsClient({ ...options, onDemand }, { ...deps, onUpdate });
 }
 
 async function readStaticConfig({ localXds }: ZtunnelConfig): Promise<StaticConfig | undefined> {

@@ -64,6 +64,7 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
     await xds?.[Symbol.asyncDispose]();
     crlFile?.[Symbol.dispose]();
     parts.live[Symbol.dispose]();
+    parts.lookups[Symbol.dispose]();
     parts.relays[Symbol.dispose]();
     await admin.close();
     deps.logger.info("shutdown: done");
@@ -110,6 +111,7 @@ function startConfiguration(
     parts.follow(update);
     return [];
   });
+  parts.lookups.useControlPlane(client);
   client.start();
   detach(
     () => client.synced.then(onSynced),

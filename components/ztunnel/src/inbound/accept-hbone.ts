@@ -5,17 +5,25 @@ import {
   findAddress,
   formatIdentity,
   formatSocketAddress,
+  type Ip,
+  type MeshSnapshot,
   parseIp,
   type SocketAddress,
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
 import { admit } from "../pods/admit.ts";
-import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
+import { askerOf, localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { Attempt } from "../sockets/attempt.ts";
 import { accessLogPeer } from "../telemetry/access-record.ts";
 import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
-import { decideInbound, type InboundDecision, inboundService } from "./decide-inbound.ts";
+import {
+  decideInbound,
+  type InboundDecision,
+  inboundService,
+  namesOfMeantService,
+} from "./decide-inbound.ts";
+import { describeInbound } from "./describe-inbound.ts";
 import { serveInbound } from "./serve-inbound.ts";
 
 export interface HboneInbound {
@@ -34,20 +42,29 @@ export async function acceptHboneRequest(inbound: HboneInbound, request: HboneRe
   await admit(context, { direction: "inbound", client, destination, refuse }, async () => {
     const workload = await localWorkload(context, request.abandoned);
     if (workload === undefined) return { message: UNKNOWN_LOCAL_WORKLOAD };
-    const { network, ports, onlyPort, localhostApplicationTunnel } = context.options;
-    const decision = decideInbound(context.mesh.current, {
-      workload,
-      localIp: destination.ip,
-      authority: request.authority,
-      network,
-      ports,
-      onlyPort,
-      localhostApplicationTunnel,
-    });
+    const decision = await decide(context, request, workload, destination.ip);
     if (decision.kind === "refuse") return decision;
     await serve(inbound, request, { workload, decision, client, local: destination });
     return "served";
   });
+}
+
+async function decide(
+  context: PodContext,
+  { authority, abandoned }: HboneRequest,
+  workload: Workload,
+  localIp: Ip,
+): Promise<InboundDecision> {
+  const { network, ports, onlyPort, localhostApplicationTunnel } = context.options;
+  const asked = { workload, localIp, authority, network, ports, onlyPort, localhostApplicationTunnel };
+  const lookup = {
+    asker: askerOf(context),
+    decide: (snapshot: MeshSnapshot) => decideInbound(snapshot, asked),
+    namesOfHostname: (hostname: string) => namesOfMeantService(workload, hostname),
+  };
+  const found = await context.lookups.complete(lookup, abandoned);
+  if (found.kind === "unknown") return { kind: "refuse", status: 503, message: found.message };
+  return decideInbound(found.snapshot, asked);
 }
 
 interface InboundConnection {
@@ -65,6 +82,8 @@ async function serve(
   const { context } = inbound;
   const { workload, decision, client } = connection;
   const { identity } = request.peer;
+  const peerIp = isFromOtherNetwork(request, context) ? undefined : client.ip;
+  await describeInbound(context, workload, peerIp, request.abandoned);
   const telemetry = openTelemetry(context, request, connection);
   const proxy = decision.proxyDestination && { destination: decision.proxyDestination, identity };
   const { address, keepSourceAddress } = decision;
@@ -103,10 +122,9 @@ function openTelemetry(
   const snapshot = context.mesh.current;
   const { network } = context.options;
   const { identity } = request.peer;
-  // Through a gateway of another network the peer's address is the gateway's: then only its own words describe it.
-  const through = headerValues(request.headers, "x-forwarded-network")[0];
-  const remote = through !== undefined && through.toLowerCase() !== network.toLowerCase();
-  const found = remote ? undefined : findAddress(snapshot, network, client.ip, workload.namespace);
+  const found = isFromOtherNetwork(request, context)
+    ? undefined
+    : findAddress(snapshot, network, client.ip, workload.namespace);
   const source = found?.kind === "workload" ? found.workload : undefined;
   const meant = forwardedHost(headerValues(request.headers, "forwarded")[0]);
   const service = inboundService(snapshot, workload, decision.address.port, meant);
@@ -136,6 +154,12 @@ function openTelemetry(
       },
     },
   );
+}
+
+/** Through a gateway of another network the peer's address is the gateway's: then only its own words describe it. */
+function isFromOtherNetwork({ headers }: HboneRequest, { options }: PodContext): boolean {
+  const through = headerValues(headers, "x-forwarded-network")[0];
+  return through !== undefined && through.toLowerCase() !== options.network.toLowerCase();
 }
 
 function addressOf(ipText: string, port: number): SocketAddress | undefined {

@@ -12,6 +12,7 @@ import { localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "../pods/
 import { accessLogPeer } from "../telemetry/access-record.ts";
 import type { OpenConnection } from "../telemetry/connection-telemetry.ts";
 import { decidePlaintextInbound, inboundService } from "./decide-inbound.ts";
+import { describeInbound } from "./describe-inbound.ts";
 import { serveInbound } from "./serve-inbound.ts";
 
 export interface PlaintextInbound {
@@ -27,6 +28,7 @@ export function acceptPlaintext(inbound: PlaintextInbound, socket: Socket): Prom
     if (decision.kind === "refuse") return decision;
     const workload = await localWorkload(context, captured.attempt.signal);
     if (workload === undefined) return { message: UNKNOWN_LOCAL_WORKLOAD };
+    await describeInbound(context, workload, captured.client.ip, captured.attempt.signal);
     await serve(inbound, captured, workload);
     return "served";
   });

@@ -88,6 +88,12 @@ export function decidePlaintextInbound(
     : { kind: "connect" };
 }
 
+/** The services that a host name in a request to the workload may mean: its own, and one of its namespace. */
+export function namesOfMeantService(workload: Workload, hostname: string): readonly string[] {
+  const own = [...workload.services.keys()].filter((key) => key.slice(key.indexOf("/") + 1) === hostname);
+  return [...own, serviceKey({ namespace: workload.namespace, hostname })];
+}
+
 /** The service that a connection to `port` of the workload most likely means, for metrics and logs. */
 export function inboundService(
   snapshot: MeshSnapshot,

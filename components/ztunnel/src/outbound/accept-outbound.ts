@@ -5,13 +5,14 @@ import {
   formatIdentity,
   formatSocketAddress,
   type Ip,
+  type MeshSnapshot,
   parseIp,
   type SocketAddress,
   type Workload,
   workloadIdentity,
 } from "@meltemi/model";
 import { admitCaptured, type Captured } from "../pods/admit.ts";
-import { localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
+import { askerOf, localWorkload, UNKNOWN_LOCAL_WORKLOAD } from "../pods/pod-context.ts";
 import { RECURSIVE_CALL } from "../ports.ts";
 import { carry } from "../sockets/carry.ts";
 import { accessLogPeer, describedPeer } from "../telemetry/access-record.ts";
@@ -28,7 +29,7 @@ export function acceptOutbound(connector: OutboundConnector, socket: Socket): Pr
     if (isOwnListener(socket, destination)) return { message: RECURSIVE_CALL };
     const source = await localWorkload(context, attempt.signal);
     if (source === undefined) return { message: UNKNOWN_LOCAL_WORKLOAD };
-    const decision = await decide(connector, source, destination);
+    const decision = await decide(connector, source, destination, attempt.signal);
     if (decision.kind === "refuse") return { message: decision.message };
     const from = clientAddress(client, source, destination);
     await execute(connector, captured, { decision, source, client: from, destination });
@@ -41,25 +42,29 @@ function isOwnListener(socket: Socket, destination: SocketAddress): boolean {
   return destination.port === socket.localPort && destination.ip === parseIp(socket.localAddress ?? "");
 }
 
-/** Host names are resolved between two decisions of the same draws by the same snapshot, which therefore agree. */
+/**
+ * Decided once all that the decision looks at is known. Host names are resolved between two decisions of the same draws by the
+ * same snapshot, which therefore agree.
+ */
 async function decide(
   { context }: OutboundConnector,
   source: Workload,
   destination: SocketAddress,
+  signal: AbortSignal,
 ): Promise<Exclude<OutboundDecision, { kind: "resolve" }>> {
-  const snapshot = context.mesh.current;
   const { ports, network } = context.options;
   const draws = { waypoint: context.random(), endpoint: context.random() };
   const answers = new Map<string, readonly Ip[]>();
+  const resolved = (hostname: string): readonly Ip[] | undefined => answers.get(hostname);
+  const request = { source, network, destination, ports, draws, resolved };
+  const lookup = {
+    asker: askerOf(context),
+    decide: (snapshot: MeshSnapshot) => decideOutbound(snapshot, request),
+  };
+  const found = await context.lookups.complete(lookup, signal);
+  if (found.kind === "unknown") return { kind: "refuse", message: found.message };
   for (;;) {
-    const decision = decideOutbound(snapshot, {
-      source,
-      network,
-      destination,
-      ports,
-      draws,
-      resolved: (hostname) => answers.get(hostname),
-    });
+    const decision = decideOutbound(found.snapshot, request);
     if (decision.kind !== "resolve") return decision;
     answers.set(decision.hostname, await context.resolver.resolve(decision.hostname, source));
   }

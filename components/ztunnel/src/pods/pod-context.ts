@@ -12,6 +12,7 @@ import {
 } from "@meltemi/model";
 import type { MeshStore, PeerRevocation, PodAdmission, ReportInternalError } from "@meltemi/proxy-process";
 import type { Clock, Logger } from "@meltemi/runtime";
+import type { Lookups } from "../lookup/lookups.ts";
 import type { OnDemandDns } from "../outbound/on-demand-dns.ts";
 import type { Authorizer } from "../policy/authorize.ts";
 import type { LiveConnections } from "../policy/live-connections.ts";
@@ -42,6 +43,7 @@ export interface PodContext {
   readonly options: PodOptions;
   readonly sockets: PodSockets;
   readonly mesh: MeshStore;
+  readonly lookups: Lookups;
   readonly admission: PodAdmission;
   readonly connections: ConnectionTable;
   readonly relays: Relays;
@@ -72,6 +74,11 @@ export function localWorkload(context: PodContext, signal?: AbortSignal): Promis
     LOCAL_WORKLOAD_WAIT_MS,
     signal,
   );
+}
+
+/** For whom this pod's connections look up. */
+export function askerOf({ options: { pod } }: PodContext): string {
+  return `${pod.namespace}/${pod.name}`;
 }
 
 export const UNKNOWN_LOCAL_WORKLOAD = "failed to fetch information about local workload";

@@ -9,6 +9,7 @@ import type { Clock, Logger } from "@meltemi/runtime";
 import type { ZtunnelConfig } from "../config.ts";
 import { createDnsHandler } from "../dns/dns-handler.ts";
 import { createForwarder, FORWARDER_DEFAULTS } from "../dns/forwarder.ts";
+import type { Lookups } from "../lookup/lookups.ts";
 import type { OnDemandDns } from "../outbound/on-demand-dns.ts";
 import type { Authorizer } from "../policy/authorize.ts";
 import type { LiveConnections } from "../policy/live-connections.ts";
@@ -21,6 +22,7 @@ import { type RunningPodProxy, startHboneProxy, startPodProxy } from "./pod-prox
 
 export interface PodFactoryDeps {
   readonly mesh: MeshStore;
+  readonly lookups: Lookups;
   readonly certificates: CertificateManager;
   readonly admission: Admission;
   readonly relays: Relays;
@@ -79,6 +81,7 @@ export function createPodFactory(config: ZtunnelConfig, deps: PodFactoryDeps): P
     },
     sockets: place.sockets,
     mesh: deps.mesh,
+    lookups: deps.lookups,
     admission: admission.forPod(),
     connections: createConnectionTable({ clock: deps.clock }),
     relays: deps.relays,

@@ -86,7 +86,10 @@ function startListening(context: PodContext, open: (listeners: Listeners) => Pod
   const { connections, logger, options, revocation } = context;
   const { server, pool } = tunnels;
   const parts = pool === undefined ? [server] : [server, pool];
-  const unfollow = [revocation.follow("client", server)];
+  const unfollow = [
+    revocation.follow("client", server),
+    context.lookups.keepPod(options.pod, options.place.clusterId),
+  ];
   if (pool !== undefined) unfollow.push(revocation.follow("server", pool));
   const drained = Promise.withResolvers<void>();
   const finish = (cut: number): void => {

@@ -158,10 +158,43 @@ test("ledger: on demand a stream leaves the wildcard and asks again for every na
     typeUrl: ADDRESS_TYPE_URL,
     resourceNamesSubscribe: ["*", "net/10.0.0.1"],
     resourceNamesUnsubscribe: ["*"],
-    initialResourceVersions: { uid: "v", "net/10.0.0.1": "" },
+    initialResourceVersions: { uid: "v" },
   });
-  assert.deepEqual(ledger.unsubscribe("net/10.0.0.1")?.resourceNamesUnsubscribe, ["net/10.0.0.1"]);
-  assert.equal(ledger.unsubscribe("net/10.0.0.1"), undefined);
+  ledger.subscribe("net/10.0.0.2");
+  const { initialResourceVersions } = ledger.open();
+  assert.deepEqual(initialResourceVersions, { uid: "v", "net/10.0.0.2": "" }, "what waits has no version");
+});
+
+test("ledger: what is held for another name was not asked for: its endpoints may be missing", () => {
+  const ledger = createLedger(ADDRESS_TYPE_URL, true);
+  ledger.subscribe("net/10.96.0.1");
+  ledger.settle({ ...receipt("1"), accepted: [accepted("ns/web", "v", "net/10.96.0.1")] });
+  assert.deepEqual([ledger.knows("net/10.96.0.1"), ledger.knows("ns/web")], [true, false]);
+  assert.deepEqual(ledger.subscribe("ns/web")?.resourceNamesSubscribe, ["ns/web"]);
+});
+
+test("ledger: asked anew, a name is left and asked for; one that waits is not", () => {
+  const ledger = createLedger(ADDRESS_TYPE_URL, true);
+  assert.deepEqual(ledger.renew("a"), []);
+  ledger.subscribe("a");
+  assert.deepEqual(ledger.renew("a"), []);
+  ledger.settle({ ...receipt("1"), removedNames: ["a"] });
+  assert.deepEqual(ledger.renew("a"), [
+    { typeUrl: ADDRESS_TYPE_URL, resourceNamesUnsubscribe: ["a"] },
+    { typeUrl: ADDRESS_TYPE_URL, resourceNamesSubscribe: ["a"] },
+  ]);
+  assert.equal(ledger.knows("a"), false);
+});
+
+test("ledger: what is forgotten is named to no further stream", () => {
+  const ledger = createLedger(ADDRESS_TYPE_URL, true);
+  for (const name of ["net/10.0.0.1", "net/10.0.0.2"]) ledger.subscribe(name);
+  const both = [accepted("uid-1", "v", "net/10.0.0.1"), accepted("uid-2", "v", "net/10.0.0.2")];
+  ledger.settle({ ...receipt("1"), accepted: both });
+  ledger.forget(["net/10.0.0.1"], ["uid-1"]);
+  assert.deepEqual(ledger.open().resourceNamesSubscribe, ["*", "net/10.0.0.2"]);
+  assert.deepEqual(ledger.open().initialResourceVersions, { "uid-2": "v" });
+  assert.deepEqual([ledger.heldCount, ledger.knows("net/10.0.0.1")], [1, false]);
 });
 
 test("ledger: a name that stands for nothing is known to be nothing", () => {

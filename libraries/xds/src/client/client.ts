@@ -74,6 +74,8 @@ function createClient<U extends WaypointXdsUpdate>(
   let stream: DeltaStream | undefined;
   let retry: Timer | undefined;
   let openedMs = 0;
+  /** The stream that is ending was left by ourselves. */
+  let isLeaving = false;
 
   const dispatch = (event: ConnectionEvent): void => {
     const step = stepConnection(connection, event);
@@ -105,8 +107,10 @@ function createClient<U extends WaypointXdsUpdate>(
   const ended = (end: StreamEnd): void => {
     stream = undefined;
     if (connection.kind === "stopped") return;
-    if (end.kind === "completed") deps.logger.info("stream completed", { server: options.address });
+    if (isLeaving) deps.logger.debug("stream left to forget names", { server: options.address });
+    else if (end.kind === "completed") deps.logger.info("stream completed", { server: options.address });
     else deps.logger.warn("stream ended", { server: options.address, reason: end.message });
+    isLeaving = false;
     const lastedMs = deps.clock.monotonicMs() - openedMs;
     dispatch({ kind: "ended", end, lastedMs, random: deps.random() });
   };
@@ -120,7 +124,12 @@ function createClient<U extends WaypointXdsUpdate>(
     const { address, alternateHostname } = options;
     const opened = openDeltaStream(
       { address, headers, rootCertificates, ...(alternateHostname !== undefined && { alternateHostname }) },
-      { onResponse: receive, onEnd: ended },
+      {
+        onResponse: (response, bytes) => {
+          if (stream === opened) receive(response, bytes);
+        },
+        onEnd: ended,
+      },
       deps.clock,
     );
     stream = opened;
@@ -178,9 +187,15 @@ function createClient<U extends WaypointXdsUpdate>(
       return stream !== undefined && connection.kind === "streaming";
     },
     fetch: fetchName,
-    release(name) {
-      const request = addresses.unsubscribe(name);
-      if (request !== undefined) stream?.send(request);
+    renew(name) {
+      for (const request of addresses.renew(name)) stream?.send(request);
+    },
+    forget(names, resourceNames) {
+      addresses.forget(names, resourceNames);
+      const left = stream;
+      stream = undefined;
+      isLeaving = left !== undefined;
+      left?.close();
     },
     heldCount: (typeUrl) => requireLedger(ledgers, typeUrl).heldCount,
     async [Symbol.asyncDispose]() {

@@ -44,11 +44,17 @@ export interface Ledger {
   /** True once the type has been answered, on any stream. */
   readonly answered: boolean;
   readonly heldCount: number;
-  /** On-demand: whether the server has said what `name` is (or that it is nothing), on any stream. */
+  /** On-demand: whether the server has said what `name` is (or that it is nothing) since it was asked, on any stream. */
   knows(name: string): boolean;
   /** On-demand: the request to send now, or undefined when `name` was asked for before. Throws LIMIT_EXCEEDED. */
   subscribe(name: string): DeltaRequest | undefined;
-  unsubscribe(name: string): DeltaRequest | undefined;
+  /**
+   * On-demand: leaves `name` and asks anew, in two requests: istiod answers no name that it counts as subscribed. Nothing when
+   * it is not asked for, or not answered yet.
+   */
+  renew(name: string): readonly DeltaRequest[];
+  /** On-demand: as if the names had never been asked for, and the resources never held. The next stream tells the server. */
+  forget(names: Iterable<string>, resourceNames: Iterable<string>): void;
 }
 
 export function createLedger(typeUrl: XdsTypeUrl, onDemand: boolean): Ledger {
@@ -87,7 +93,8 @@ export function createLedger(typeUrl: XdsTypeUrl, onDemand: boolean): Ledger {
     get heldCount() {
       return held.size;
     },
-    knows: (name) => asked.get(name) === true || held.has(name),
+    // What is held for another name is not enough: a service that came by its address came without its endpoints.
+    knows: (name) => asked.get(name) === true,
     subscribe(name) {
       if (asked.has(name)) return undefined;
       if (asked.size >= MAX_ON_DEMAND_NAMES)
@@ -98,10 +105,17 @@ export function createLedger(typeUrl: XdsTypeUrl, onDemand: boolean): Ledger {
       asked.set(name, false);
       return { typeUrl, resourceNamesSubscribe: [name] };
     },
-    unsubscribe(name) {
-      if (!asked.delete(name)) return undefined;
-      held.delete(name);
-      return { typeUrl, resourceNamesUnsubscribe: [name] };
+    renew(name) {
+      if (asked.get(name) !== true) return [];
+      asked.set(name, false);
+      return [
+        { typeUrl, resourceNamesUnsubscribe: [name] },
+        { typeUrl, resourceNamesSubscribe: [name] },
+      ];
+    },
+    forget(names, resourceNames) {
+      for (const name of names) asked.delete(name);
+      for (const name of resourceNames) held.delete(name);
     },
   };
 }
@@ -121,7 +135,7 @@ function openOnDemand(
   asked: ReadonlyMap<string, boolean>,
 ): DeltaRequest {
   const versions = new Map(held);
-  for (const name of asked.keys()) if (!versions.has(name)) versions.set(name, NO_VERSION);
+  for (const [name, isAnswered] of asked) if (!isAnswered) versions.set(name, NO_VERSION);
   return {
     typeUrl,
     resourceNamesSubscribe: ["*", ...asked.keys()],

@@ -63,8 +63,13 @@ export interface XdsClient extends AsyncDisposable {
    * what it is, or that it is nothing (`onUpdate` ran before). Rejects with the signal's reason, or LIMIT_EXCEEDED.
    */
   fetch(name: string, signal?: AbortSignal): Promise<void>;
-  /** On-demand only: stop hearing of a name. */
-  release(name: string): void;
+  /** On-demand only: asks anew for a name that was answered; the next {@link XdsClient.fetch} waits for the new answer. */
+  renew(name: string): void;
+  /**
+   * On-demand only: forgets names, and resources that nobody needs without them, and opens a new stream that names the rest: what
+   * the old one still carries of them is never heard. Whoever holds those resources drops them in the same turn.
+   */
+  forget(names: readonly string[], resourceNames: readonly string[]): void;
   /** Names held per type, for the admin port. */
   heldCount(typeUrl: XdsTypeUrl): number;
 }

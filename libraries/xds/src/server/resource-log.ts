@@ -3,6 +3,7 @@
  * of what it was sent: a hundred clients of ten thousand resources cost a hundred numbers.
  */
 
+import { type CidrKey, cidrKeyContains, parseCidrKey } from "./cidr-key.ts";
 import type { EncodedResource } from "./encoded.ts";
 
 /** Changes kept for watches that are behind; at some 100 bytes each a few dozen MiB in the worst case. */
@@ -23,7 +24,7 @@ export interface ResourceLog {
   readonly size: number;
   get(name: string): EncodedResource | undefined;
   resources(): Iterable<EncodedResource>;
-  /** By name, alias or related name. */
+  /** By name, alias or related name; an address also by a network that it is in. */
   matching(key: string): readonly EncodedResource[];
   changesSince(place: number): Iterable<Change>;
   /** Resources whose version is what it was are left alone. Returns how many changed. */
@@ -36,7 +37,7 @@ export function createResourceLog(typeUrl: string, minKeptChanges: number = MIN_
   let changes: Change[] = [];
   let floor = 0;
   /** Key → names. Made when the first client asks by key: wildcard clients never do. */
-  let index: Map<string, Set<string>> | undefined;
+  let index: KeyIndex | undefined;
 
   const record = (name: string, next: EncodedResource | undefined): void => {
     const previousKeys = byName.get(name)?.keys ?? [];
@@ -69,7 +70,9 @@ export function createResourceLog(typeUrl: string, minKeptChanges: number = MIN_
     resources: () => byName.values(),
     matching(key) {
       index ??= buildIndex(byName.values());
-      const names = index.get(key) ?? [];
+      const names = new Set(index.names.get(key));
+      for (const [cidrKey, parsed] of index.cidrs)
+        if (cidrKeyContains(parsed, key)) for (const name of index.names.get(cidrKey) ?? []) names.add(name);
       return [...names].flatMap((name) => byName.get(name) ?? []);
     },
     *changesSince(place) {
@@ -96,14 +99,21 @@ function sameResource(a: EncodedResource | undefined, b: EncodedResource): boole
   return a !== undefined && a.version === b.version && a.keys.length === b.keys.length;
 }
 
-function buildIndex(resources: Iterable<EncodedResource>): Map<string, Set<string>> {
-  const index = new Map<string, Set<string>>();
+interface KeyIndex {
+  /** Key → names. */
+  readonly names: Map<string, Set<string>>;
+  /** Those of the keys that stand for a network: a mesh has few. */
+  readonly cidrs: Map<string, CidrKey>;
+}
+
+function buildIndex(resources: Iterable<EncodedResource>): KeyIndex {
+  const index: KeyIndex = { names: new Map(), cidrs: new Map() };
   for (const { name, keys } of resources) reindex(index, name, [], keys);
   return index;
 }
 
 function reindex(
-  index: Map<string, Set<string>>,
+  { names: index, cidrs }: KeyIndex,
   name: string,
   previousKeys: readonly string[],
   keys: readonly string[],
@@ -111,11 +121,18 @@ function reindex(
   for (const key of previousKeys) {
     const names = index.get(key);
     names?.delete(name);
-    if (names?.size === 0) index.delete(key);
+    if (names?.size !== 0) continue;
+    index.delete(key);
+    cidrs.delete(key);
   }
   for (const key of keys) {
     const names = index.get(key);
-    if (names === undefined) index.set(key, new Set([name]));
-    else names.add(name);
+    if (names !== undefined) {
+      names.add(name);
+      continue;
+    }
+    index.set(key, new Set([name]));
+    const cidr = parseCidrKey(key);
+    if (cidr !== undefined) cidrs.set(key, cidr);
   }
 }

@@ -203,7 +203,7 @@ test("on demand: nothing but names, aliases, members and the node's own", () => 
 test("on demand: what is no longer what was asked for is withdrawn", () => {
   const log = logOf(resource("pod", "P", { related: ["ns/svc"] }));
   const session = open({ ...ON_DEMAND, resourceNamesSubscribe: ["*", "ns/svc"] });
-  assert.deepEqual(exchange(session, log), ["pod"]);
+  assert.deepEqual(exchange(session, log), ["-ns/svc", "pod"], "there is no such service");
   log.apply([resource("pod", "P2")], []);
   assert.deepEqual(exchange(session, log), ["-pod"]);
   log.apply([resource("pod", "P3")], []);
@@ -231,6 +231,63 @@ test("on demand: a client that comes back keeps its names and hears of what vani
   assert.deepEqual(exchange(session, log), ["-/1", "-gone", "b"]);
   log.apply([resource("a", "A2")], []);
   assert.deepEqual(exchange(session, log), ["a"]);
+});
+
+test("on demand: a name that still waits after a reconnect is answered, also by what the client holds for another name", () => {
+  const pod = resource("uid", "P", { aliases: ["/1", "/2"], related: ["ns/svc"] });
+  const session = open({
+    ...ON_DEMAND,
+    resourceNamesSubscribe: ["*", "ns/svc", "/1", "/2"],
+    initialResourceVersions: { uid: pod.version, "/2": "" },
+  });
+  const log = logOf(pod, resource("ns/svc", "S"));
+  const versions = { "ns/svc": log.get("ns/svc")?.version ?? "" };
+  assert.deepEqual(exchange(session, log), ["ns/svc", "uid"]);
+  const known = open({
+    ...ON_DEMAND,
+    resourceNamesSubscribe: ["*", "ns/svc", "/1"],
+    initialResourceVersions: { uid: pod.version, ...versions },
+  });
+  assert.deepEqual(exchange(known, log), []);
+  const asksAtOnce = open({ ...ON_DEMAND, initialResourceVersions: { uid: pod.version } });
+  asksAtOnce.receive(request({ resourceNamesSubscribe: ["/1"] }));
+  assert.deepEqual(exchange(asksAtOnce, logOf(pod)), ["uid"], "asked before the first response");
+});
+
+test("on demand: pods say that they back a service that is not there: it is answered as removed, with them", () => {
+  const log = logOf(resource("uid", "P", { related: ["ns/svc"] }));
+  const session = open(ON_DEMAND);
+  exchange(session, log);
+  session.receive(request({ resourceNamesSubscribe: ["ns/svc"] }));
+  assert.deepEqual(exchange(session, log), ["-ns/svc", "uid"]);
+});
+
+test("on demand: an address is answered with the service whose network it is in, under the address", () => {
+  const service = resource("ns/net", "S", { aliases: ["n/10.1.0.0/16", "n/10.96.0.1"] });
+  const log = logOf(service, resource("uid", "P", { aliases: ["n/10.1.0.7"] }));
+  const session = open(ON_DEMAND);
+  exchange(session, log);
+  session.receive(
+    request({ resourceNamesSubscribe: ["n/10.1.2.3", "n/10.1.0.7", "n/10.2.0.1", "other/10.1.2.3", "n/x"] }),
+  );
+  const next = session.next(log);
+  assert.ok(next.kind === "respond");
+  const named = next.resources.map(({ name, aliases }) => [name, aliases]);
+  assert.deepEqual(
+    new Map(named as [string, string[]][]),
+    new Map([
+      ["ns/net", ["n/10.1.0.0/16", "n/10.96.0.1", "n/10.1.2.3", "n/10.1.0.7"]],
+      ["uid", ["n/10.1.0.7"]],
+    ]),
+  );
+  assert.deepEqual([...next.removedNames].sort(), ["n/10.2.0.1", "n/x", "other/10.1.2.3"]);
+  session.receive(request({ responseNonce: next.nonce }));
+  log.apply([resource("ns/wide", "W", { aliases: ["n/10.2.0.0/24"] })], []);
+  assert.deepEqual(exchange(session, log), ["ns/wide"], "what was nobody's is in a network now");
+  log.apply([], ["ns/net"]);
+  assert.deepEqual(exchange(session, log), ["-ns/net"]);
+  session.receive(request({ resourceNamesSubscribe: ["n/10.1.2.4"] }));
+  assert.deepEqual(exchange(session, log), ["-n/10.1.2.4"], "its network went with it");
 });
 
 test("a watch that the log has outrun is told to start anew", () => {

@@ -5,6 +5,7 @@
  */
 
 import type { discovery } from "@meltemi/wire";
+import { cidrKeyContains, parseCidrKey } from "./cidr-key.ts";
 import type { EncodedResource } from "./encoded.ts";
 import type { ResourceLog } from "./resource-log.ts";
 
@@ -106,6 +107,8 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
   };
 
   resubscribe(first);
+  // After a reconnect only what waits for its first answer is owed one; of the rest the client names what it holds.
+  for (const name of owed) if (first.initialResourceVersions[name] !== "") owed.delete(name);
   return {
     update(request) {
       const answer = answerOf(request);
@@ -118,7 +121,7 @@ export function createWatch(first: discovery.DeltaDiscoveryRequest, implicitKeys
       const isFirst = held !== undefined;
       const keys = wildcard ? undefined : names;
       const delta = held === undefined ? changesSince(log, place, keys) : begin(log, held);
-      if (!isFirst) addOwed(delta, log, owed);
+      addOwed(delta, log, owed);
       held = undefined;
       owed.clear();
       place = log.head;
@@ -187,16 +190,27 @@ function differenceOfNames(
     for (const resource of found) {
       if (versions.get(resource.name) !== resource.version) delta.resources.set(resource.name, resource);
     }
-    if (found.length === 0 && !key.startsWith("\0")) delta.removedNames.add(key);
+    if (!found.some(isNamed(key)) && !key.startsWith("\0")) delta.removedNames.add(key);
   }
   return delta;
+}
+
+/** Whether a match stands for the key itself. Pods that back a service match its name too, also when there is no such service. */
+function isNamed(key: string): (resource: EncodedResource) => boolean {
+  return ({ name, aliases }) =>
+    name === key ||
+    aliases.some((alias) => {
+      if (alias === key) return true;
+      const cidr = parseCidrKey(alias);
+      return cidr !== undefined && cidrKeyContains(cidr, key);
+    });
 }
 
 /** `keys` undefined: everything. Otherwise what matches now is sent, and what matched before and no longer does is withdrawn. */
 function changesSince(log: ResourceLog, place: number, keys: ReadonlySet<string> | undefined): Delta {
   const delta: Delta = { resources: new Map(), removedNames: new Set() };
   const wants = (candidates: readonly string[]): boolean =>
-    keys === undefined || candidates.some((key) => keys.has(key));
+    keys === undefined || candidates.some((key) => keys.has(key) || isNetworkOfSome(key, keys));
   for (const { name, previousKeys } of log.changesSince(place)) {
     const resource = log.get(name);
     if (resource !== undefined && wants(resource.keys)) delta.resources.set(name, resource);
@@ -205,11 +219,27 @@ function changesSince(log: ResourceLog, place: number, keys: ReadonlySet<string>
   return delta;
 }
 
+function isNetworkOfSome(key: string, names: ReadonlySet<string>): boolean {
+  const cidr = parseCidrKey(key);
+  if (cidr === undefined) return false;
+  for (const name of names) if (cidrKeyContains(cidr, name)) return true;
+  return false;
+}
+
 /** A name that was asked for is always answered: with what it stands for, or as removed. */
 function addOwed(delta: Delta, log: ResourceLog, owed: ReadonlySet<string>): void {
   for (const name of owed) {
     const found = log.matching(name);
-    for (const resource of found) delta.resources.set(resource.name, resource);
-    if (found.length === 0) delta.removedNames.add(name);
+    for (const resource of found) {
+      const given = delta.resources.get(resource.name) ?? resource;
+      delta.resources.set(resource.name, isNamed(name)(given) ? withAlias(given, name) : given);
+    }
+    if (!found.some(isNamed(name))) delta.removedNames.add(name);
   }
+}
+
+/** Whoever asked for an address of a network waits for that address to be named. */
+function withAlias(resource: EncodedResource, name: string): EncodedResource {
+  if (resource.name === name || resource.aliases.includes(name)) return resource;
+  return { ...resource, aliases: [...resource.aliases, name] };
 }
