@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type KubernetesClient, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "@meltemi/kubernetes";
 import { eventually } from "@meltemi/testkit";
 import { type Figure, figureOf, type Run } from "../figure.ts";
-import { type ConnectionKey, keyOf, readOutbound } from "./access-log.ts";
+import { indexLog, keyOf, type LoggedConnection, readOutbound } from "./access-log.ts";
 import { NODES } from "./cluster.ts";
 import { machineMs, type Probe, type Target } from "./messages.ts";
 import { ENROLMENT_LABEL, namespace, REDIRECTION, SERVER_PORT, serverPod } from "./objects.ts";
@@ -150,8 +150,8 @@ async function enrolOnce(scene: Scene, { name, targets, everyMs, floor }: Round)
   await label(client, name, "ambient");
   const floorMs = (await told) - sentMs;
   await annotated(client, name, targets.length);
-  const peers = await untilAll(scene, targets, beganMs, (peer) => peer !== undefined);
-  const { enrolledMs, faults } = judge(prober.seen, targets, peers, { sentMs, name });
+  const find = await untilAll(scene, targets, beganMs, (peer) => peer !== undefined);
+  const { enrolledMs, faults } = judge(prober.seen, targets, find, { sentMs, name });
   const leftMs = machineMs();
   await label(client, name, null);
   await annotated(client, name, 0);
@@ -185,7 +185,8 @@ async function annotated(client: KubernetesClient, name: string, count: number):
   );
 }
 
-type Peers = ReadonlyMap<ConnectionKey, string | undefined>;
+/** What the proxy told of a probe; undefined while it has told nothing. */
+type FindProbe = (probe: Probe) => LoggedConnection | undefined;
 
 /** Until the newest logged connection to every target is as wanted. Resolves with all that the proxy told since `beganMs`. */
 async function untilAll(
@@ -193,44 +194,52 @@ async function untilAll(
   targets: readonly Target[],
   beganMs: number,
   wanted: (peer: string | undefined) => boolean,
-): Promise<Peers> {
+): Promise<FindProbe> {
   return await eventually(
     async () => {
       await prober.more(targets.length);
-      const peers = await readPeers(client, ztunnel, beganMs);
+      const find = await readLog(client, ztunnel, targets, beganMs);
       const newest = new Map<number, boolean>();
-      for (const { target, localPort } of prober.seen) {
-        const key = keyOf(localPort, targets[target]?.address ?? "");
-        if (peers.has(key)) newest.set(target, wanted(peers.get(key)));
+      for (const probe of prober.seen) {
+        const logged = find(probe);
+        if (logged !== undefined) newest.set(probe.target, wanted(logged.peer));
       }
-      return newest.size === targets.length && [...newest.values()].every(Boolean) ? peers : undefined;
+      return newest.size === targets.length && [...newest.values()].every(Boolean) ? find : undefined;
     },
     { deadlineMs: ENROL_DEADLINE_MS, everyMs: LOOK_EVERY_MS },
   );
 }
 
-async function readPeers(client: KubernetesClient, ztunnel: string, beganMs: number): Promise<Peers> {
+async function readLog(
+  client: KubernetesClient,
+  ztunnel: string,
+  targets: readonly Target[],
+  beganMs: number,
+): Promise<FindProbe> {
   const sinceSeconds = Math.ceil((machineMs() - beganMs) / 1000) + 1;
   const parts: Uint8Array[] = [];
   for await (const part of client.logs({ namespace: "istio-system", name: ztunnel }, { sinceSeconds }))
     parts.push(part);
-  return new Map(readOutbound(Buffer.concat(parts).toString()).map(({ key, peer }) => [key, peer]));
+  const find = indexLog(readOutbound(Buffer.concat(parts).toString()));
+  const epochMs = Date.now() - machineMs();
+  return ({ target, localPort, endedMs }) =>
+    find(keyOf(localPort, targets[target]?.address ?? ""), endedMs + epochMs);
 }
 
 /** Plaintext before, the pod's own identity from some connection on, and never plaintext again. */
 function judge(
   seen: readonly Probe[],
   targets: readonly Target[],
-  peers: Peers,
+  find: FindProbe,
   { sentMs, name }: { readonly sentMs: number; readonly name: string },
 ): Pick<Sample, "enrolledMs" | "faults"> {
   const firsts = new Map<number, Probe>();
   const faults: string[] = [];
   const expected = `spiffe://cluster.local/ns/${name}/sa/default`;
   for (const probe of seen) {
-    const key = keyOf(probe.localPort, targets[probe.target]?.address ?? "");
-    if (!peers.has(key)) continue;
-    const peer = peers.get(key);
+    const logged = find(probe);
+    if (logged === undefined) continue;
+    const { peer } = logged;
     if (peer === undefined) {
       if (firsts.has(probe.target)) faults.push(`plaintext after a tunnel: ${JSON.stringify(probe)}`);
     } else if (peer !== expected) faults.push(`a connection ended at ${peer}, expected ${expected}`);
