@@ -33,7 +33,8 @@ export async function forwardOverChannels(
   pod: ForwardedPod,
   ports: readonly number[],
 ): Promise<void> {
-  const connections = ports.map((_, index) => new ChannelStream(socket, 2 * index));
+  const full = new Set<ChannelStream>();
+  const connections = ports.map((_, index) => new ChannelStream(socket, 2 * index, full));
   socket.on("message", (message, isBinary) => {
     if (!isBinary || !Buffer.isBuffer(message)) return;
     const channel = message[0] ?? -1;
@@ -50,7 +51,7 @@ export async function forwardOverChannels(
     ports.map(async (port, index) => {
       const number = Buffer.alloc(2);
       number.writeUInt16LE(port);
-      const errors = new ChannelStream(socket, 2 * index + 1);
+      const errors = new ChannelStream(socket, 2 * index + 1, full);
       const data = connections[index];
       if (data === undefined) return;
       data.write(number);
@@ -66,20 +67,26 @@ export async function forwardOverChannels(
 class ChannelStream extends Duplex {
   readonly #socket: WebSocket;
   readonly #channel: number;
+  /** Streams of the socket that hold as much as they may: while there is one, nothing more is read. */
+  readonly #full: Set<ChannelStream>;
 
-  constructor(socket: WebSocket, channel: number) {
+  constructor(socket: WebSocket, channel: number, full: Set<ChannelStream>) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     this.#channel = channel;
+    this.#full = full;
     this.on("error", () => {});
   }
 
   receive(bytes: Buffer): void {
-    if (bytes.length > 0 && !this.destroyed && !this.push(bytes)) this.#socket.pause();
+    if (bytes.length === 0 || this.destroyed || this.push(bytes)) return;
+    this.#full.add(this);
+    this.#socket.pause();
   }
 
   override _read(): void {
-    this.#socket.resume();
+    this.#full.delete(this);
+    if (this.#full.size === 0) this.#socket.resume();
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
@@ -94,7 +101,7 @@ class ChannelStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#socket.resume();
+    this._read();
     done(error);
   }
 }

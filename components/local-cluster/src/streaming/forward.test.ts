@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { createServer, connect as dialTcp, type Socket } from "node:net";
-import { duplexPair } from "node:stream";
+import { once } from "node:events";
+import { type AddressInfo, createServer, connect as dialTcp, type Socket } from "node:net";
+import { Duplex, duplexPair } from "node:stream";
 import { test } from "node:test";
 import { systemClock } from "@meltemi/runtime";
+import { eventually } from "@meltemi/testkit";
+import { WebSocket, WebSocketServer } from "ws";
 import { chooseTransport, type PodSubresource } from "./choose-transport.ts";
 import { streamTypes } from "./exec-spdy.ts";
-import { readForwardRequest } from "./forward-channels.ts";
+import { forwardOverChannels, readForwardRequest } from "./forward-channels.ts";
 import { forwardOverSpdy, refusalOf } from "./forward-spdy.ts";
 import { createTestClient, type TestClient } from "./spdy/client.testing.ts";
 import type { SpdyFrame } from "./spdy/frames.ts";
@@ -211,4 +214,56 @@ test("a second stream of the same kind is refused", async () => {
       assert.match(client.text(1), /error stream already assigned/);
     },
   );
+});
+
+/** Takes nothing until it is let. */
+function heldPort(): { readonly port: Duplex; taken(): number; release(): void } {
+  let released = false;
+  let bytes = 0;
+  const held: (() => void)[] = [];
+  const port = new Duplex({
+    writableHighWaterMark: 1,
+    read() {},
+    write(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (released) done();
+      else held.push(done);
+    },
+  });
+  const release = (): void => {
+    released = true;
+    for (const done of held.splice(0)) done();
+  };
+  return { port, taken: () => bytes, release };
+}
+
+test("a forwarded port that takes nothing holds the WebSocket back, whatever the others take", async () => {
+  const count = 400;
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = new WebSocket(`ws://127.0.0.1:${port}`);
+  const [accepted] = (await once(server, "connection")) as [WebSocket];
+  await once(client, "open");
+  const ports = new Map([80, 81].map((number) => [number, heldPort()]));
+  const dial = async (number: number): Promise<Duplex> => ports.get(number)?.port ?? assert.fail();
+  const served = forwardOverChannels(accepted, { label: "web_default", uid: "u-1", dial }, [80, 81]);
+  try {
+    const send = (channel: number, size: number): void =>
+      client.send(Buffer.concat([Buffer.of(channel), Buffer.alloc(size)]));
+    ports.get(81)?.release();
+    // What the other port is sent comes in the same pieces, and is taken at once.
+    for (let index = 0; index < count; index++) {
+      send(0, 16_000);
+      send(2, 1);
+    }
+    await eventually(() => accepted.isPaused);
+    assert.notEqual(ports.get(81)?.taken(), count);
+    ports.get(80)?.release();
+    await eventually(() => ports.get(81)?.taken() === count && ports.get(80)?.taken() === count * 16_000);
+  } finally {
+    client.close();
+    await served;
+    server.close();
+  }
 });
