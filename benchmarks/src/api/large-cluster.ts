@@ -9,7 +9,7 @@ import type {
   Service,
 } from "@meltemi/kubernetes";
 
-export const NAMESPACE_COUNT = 100;
+const NAMESPACE_COUNT = 100;
 const PODS_PER_SERVICE = 10;
 const NODE_COUNT = 100;
 
