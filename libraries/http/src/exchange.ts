@@ -104,8 +104,11 @@ export interface ServerExchange {
 export interface ServerConnection {
   /** Exchanges that run. */
   readonly active: number;
-  /** Takes no further request and ends once the running ones have. */
-  drain(): void;
+  /**
+   * Takes no further request and ends once the running ones have. HTTP/1.1 has no word for it outside an answer: between requests
+   * it stays for `idleMs` (none: ends at once), and answers what comes meanwhile with `connection: close`. HTTP/2 has GOAWAY.
+   */
+  drain(idleMs?: number): void;
   /** Breaks what runs. */
   close(): void;
 }

@@ -67,6 +67,35 @@ test("drain: an idle connection ends, a running exchange is the last", async () 
   assert.equal(busy.channel.ended, true);
 });
 
+test("drain with a grace: the next answer says that it is the last; who asks nothing is closed after it", async () => {
+  const clock = createFakeClock();
+  const asking = testServer({ clock });
+  // Its head goes out before the drain, and promises that the connection stays.
+  asking.channel.receive(GET);
+  asking.last().exchange.respond(ok(), false);
+  asking.connection.drain(5000);
+  asking.last().exchange.end();
+  await turn();
+  assert.equal(asking.channel.ended, false);
+  assert.doesNotMatch(asking.channel.sent, /connection: close/);
+  clock.advance(4999);
+  asking.channel.receive(GET + GET);
+  asking.last().answer(200);
+  await turn();
+  assert.match(asking.channel.sent, /connection: close\r\n\r\n$/);
+  assert.equal(asking.seen.length, 2);
+  assert.equal(asking.channel.ended, true);
+
+  const silent = testServer({ clock });
+  silent.connection.drain(5000);
+  clock.advance(4999);
+  assert.equal(silent.channel.ended, false);
+  clock.advance(1);
+  await turn();
+  assert.equal(silent.channel.ended, true);
+  assert.equal(silent.channel.sent, "");
+});
+
 test("close breaks what runs and tells it", async () => {
   const server = testServer();
   server.channel.receive(GET);

@@ -20,17 +20,13 @@ export interface Http1ServerOptions {
   readonly idleTimeoutMs: number;
 }
 
-type State =
-  /** Between requests, or within a head. */
-  | "head"
-  | "body"
-  /** The request was read, or waits to become a tunnel: bytes are the next request's or the tunnel's. */
-  | "held"
-  /** We have finished writing; what comes is dropped. */
-  | "closing";
+/** `head`: also between requests. `held`: read to its end, or waits to become a tunnel. `closing`: all is written, what comes is dropped. */
+type State = "head" | "body" | "held" | "closing";
 
 export class Http1ServerConnection extends Http1Connection implements ServerConnection, ExchangeOwner {
   draining = false;
+  /** How long it stays between two requests. */
+  #idleMs: number;
   readonly #owner: ServerConnectionOwner;
   readonly #options: Http1ServerOptions;
   #state: State = "head";
@@ -49,6 +45,7 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     super(channel, deps);
     this.#owner = owner;
     this.#options = options;
+    this.#idleMs = options.idleTimeoutMs;
     this.deadline.set(options.headTimeoutMs);
   }
 
@@ -56,9 +53,10 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     return this.#exchange === undefined ? 0 : 1;
   }
 
-  drain(): void {
+  drain(idleMs = 0): void {
     this.draining = true;
-    if (this.#state === "head" && this.input.length === 0) this.#close();
+    this.#idleMs = Math.min(idleMs, this.#idleMs);
+    if (this.#state === "head" && this.input.length === 0) this.#awaitRequest();
   }
 
   close(): void {
@@ -97,13 +95,13 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     }
     const read = this.readToEnd();
     this.#exchange = undefined;
-    if (!read || !exchange.keepAlive || this.draining) {
+    if (!read || !exchange.keepAlive) {
       this.#close();
       return;
     }
     this.#state = "head";
     this.#emptyLineSkipped = false;
-    this.deadline.set(this.#options.idleTimeoutMs);
+    this.#awaitRequest();
     if (this.input.length > 0 || this.peerEnded || this.channelPaused) this.onReady();
   }
 
@@ -157,6 +155,12 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     this.#state = this.#decoder === undefined ? "held" : "body";
     this.#owner.onExchange(exchange);
     return true;
+  }
+
+  /** A draining connection that never said so is good for one more request: the client may have sent it already. */
+  #awaitRequest(): void {
+    if (this.#idleMs > 0) this.deadline.set(this.#idleMs);
+    else this.#close();
   }
 
   #awaitHead(): false {

@@ -17,7 +17,7 @@ export interface Http1Server {
    * it then forwards all calls to what is returned.
    */
   accept(channel: ByteChannel, owner: ServerConnectionOwner, firstBytes?: Uint8Array): Http1ServerChannel;
-  /** Drains every connection; resolves when all are gone, or after `deadlineMs` when the rest was cut. */
+  /** Drains every connection, idle ones at once; resolves when all are gone, or after `deadlineMs` when the rest was cut. */
   drain(deadlineMs: number): Promise<{ readonly cutExchanges: number }>;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request } from "node:http";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { test } from "node:test";
@@ -168,7 +168,7 @@ test("100-continue is the service's to say", async () => {
   assert.equal(body, "after");
 });
 
-test("draining ends idle connections at once and running requests as they end", async () => {
+test("draining ends running requests as they end", async () => {
   const bench = await serve("http", "http1", "http1");
   const outgoing = request({
     port: bench.port,
@@ -185,4 +185,23 @@ test("draining ends idle connections at once and running requests as they end", 
   for await (const chunk of response.setEncoding("utf8")) body += chunk;
   assert.equal(body, "begun and ended");
   assert.equal(await drained, 0);
+});
+
+test("a client that asks again on a connection that it keeps hears in an answer that the port drains", async () => {
+  const bench = await serve("http", "http1", "http1");
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async (): Promise<{ response: IncomingMessage; reused: boolean }> => {
+    const outgoing = request({ port: bench.port, path: "/", agent, headers: { host: "reviews" } }).end();
+    const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+    await response.resume().toArray();
+    return { response, reused: outgoing.reusedSocket };
+  };
+  assert.equal((await ask()).response.headers.connection, undefined);
+  const drained = bench.drain();
+  const last = await ask();
+  assert.equal(last.reused, true);
+  assert.equal(last.response.statusCode, 200);
+  assert.equal(last.response.headers.connection, "close");
+  assert.equal(await drained, 0);
+  agent.destroy();
 });

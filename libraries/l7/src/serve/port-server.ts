@@ -54,6 +54,12 @@ export interface PortServer {
   drain(deadlineMs: number): Promise<number>;
 }
 
+/**
+ * How long an idle HTTP/1.1 connection may still ask while we drain, to hear in the answer that it ends. It covers whoever asks more
+ * often than once in this time; the others are idle for long enough to look before they ask. Istio's `terminationDrainDuration`.
+ */
+const DRAIN_IDLE_MS = 5000;
+
 export function createPortServer(options: PortServerOptions, deps: PortServerDeps): PortServer {
   return new Server(options, deps);
 }
@@ -144,7 +150,7 @@ class Server implements PortServer {
     this.#open.add(client);
     client.connection =
       version === "HTTP/2" ? this.#http2.accept(channel, client) : this.#http1.accept(channel, client);
-    if (this.#draining !== undefined) client.connection.drain();
+    if (this.#draining !== undefined) client.connection.drain(DRAIN_IDLE_MS);
   }
 
   #closed(client: HttpClient): void {
@@ -166,7 +172,8 @@ class Server implements PortServer {
     // As an idle connection that is kept open: nothing of a request has come.
     for (const channel of this.#silent) channel.abort("drain");
     this.#silent.clear();
-    for (const client of this.#open) client.connection?.drain();
+    const idleMs = Math.min(DRAIN_IDLE_MS, deadlineMs / 2);
+    for (const client of this.#open) client.connection?.drain(idleMs);
     if (this.#open.size > 0)
       await delay(this.#deps.clock, deadlineMs, this.#draining.signal).catch(() => undefined);
     let cut = 0;
