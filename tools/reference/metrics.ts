@@ -5,6 +5,7 @@ import { createAuthorityMetrics } from "../../components/control-plane/src/certi
 import { createDistributionMetrics } from "../../components/control-plane/src/distribute/metrics.ts";
 import { createBrokenWaypoints } from "../../components/control-plane/src/status/broken-waypoints.ts";
 import { createValidationMetrics } from "../../components/control-plane/src/validation/validation-metrics.ts";
+import { createFollowedNamesGauge } from "../../components/ztunnel/src/lookup/process-lookups.ts";
 import { createOnDemandDns } from "../../components/ztunnel/src/outbound/on-demand-dns.ts";
 import { CONNECTION_LABELS } from "../../components/ztunnel/src/telemetry/connection-labels.ts";
 import { createConnectionTelemetry } from "../../components/ztunnel/src/telemetry/connection-telemetry.ts";
@@ -76,6 +77,7 @@ function ztunnelFamilies(): readonly MetricFamily[] {
   const accessLog = createAccessLog(logger);
   createConnectionTelemetry({ registry, accessLog, monotonicMs: () => 0 });
   createDnsMetrics(registry);
+  createFollowedNamesGauge(registry);
   createOnDemandDns({ registry, resolver: { resolve: () => Promise.resolve([]) } });
   return families;
 }

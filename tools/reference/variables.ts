@@ -56,7 +56,10 @@ export const ZTUNNEL_VARIABLES: Readonly<Record<string, Meaning>> = {
   LOCAL_XDS_PATH: { about: "a mesh from a file, without a control plane" },
   LOCAL_XDS: { about: "the same, as YAML in the variable" },
   TLS12_ENABLED: { about: "refused: TLS 1.3 only" },
-  XDS_ON_DEMAND: { about: "refused: this proxy knows the whole mesh" },
+  XDS_ON_DEMAND: {
+    about:
+      "ask for workloads and services when a connection is about them; only with `ISTIO_META_DNS_CAPTURE=false`",
+  },
   POOL_MAX_STREAMS_PER_CONNECTION: { about: "connections in one tunnel" },
   POOL_UNUSED_RELEASE_TIMEOUT: { about: "how long a tunnel that nobody uses is kept" },
   HTTP2_STREAM_WINDOW_SIZE: { about: "bytes on the way in one connection" },

@@ -3,7 +3,7 @@
 import { type AddressChange, serviceKey } from "@meltemi/model";
 import type { MeshStore } from "@meltemi/proxy-process";
 import type { Clock } from "@meltemi/runtime";
-import type { Registry } from "@meltemi/telemetry";
+import type { Gauge, Registry } from "@meltemi/telemetry";
 import type { ZtunnelConfig } from "../config.ts";
 import type { StaticConfig } from "../static-config.ts";
 import { type Lookups, lookupsOfWholeMesh } from "./lookups.ts";
@@ -34,10 +34,7 @@ export function createProcessLookups(
       useControlPlane: () => undefined,
       [Symbol.dispose]: () => undefined,
     };
-  const names = deps.registry.gauge({
-    name: "meltemi_xds_followed_names",
-    help: "Addresses and names that this proxy asked the control plane for and still follows (XDS_ON_DEMAND)",
-  });
+  const followed = createFollowedNamesGauge(deps.registry);
   const { workloads = [], services = [] } = deps.staticConfig ?? {};
   return createOnDemandLookups({
     mesh: deps.mesh,
@@ -45,6 +42,15 @@ export function createProcessLookups(
     node: node.nodeName,
     drop: deps.drop,
     staticNames: new Set([...workloads.map(({ uid }) => uid), ...services.map(serviceKey)]),
-    onNameCount: (count) => names.labels().set(count),
+    onNameCount: (count) => followed.set(count),
   });
+}
+
+export function createFollowedNamesGauge(registry: Registry): Gauge {
+  return registry
+    .gauge({
+      name: "meltemi_xds_followed_names",
+      help: "Addresses and names that this proxy asked the control plane for and still follows (XDS_ON_DEMAND)",
+    })
+    .labels();
 }
