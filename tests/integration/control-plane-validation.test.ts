@@ -1,147 +1,23 @@
 /** The validation webhook as the API server meets it: over TLS with the mesh's own roots, and as its configurations are kept. */
 
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
-import { Agent, type RequestOptions, request } from "node:https";
 import { test } from "node:test";
-import type { TLSSocket } from "node:tls";
 import {
   AUTHORIZATION_POLICIES,
+  CONFIG_MAPS,
   type CustomObject,
   ENDPOINT_SLICES,
   type KubernetesClient,
-  type KubernetesObject,
   SERVICES,
   VALIDATING_WEBHOOKS,
   type ValidatingWebhookConfiguration,
 } from "@meltemi/kubernetes";
-import { systemClock } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import fc from "fast-check";
-import { readConfig } from "../../components/control-plane/src/config.ts";
-import { type RunningControlPlane, runControlPlane } from "../../components/control-plane/src/run.ts";
-import { ensureNamespace, quietLogger, startCluster } from "./control-plane.fixture.ts";
+import { ensureNamespace, startCluster } from "./control-plane.fixture.ts";
+import { ask, BAD, policy, reviewOf, send, startPlane } from "./control-plane-validation.fixture.ts";
 
 const deadline = { timeout: 60_000 };
-const NAME = "istiod.istio-system.svc";
-
-interface Plane extends AsyncDisposable {
-  readonly running: RunningControlPlane;
-  readonly port: number;
-  readonly rootPem: string;
-}
-
-async function startPlane(client: KubernetesClient, env: Record<string, string> = {}): Promise<Plane> {
-  const local = ["httpAddr", "httpsAddr", "secureGRPCAddr", "grpcAddr", "monitoringAddr"];
-  const result = readConfig(
-    local.map((flag) => `--${flag}=127.0.0.1:0`),
-    env,
-  );
-  assert.ok(result.kind === "ok", JSON.stringify(result));
-  await ensureNamespace(client, "istio-system");
-  const stop = new AbortController();
-  const started = Promise.withResolvers<RunningControlPlane>();
-  const deps = {
-    client,
-    clock: systemClock,
-    random: Math.random,
-    randomBytes: (count: number): Uint8Array => randomBytes(count),
-    logger: quietLogger(),
-  };
-  const ended = runControlPlane({ ...result.config, drainMs: 100 }, deps, stop.signal, started.resolve);
-  ended.catch(started.reject);
-  const running = await started.promise;
-  const { promise, resolve } = Promise.withResolvers<string>();
-  running.authority.onRootBundle(resolve);
-  return {
-    running,
-    port: running.webhookPort ?? 0,
-    rootPem: await promise,
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await ended;
-    },
-  };
-}
-
-interface Answered {
-  readonly status: number;
-  readonly text: string;
-  readonly serial: string;
-}
-
-function send(
-  { port, rootPem }: Pick<Plane, "port" | "rootPem">,
-  body: string | Uint8Array,
-  overrides: RequestOptions = {},
-): Promise<Answered> {
-  return new Promise((resolve, reject) => {
-    const call = request(
-      {
-        host: "127.0.0.1",
-        port,
-        servername: NAME,
-        ca: rootPem,
-        method: "POST",
-        path: "/validate?timeout=10s",
-        headers: { "content-type": "application/json" },
-        agent: new Agent({ maxCachedSessions: 0 }),
-        ...overrides,
-      },
-      (response) => {
-        const { serialNumber: serial } = (response.socket as TLSSocket).getPeerCertificate();
-        let text = "";
-        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, text, serial }));
-        response.on("error", reject);
-      },
-    );
-    call.on("error", reject);
-    call.end(body);
-  });
-}
-
-function reviewOf(object: KubernetesObject, fields: object = {}): string {
-  const [group = "", version = ""] = (object.apiVersion ?? "").split("/");
-  return JSON.stringify({
-    apiVersion: "admission.k8s.io/v1",
-    kind: "AdmissionReview",
-    request: {
-      uid: "u-1",
-      operation: "CREATE",
-      kind: { group, version, kind: object.kind },
-      object,
-      ...fields,
-    },
-  });
-}
-
-interface Verdict {
-  readonly uid: string;
-  readonly allowed: boolean;
-  readonly status?: { readonly message: string };
-  readonly warnings?: readonly string[];
-}
-
-async function ask(plane: Plane, body: string): Promise<Verdict> {
-  const { status, text } = await send(plane, body);
-  assert.equal(status, 200, text);
-  const answer = JSON.parse(text) as { readonly kind: string; readonly response: Verdict };
-  assert.equal(answer.kind, "AdmissionReview");
-  return answer.response;
-}
-
-function policy(spec: unknown, metadata: object = {}): CustomObject {
-  return {
-    apiVersion: "security.istio.io/v1",
-    kind: "AuthorizationPolicy",
-    metadata: { name: "p", namespace: "apps", ...metadata },
-    spec,
-  };
-}
-
-const BAD = policy({ action: "CUSTOM" });
-
 test(
   "reviews are answered over TLS with the mesh's roots, by name, and as the command line would",
   deadline,
@@ -197,6 +73,18 @@ test("what was stored once stays mendable: another label, a finalizer, its end",
   const changed = policy({ action: "CUSTOM", rules: [{}] });
   assert.equal((await ask(plane, reviewOf(changed, update))).allowed, false);
   assert.equal((await ask(plane, reviewOf(BAD, { operation: "DELETE", object: null }))).allowed, true);
+});
+
+test("a change of the mesh configuration leaves no review unanswered", deadline, async () => {
+  await using cluster = await startCluster();
+  await using plane = await startPlane(cluster.client);
+  const mesh = { metadata: { namespace: "istio-system", name: "istio" }, data: { mesh: "trustDomain: td2" } };
+  await cluster.client.create(CONFIG_MAPS, mesh);
+  while (plane.starts.length < 2) assert.equal((await ask(plane, reviewOf(BAD))).allowed, false);
+  assert.equal(plane.starts[1]?.webhookPort, plane.port);
+  assert.equal((await ask(plane, reviewOf(BAD))).allowed, false);
+  const metrics = plane.starts[1]?.controlPlane.registry.exposition(undefined).body ?? "";
+  assert.match(metrics, /galley_validation_failed\{[^}]*\} [1-9]/);
 });
 
 test("whatever is sent, it answers, within its bounds", deadline, async () => {

@@ -18,8 +18,8 @@ import { type ControlPlane, type ControlPlaneDependencies, createControlPlane } 
 import { runDuties } from "./leadership.ts";
 import { watchMeshConfig } from "./mesh-config-watch.ts";
 import { serverNames } from "./service-names.ts";
-import { createValidationMetrics, type ValidationMetrics } from "./validation/validation-metrics.ts";
-import { listenValidation, type ValidationServer } from "./validation/validation-server.ts";
+import { createValidationMetrics } from "./validation/validation-metrics.ts";
+import { createWebhookDoor, type WebhookDoor } from "./validation/webhook-door.ts";
 
 export interface RunDependencies {
   readonly client: KubernetesClient;
@@ -40,7 +40,7 @@ export interface RunningControlPlane {
 /**
  * Resolves after an orderly end; rejects when it cannot start. `onStarted` hears when the doors are open.
  * A change of the mesh configuration goes to the root of all that is compiled and signed: it is an orderly end and a new start
- * within the process, and clients come back to it as after an upgrade.
+ * within the process, and clients come back to it as after an upgrade. Only the door of webhooks stays open.
  */
 export async function runControlPlane(
   config: ControlPlaneConfig,
@@ -50,12 +50,16 @@ export async function runControlPlane(
 ): Promise<void> {
   const log = deps.logger.scope("mesh-config");
   const watch = watchMeshConfig(config, { ...deps, log });
+  await using door = createWebhookDoor(config.addresses.https, {
+    ...deps,
+    log: deps.logger.scope("validation"),
+  });
   try {
     let mesh = await watch.next(undefined, signal);
     while (mesh !== undefined) {
       const replaced = new AbortController();
       const next = watch.next(mesh, signal).finally(() => replaced.abort());
-      await runMesh(mesh, config, deps, AbortSignal.any([signal, replaced.signal]), onStarted);
+      await runMesh(mesh, config, { ...deps, door }, AbortSignal.any([signal, replaced.signal]), onStarted);
       mesh = await next;
       if (mesh !== undefined) {
         const { trustDomain, rootNamespace } = mesh;
@@ -71,7 +75,7 @@ export async function runControlPlane(
 async function runMesh(
   mesh: MeshConfig,
   config: ControlPlaneConfig,
-  deps: RunDependencies,
+  deps: RunDependencies & { readonly door: WebhookDoor },
   signal: AbortSignal,
   onStarted: (running: RunningControlPlane) => void,
 ): Promise<void> {
@@ -91,7 +95,7 @@ async function runMesh(
     log: logger.scope("namespaces"),
   });
   const validationMetrics = createValidationMetrics(registry);
-  const { secureGrpc, plainGrpc, monitoring, http, https } = config.addresses;
+  const { secureGrpc, plainGrpc, monitoring, http } = config.addresses;
   // Probes are answered from the start; the gRPC doors open when there is something to say.
   await controlPlane.listen({ ...(http && { http }), ...(monitoring && { monitoring }) }, []);
   await abortable(Promise.all([controlPlane.ready, authority.ready]), signal);
@@ -103,8 +107,7 @@ async function runMesh(
       },
       [authority.service],
     );
-    await using validation = await openValidation(https, authority, validationMetrics, deps);
-    const webhooks = validation?.port;
+    const webhooks = await deps.door.serveFor(authority, validationMetrics);
     logger.info("control plane is serving", { secure: ports.secure, plain: ports.plain, webhooks });
     onStarted({ ...parts, webhookPort: webhooks });
     const leading = runDuties(config, mesh, parts, { ...deps, validationMetrics }, signal);
@@ -112,19 +115,6 @@ async function runMesh(
     await controlPlane.drain(config.drainMs);
     await leading;
   }
-}
-
-/** Undefined for an empty address. Its certificate is there: the authority is ready. */
-async function openValidation(
-  address: string,
-  authority: CertificateAuthority,
-  metrics: ValidationMetrics,
-  { logger, clock }: RunDependencies,
-): Promise<ValidationServer | undefined> {
-  if (address === "") return undefined;
-  const log = logger.scope("validation");
-  const { onServerCertificate: onCertificate } = authority;
-  return await listenValidation(address, { onCertificate, metrics, clock, log });
 }
 
 function assemble(
