@@ -140,8 +140,18 @@ test("a control plane of helm's keeps its key when everything else is removed", 
   assert.match(said.err, /istio-system\/istiod is still there, and keeps its key/);
   assert.notEqual(await client.get(SECRETS, key), undefined);
   assert.notEqual(await client.get(CONFIG_MAPS, root), undefined);
+  assert.doesNotMatch((await istioctl("uninstall --purge --dry-run")).out, /istio-ca/);
   await client.delete(DEPLOYMENTS, { name: "istiod", namespace });
-  await istioctl("uninstall --purge -y");
+  const derived = [
+    "ConfigMap/istio-ca-root-cert from 1 namespace",
+    "Secret/istio-ca-secret: the key of the mesh",
+  ];
+  const dry = await istioctl("uninstall --purge --dry-run");
+  for (const text of derived) assert.ok(dry.out.includes(`  would remove ${text}`), dry.out);
+  assert.notEqual(await client.get(SECRETS, key), undefined);
+  const done = await istioctl("uninstall --purge -y");
+  for (const text of derived) assert.ok(done.out.includes(`  removed ${text}`), done.out);
+  assert.match(done.out, /Uninstall complete/);
   assert.equal(await client.get(SECRETS, key), undefined);
   assert.equal(await client.get(CONFIG_MAPS, root), undefined);
 });

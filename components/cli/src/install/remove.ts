@@ -1,41 +1,26 @@
 /** Takes out of a cluster what an installation put in, found by its labels. */
 
 import {
-  CONFIG_MAPS,
   DAEMON_SETS,
   type DaemonSet,
   DEPLOYMENTS,
   type Deployment,
-  GATEWAY_CLASSES,
   isNotFound,
   type KubernetesClient,
   type KubernetesObject,
-  LEASES,
-  NAMESPACES,
   nameOf,
   type ResourceType,
   refOf,
-  SECRETS,
-  SERVICES,
 } from "@meltemi/kubernetes";
 import { type Clock, delay, describeError, MeshError } from "@meltemi/runtime";
 import type { Terminal } from "../output/terminal.ts";
-import { WAYPOINT_CLASS } from "../waypoint/gateway.ts";
+import { findDerived } from "./derived.ts";
 import { findControlPlanes } from "./installed.ts";
 import { INSTALLED_KINDS, kindOf } from "./kinds.ts";
 import { podsOf } from "./pods-of.ts";
 
 const OWNED = "install.operator.istio.io/owning-resource=installed-state";
 const LOOK_EVERY_MS = 200;
-
-/** The key of the control plane's own authority. */
-const OWN_AUTHORITY = "istio-ca-secret";
-/** Leases of its leaders: one for each of their duties and, with revisions, for each revision. */
-const LEADERS =
-  /^(?:istio-(?:status-leader|gateway-deployment|node-untaint)|meltemi-validation-leader)(?:-|$)/;
-
-/** What the control plane publishes in every namespace. */
-const PUBLISHED = ["istio-ca-root-cert", "istio-ca-crl"] as const;
 
 export interface RemoveOptions {
   /** Only the control plane of this revision; absent means everything (`--purge`). */
@@ -56,10 +41,10 @@ export interface RemoveDependencies {
 
 /** Number of objects removed (or, dry run, that would be). */
 export async function removeInstallation(options: RemoveOptions, deps: RemoveDependencies): Promise<number> {
-  let removed = 0;
+  const owned = new Set<string>();
   for (const type of INSTALLED_KINDS) {
     for (const object of await listOwned(type, options, deps)) {
-      removed += 1;
+      owned.add(keyOf(type, object));
       const what = `${type.kind}/${nameOf(object)}`;
       if (options.dryRun) {
         deps.terminal.line(`  would remove ${what}`);
@@ -76,14 +61,15 @@ export async function removeInstallation(options: RemoveOptions, deps: RemoveDep
       deps.terminal.line(`  removed ${what}`);
     }
   }
-  if (options.revision === undefined && !options.dryRun && !(await isStillServed(deps)))
-    await removeDerived(options, deps);
-  return removed;
+  if (options.revision !== undefined || (await isStillServed(options.dryRun ? owned : new Set(), deps)))
+    return owned.size;
+  return owned.size + (await removeDerived(options, deps, owned));
 }
 
 /** A control plane that stays (helm's, or one that could not be removed) keeps its key: proxies would trust nobody that a new one vouches for. */
-async function isStillServed(deps: RemoveDependencies): Promise<boolean> {
-  const left = await findControlPlanes(deps);
+async function isStillServed(leaving: ReadonlySet<string>, deps: RemoveDependencies): Promise<boolean> {
+  const found = await findControlPlanes(deps);
+  const left = found.filter((one) => !leaving.has(keyOf(DEPLOYMENTS, { metadata: one })));
   for (const { namespace, name } of left)
     deps.terminal.aside(
       `  ${namespace}/${name} is still there, and keeps its key and the roots that it publishes (installed by helm? helm list -n ${namespace})`,
@@ -176,27 +162,23 @@ async function whatIsLeft(
   return pods.length === 0 ? undefined : `${pods.length} of its pods`;
 }
 
-/** What the control plane itself made: roots and revocation lists in every namespace, and its own. */
-async function removeDerived(options: RemoveOptions, deps: RemoveDependencies): Promise<void> {
-  const { client, signal } = deps;
-  for (const namespace of (await client.list(NAMESPACES, { signal })).items)
-    for (const name of PUBLISHED)
-      await client.delete(CONFIG_MAPS, { namespace: nameOf(namespace), name }, { signal });
-  const gatewayClass = await client
-    .get(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal })
-    // Its definition has gone already.
-    .catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
-  if (gatewayClass?.spec?.controllerName === "istio.io/mesh-controller")
-    await client.delete(GATEWAY_CLASSES, { name: WAYPOINT_CLASS }, { signal });
-  const { istioNamespace: namespace } = options;
-  await client.delete(SECRETS, { namespace, name: OWN_AUTHORITY }, { signal });
-  // `tag set` has made them.
-  const tags = await client.list(SERVICES, { namespace, labelSelector: "app=istiod,istio.io/tag", signal });
-  for (const tag of tags.items) await client.delete(SERVICES, refOf(tag), { signal });
-  const leases = await client.list(LEASES, { namespace, signal });
-  for (const lease of leases.items.filter((one) => LEADERS.test(nameOf(one))))
-    await client.delete(LEASES, refOf(lease), { signal });
+/** What the control plane itself made; `owned` was told of already. Returns how many objects. */
+async function removeDerived(
+  options: RemoveOptions,
+  deps: RemoveDependencies,
+  owned: ReadonlySet<string>,
+): Promise<number> {
+  const { client, terminal, signal } = deps;
+  let removed = 0;
+  for (const { type, objects, text } of await findDerived(options.istioNamespace, client, signal)) {
+    if (objects.every((object) => owned.has(keyOf(type, object)))) continue;
+    if (!options.dryRun) for (const object of objects) await client.delete(type, refOf(object), { signal });
+    removed += objects.length;
+    terminal.line(`  ${options.dryRun ? "would remove" : "removed"} ${text}`);
+  }
+  return removed;
+}
+
+function keyOf({ kind }: Pick<ResourceType, "kind">, object: KubernetesObject): string {
+  return `${kind}/${object.metadata?.namespace ?? ""}/${nameOf(object)}`;
 }
