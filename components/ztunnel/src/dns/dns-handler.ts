@@ -23,6 +23,8 @@ export interface DnsHandlerOptions {
   readonly ipv6Enabled: boolean;
   /** How long a question waits for the pod to be known. */
   readonly workloadWaitMs: number;
+  /** For the log: who would tell of the pod. Undefined: a static configuration does. */
+  readonly controlPlaneAddress?: string | undefined;
   /** Questions of one pod worked on at once; beyond it they are refused. */
   readonly maxConcurrent: number;
 }
@@ -44,8 +46,22 @@ export interface DnsHandler {
 export function createDnsHandler(options: DnsHandlerOptions, deps: DnsHandlerDeps): DnsHandler {
   const log = deps.logger.scope("dns");
   let working = 0;
+  let wasTold = false;
   const findClient = (snapshot: MeshSnapshot): Workload | undefined =>
     findLocalWorkload(snapshot, options.pod, options.place);
+
+  /** Once for each pod: it may ask for as long as the control plane is away. */
+  const tellUnknown = (): void => {
+    if (wasTold) return;
+    wasTold = true;
+    const { pod, controlPlaneAddress, workloadWaitMs } = options;
+    const why =
+      controlPlaneAddress === undefined
+        ? "there is no control plane, and the static configuration has not told of it"
+        : `no answer of the control plane at ${controlPlaneAddress}`;
+    const facts = { pod: pod.name, namespace: pod.namespace, waited_ms: workloadWaitMs };
+    log.warn(`workload not known yet: ${why}; until it is, its names are not answered`, facts);
+  };
 
   const answer = async (
     message: Uint8Array,
@@ -53,7 +69,10 @@ export function createDnsHandler(options: DnsHandlerOptions, deps: DnsHandlerDep
     transport: "udp" | "tcp",
   ): Promise<Uint8Array> => {
     const client = await deps.mesh.waitFor(findClient, options.workloadWaitMs);
-    if (client === undefined) return encodeError(query.id, "SERVFAIL", query);
+    if (client === undefined) {
+      tellUnknown();
+      return encodeError(query.id, "SERVFAIL", query);
+    }
     deps.metrics.request(query.type, transport, client);
     const context: DnsContext = { ...options, client };
     const decision = decideAnswer(deps.mesh.current, { name: query.name, type: query.type }, context);

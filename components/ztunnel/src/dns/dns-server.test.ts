@@ -76,8 +76,14 @@ async function freePort(): Promise<number> {
 async function setUp() {
   const mesh = createMeshStore({ clock: systemClock });
   const registry = createRegistry();
+  const lines: string[] = [];
   const logger = createLogger(
-    { filter: new LogFilter("off"), format: "plain", nowMs: () => 0, write: () => undefined },
+    {
+      filter: new LogFilter("warn"),
+      format: "plain",
+      nowMs: () => 0,
+      write: (line) => void lines.push(line),
+    },
     "t",
   );
   const sockets = createPodSockets({ portReuse: false }, { clock: systemClock });
@@ -90,6 +96,7 @@ async function setUp() {
       preferredNamespace: undefined,
       ipv6Enabled: true,
       workloadWaitMs: 50,
+      controlPlaneAddress: "istiod.istio-system.svc:15012",
       maxConcurrent: 100,
     },
     {
@@ -104,7 +111,7 @@ async function setUp() {
   const port = await freePort();
   const server = startDnsServer({ port, ipv6Enabled: true }, { sockets, handler, logger });
   cleanUps.push(() => server.close());
-  return { mesh, registry, port, sockets, handler, logger };
+  return { mesh, registry, port, sockets, handler, logger, lines };
 }
 
 function query(name: string): Buffer {
@@ -153,9 +160,12 @@ const rcodeOf = (answer: packet.DecodedPacket): number => (answer.flags ?? 0) & 
 const records = (answer: packet.DecodedPacket): unknown[] =>
   (answer.answers ?? []).map((record) => ("data" in record ? record.data : undefined));
 
-test("a pod that is not known yet is told to try again", async () => {
-  const { port } = await setUp();
-  assert.equal(rcodeOf(await askUdp(port, "web")), 2);
+test("a pod that is not known yet is told to try again, and the log says once why", async () => {
+  const { port, lines } = await setUp();
+  for (let times = 0; times < 2; times++) assert.equal(rcodeOf(await askUdp(port, "web")), 2);
+  assert.equal(lines.length, 1);
+  const said = /workload not known yet: no answer of the control plane at istiod\.istio-system\.svc:15012;/;
+  assert.match(lines[0] ?? "", said);
 });
 
 test("over real sockets: mesh names, forwarded names, both transports, both families", async () => {

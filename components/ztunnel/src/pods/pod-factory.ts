@@ -122,6 +122,7 @@ function dnsOf(config: ZtunnelConfig, deps: PodFactoryDeps, pod: WorkloadName, s
       preferredNamespace: config.dns.preferredNamespace,
       ipv6Enabled,
       workloadWaitMs: 5000,
+      controlPlaneAddress: config.xds.address,
       maxConcurrent: MAX_DNS_QUESTIONS_PER_POD,
     },
     {
