@@ -25,6 +25,8 @@ interface Said {
 
 interface Scene extends AsyncDisposable {
   readonly client: KubernetesClient;
+  /** What went to standard error, of all calls. */
+  readonly asides: string[];
   istioctl(...words: string[]): Promise<Said>;
 }
 
@@ -32,15 +34,21 @@ async function createScene(): Promise<Scene> {
   const folder = await createTemporaryFolder();
   const cluster = await startCluster();
   const path = join(folder.path, "kubeconfig");
+  const asides: string[] = [];
   await writeFile(path, cluster.kubeconfig, { mode: 0o600 });
   await ensureNamespace(cluster.client, "apps");
   return {
     client: cluster.client,
+    asides,
     async istioctl(...words) {
       let out = "";
       const stdout = { write: (text: string) => (out += text) };
       const context = {
-        terminal: createTerminal({ stdout, stderr: { write: () => true }, colour: false }),
+        terminal: createTerminal({
+          stdout,
+          stderr: { write: (text: string) => asides.push(text) },
+          colour: false,
+        }),
         stdin: process.stdin,
         stdout: process.stdout,
         env: { HOME: "/nonexistent" },
@@ -148,11 +156,14 @@ test("apply for one service binds that service alone", deadline, async () => {
 
 test("waiting: until it is ready, or the time is over", deadline, async () => {
   await using scene = await createScene();
-  const { client, istioctl } = scene;
+  const { client, istioctl, asides } = scene;
   const late = await istioctl("apply", "--wait", "--waypoint-timeout", "10ms");
   assert.match(late.error, /^timed out while waiting for waypoint\tapps\/waypoint: /);
   const failed = await istioctl("status", "--waypoint-timeout", "10ms");
   assert.match(failed.error, /^timed out while waiting for waypoint\tapps\/waypoint: /);
+  const seen = asides.findIndex((text) => /^waypoint +(?:Unknown|False) /.test(text));
+  assert.ok(seen >= 0, asides.join(""));
+  assert.ok(asides.findLastIndex((text) => text.includes("Waiting for waypoint")) > seen);
   await setProgrammed(client, "waypoint", "True");
   assert.deepEqual(await istioctl("apply", "-w"), {
     ...DONE,

@@ -99,6 +99,16 @@ const CASES = [
     want: /read kubeconfig .*there is no such file/,
   },
   {
+    name: "-v without a level is taken",
+    words: ["proxy-status", "-v", "-c", "/nonexistent/k"],
+    want: /read kubeconfig .*there is no such file/,
+  },
+  {
+    name: "a proxy in the place of a level",
+    words: ["proxy-status", "-v", "deploy/waypoint"],
+    want: /expected 0 or 1 \(the name of a proxy goes before it\), got deploy\/waypoint/,
+  },
+  {
     name: "a waypoint of the reserved name",
     words: ["waypoint", "apply", "--name", "none"],
     want: /invalid name provided for waypoint, 'none' is a reserved value/,

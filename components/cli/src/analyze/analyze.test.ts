@@ -344,6 +344,11 @@ test("the worst comes first, and thresholds, namespaces, suppressions hold back 
   );
 });
 
+test("a port without a name is told as one without", () => {
+  const [{ text = "" } = {}] = messagesOf([object("Service", "s", { spec: { ports: [{ port: 80 }] } })]);
+  assert.match(text, /^Port name \(none\) \(port: 80, targetPort: 80\) doesn't follow/);
+});
+
 test("an object may ask to be left alone", () => {
   const annotations = { "galley.istio.io/analyze-suppress": "IST0101, IST0118" };
   const quiet = object("Service", "s", { spec: { ports: [{ name: "x", port: 1 }] } }, { annotations });

@@ -120,7 +120,7 @@ function* analyzePortNames(context: AnalysisContext): Generator<Message> {
         yield message(
           "portNaming",
           service,
-          `Port name ${textAt(port, "name")} (port: ${textAt(port, "port")}, targetPort: ${textAt(port, "targetPort") || textAt(port, "port")}) doesn't follow the naming convention of Istio port.`,
+          `Port name ${textAt(port, "name") || "(none)"} (port: ${textAt(port, "port")}, targetPort: ${textAt(port, "targetPort") || textAt(port, "port")}) doesn't follow the naming convention of Istio port.`,
         );
   }
 }

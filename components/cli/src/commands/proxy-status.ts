@@ -1,7 +1,7 @@
 /** `istioctl proxy-status` (alias `ps`; reference: l7-and-cli §3.4). */
 
 import { MeshError } from "@meltemi/runtime";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { renderStructured } from "../output/structured.ts";
 import { connectedProxies } from "../proxy-status/connected.ts";
 import { type ProxySync, renderOne, renderSyncTable, syncDocument } from "../proxy-status/sync-status.ts";
@@ -14,7 +14,8 @@ import { withExamples } from "./examples.ts";
 
 interface StatusFlags extends MeshFlags {
   readonly output: "table" | "json" | "yaml";
-  readonly verbosity: string;
+  /** True: without a level. */
+  readonly verbosity: string | true;
   readonly revision?: string;
 }
 
@@ -28,8 +29,9 @@ export function addProxyStatusCommand(program: Command, parent: Command, context
         .default("table"),
     )
     .addOption(
-      new Option("-v, --verbosity <level>", "1 shows the state of each type")
-        .choices(["0", "1"])
+      // Without a value it is 1, as Istio's count of verbosity.
+      new Option("-v, --verbosity [level]", "1, or no level, shows the state of each type")
+        .argParser(readVerbosity)
         .default("0"),
     )
     .option("-r, --revision <name>", "of one control plane")
@@ -39,6 +41,12 @@ export function addProxyStatusCommand(program: Command, parent: Command, context
     "$0 proxy-status -v 1",
     "$0 proxy-status deploy/waypoint.shop",
   ]);
+}
+
+/** `-v deploy/x` would take the proxy for the level: it is told where the name goes. */
+function readVerbosity(text: string): string {
+  if (text === "0" || text === "1") return text;
+  throw new InvalidArgumentError(`expected 0 or 1 (the name of a proxy goes before it), got ${text}`);
 }
 
 async function status(proxy: string | undefined, flags: StatusFlags, context: CommandContext): Promise<void> {
@@ -54,7 +62,7 @@ async function status(proxy: string | undefined, flags: StatusFlags, context: Co
     const lines =
       proxy !== undefined && one !== undefined
         ? renderOne(one)
-        : renderSyncTable(shown, Number(flags.verbosity));
+        : renderSyncTable(shown, flags.verbosity === true ? 1 : Number(flags.verbosity));
     for (const line of lines) terminal.line(line);
   });
 }

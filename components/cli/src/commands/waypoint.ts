@@ -1,13 +1,13 @@
 /** `istioctl waypoint` (reference: l7-and-cli §3.2). */
 
-import type { KubernetesClient } from "@meltemi/kubernetes";
+import type { Gateway, KubernetesClient } from "@meltemi/kubernetes";
 import { systemClock } from "@meltemi/runtime";
 import { type Command, Option } from "commander";
 import { stringify } from "yaml";
 import { type ApplyOptions, applyWaypoint } from "../waypoint/apply.ts";
 import { awaitProgrammed, type ClusterDependencies, findWaypoints } from "../waypoint/cluster.ts";
 import { checkDelete, deleteWaypoints } from "../waypoint/delete.ts";
-import { readName, readPurpose, USE_LABEL, waypointGateway } from "../waypoint/gateway.ts";
+import { isProgrammed, readName, readPurpose, USE_LABEL, waypointGateway } from "../waypoint/gateway.ts";
 import { type ReportFormat, renderList, renderStatus } from "../waypoint/report.ts";
 import { type ConnectFlags, connectOptions, withCluster } from "./connect.ts";
 import type { CommandContext } from "./context.ts";
@@ -199,12 +199,24 @@ function addStatus(parent: Command, program: Command, context: CommandContext): 
             ({ metadata }) => name === undefined || metadata?.name === name,
           );
         try {
-          if (flags.wait) await awaitProgrammed(find, flags.waypointTimeout, deps);
+          if (flags.wait) await waitTelling(find, flags, deps);
         } finally {
           printAll(renderStatus(await find(), { ...flags, format: flags.output }), context);
         }
       });
     });
+}
+
+/** Whoever asks about a waypoint that is down must not wait to hear that it is: to standard error, where no script reads. */
+async function waitTelling(
+  find: () => Promise<readonly Gateway[]>,
+  flags: StatusFlags,
+  deps: ClusterDependencies,
+): Promise<void> {
+  const seen = await find();
+  if (!seen.every(isProgrammed))
+    for (const line of renderStatus(seen, { ...flags, format: "short" })) deps.terminal.aside(line);
+  await awaitProgrammed(find, flags.waypointTimeout, deps);
 }
 
 function addDelete(parent: Command, program: Command, context: CommandContext): void {

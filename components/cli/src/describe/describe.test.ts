@@ -80,6 +80,27 @@ function serviceLines(...values: readonly object[]): readonly string[] {
   return describeService(service, { objects, rootNamespace: "istio-system" });
 }
 
+test("a namespace that the node agent is told to leave out", () => {
+  const env = [{ name: "EXCLUDE_NAMESPACES", value: "istio-system, shop" }];
+  const template = {
+    metadata: { labels: { "k8s-app": "istio-cni-node" } },
+    spec: { containers: [{ name: "install-cni", env }] },
+  };
+  const agent = {
+    kind: "DaemonSet",
+    metadata: { name: "istio-cni-node", namespace: "istio-system" },
+    spec: { template },
+  };
+  const objects = objectsOf(AMBIENT, POD, agent);
+  const pod = objects.get("Pod", "shop", "server-1");
+  assert.ok(pod);
+  const [, dataPlane] = describePod(pod, { objects, rootNamespace: "istio-system" });
+  assert.equal(
+    dataPlane,
+    "   Data plane: not in the mesh (namespace shop is left out of every mesh), on node node-1",
+  );
+});
+
 test("a pod in ambient mode behind a waypoint", () => {
   assert.deepEqual(podLines(AMBIENT, POD, SERVICE, GATEWAY, L7_POLICY, ATTACHED, STRICT), [
     "Pod: server-1.shop",

@@ -1,6 +1,6 @@
 /** Who is in the mesh and who uses which waypoint, by labels alone (reference: l7-and-cli §1.3, §1.4, §4.1). Pure. */
 
-import { type Json, jsonAt, textAt } from "../output/json.ts";
+import { type Json, jsonAt, objectsAt, textAt } from "../output/json.ts";
 import type { MeshObject, ObjectSet } from "./object-set.ts";
 
 export const DATAPLANE_MODE = "istio.io/dataplane-mode";
@@ -10,14 +10,37 @@ const WAYPOINT_CLASS = "istio-waypoint";
 
 export type MeshMode = "ambient" | "sidecar" | "none";
 
-/** Namespaces that are never enrolled (`cni.excludeNamespaces`). */
-const EXCLUDED_NAMESPACES = new Set(["kube-system"]);
+/** Of a node agent that cannot be seen, or says nothing: its default. */
+const EXCLUDED_BY_DEFAULT: ReadonlySet<string> = new Set(["kube-system"]);
+const excludedBySet = new WeakMap<ObjectSet, ReadonlySet<string>>();
+
+/** Namespaces that are never enrolled (`cni.excludeNamespaces`), as the node agent of these objects has been told. */
+function excludedNamespaces(objects: ObjectSet): ReadonlySet<string> {
+  const known = excludedBySet.get(objects);
+  if (known !== undefined) return known;
+  const told = objects
+    .all("DaemonSet")
+    .map(({ spec }) => jsonAt(spec, "template"))
+    .filter(
+      (template) => textAt(jsonAt(jsonAt(template, "metadata"), "labels"), "k8s-app") === "istio-cni-node",
+    )
+    .flatMap((template) => objectsAt(jsonAt(template, "spec"), "containers"))
+    .flatMap((container) => objectsAt(container, "env"))
+    .find((variable) => textAt(variable, "name") === "EXCLUDE_NAMESPACES");
+  const names = textAt(told, "value")
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  const excluded = told === undefined ? EXCLUDED_BY_DEFAULT : new Set(names);
+  excludedBySet.set(objects, excluded);
+  return excluded;
+}
 
 export function modeOf(pod: MeshObject, objects: ObjectSet): MeshMode {
   if (pod.annotations["sidecar.istio.io/status"] !== undefined) return "sidecar";
   const own = pod.labels[DATAPLANE_MODE];
   if (textAt(pod.spec, "hostNetwork") === "true" || own === "none") return "none";
-  if (EXCLUDED_NAMESPACES.has(pod.namespace)) return "none";
+  if (excludedNamespaces(objects).has(pod.namespace)) return "none";
   return own === "ambient" || isAmbientNamespace(pod.namespace, objects) ? "ambient" : "none";
 }
 
