@@ -87,7 +87,7 @@ const isInjected = ({ metadata }: Pod): boolean => metadata.labels?.["app"] === 
 export async function showCoexistence(stage: Stage): Promise<void> {
   stage.narrator.chapter(
     "Beside sidecar mode",
-    "A namespace labelled for injection, and a pod with a sidecar in an ambient namespace, are left alone, and served.",
+    "This mesh injects no sidecars: that does not exist yet. What it must not do is get in their way: a namespace labelled for injection, and a pod with a sidecar in an ambient namespace, are left alone, and served.",
   );
   await stage.typed("kubectl label namespace outside istio-injection=enabled");
   // A pod of its own, made after the label: nothing of the mesh is to be found on it.
@@ -103,7 +103,7 @@ export async function showCoexistence(stage: Stage): Promise<void> {
   const captured = [...outside, ...injected].filter(isCaptured).length;
   stage.claim({
     claim:
-      "istio-injection=enabled and a pod with a sidecar are left to sidecar mode; all of them reach ambient pods",
+      "istio-injection=enabled (no sidecar is injected: that does not exist yet) and a pod with a sidecar are left to sidecar mode; all of them reach ambient pods",
     ok:
       captured === 0 && injected.length === 1 && Object.values(calls).every(({ kind }) => kind === "reached"),
     seen: `captured of ${outside.length + injected.length} such pods: ${captured}; ${Object.entries(calls)
