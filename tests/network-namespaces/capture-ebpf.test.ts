@@ -19,7 +19,7 @@ import {
   ZTUNNEL_MARK,
 } from "@meltemi/ebpf";
 import { closeFd, createTcpListener, createUdpSocket, errnoName, openNetworkNamespace } from "@meltemi/linux";
-import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { eventually } from "@meltemi/testkit";
 import {
   ADDRESSES,
@@ -52,7 +52,7 @@ let scene: Scene;
 let capture: CaptureBackend;
 const made = new AsyncDisposableStack();
 const create = (): CaptureBackend =>
-  createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns: scene.node }, { log });
+  createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns: scene.node }, { log, clock: systemClock });
 const pod = (): CapturedPod => ({
   uid: "22222222-3333-4444-5555-666666666666",
   netns: scene.pod,

@@ -11,7 +11,7 @@ import {
   removeEbpfCapture,
 } from "@meltemi/ebpf";
 import type { NetworkNamespace } from "@meltemi/linux";
-import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { ADDRESSES, APP_PORT, createScene, firstLine, startApp } from "./capture-scene.ts";
 import { sendStrayAck } from "./stray-packet.fixture.ts";
 
@@ -35,7 +35,7 @@ const podIn = (netns: NetworkNamespace): CapturedPod => ({
 });
 
 const KINDS: Readonly<Record<CaptureBackend["kind"], (nodeNetns: NetworkNamespace) => CaptureBackend>> = {
-  ebpf: (nodeNetns) => createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns }, { log }),
+  ebpf: (nodeNetns) => createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns }, { log, clock: systemClock }),
   nftables: (nodeNetns) => createNftablesCapture({ nodeNetns }),
 };
 

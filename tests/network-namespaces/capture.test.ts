@@ -1,5 +1,5 @@
 import { createEbpfCapture, createNftablesCapture, removeEbpfCapture } from "@meltemi/ebpf";
-import { createLogger, LogFilter } from "@meltemi/runtime";
+import { createLogger, LogFilter, systemClock } from "@meltemi/runtime";
 import { describeCapture } from "./capture.contract.ts";
 
 const log = createLogger(
@@ -15,7 +15,7 @@ const PIN_FOLDER = "/sys/fs/bpf/mlx-capture-test";
 
 describeCapture({
   name: "ebpf",
-  create: (nodeNetns) => createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns }, { log }),
+  create: (nodeNetns) => createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns }, { log, clock: systemClock }),
   remove: () => removeEbpfCapture(PIN_FOLDER),
 });
 

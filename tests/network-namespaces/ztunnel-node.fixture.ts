@@ -94,7 +94,10 @@ export class SceneNode implements MeshNode {
     );
     this.#capture =
       mesh.options.capture === "ebpf"
-        ? createEbpfCapture({ pinFolder: this.#pinFolder, nodeNetns: this.netns }, { log: this.#log })
+        ? createEbpfCapture(
+            { pinFolder: this.#pinFolder, nodeNetns: this.netns },
+            { log: this.#log, clock: systemClock },
+          )
         : createNftablesCapture({ nodeNetns: this.netns });
     this.#agent = this.#startAgent();
   }

@@ -71,7 +71,10 @@ before(async () => {
   lab = await createNetnsLab(NAME);
   folder = await createTemporaryFolder(NAME);
   const node = await lab.node("a");
-  capture = createEbpfCapture({ pinFolder: PIN_FOLDER, nodeNetns: openNetworkNamespace(node.path) }, { log });
+  capture = createEbpfCapture(
+    { pinFolder: PIN_FOLDER, nodeNetns: openNetworkNamespace(node.path) },
+    { log, clock: systemClock },
+  );
   const make = async (name: string, given: Partial<Workload> = {}): Promise<MeshPod> => {
     const place = await node.pod(name);
     const workload = newWorkload({

@@ -124,7 +124,7 @@ function openCapture(
   if (kind === "nftables") return createNftablesCapture({ nodeNetns });
   // What an earlier, crashed run left.
   removeEbpfCapture(`${PIN_ROOT}-${name}`);
-  return createEbpfCapture({ pinFolder: `${PIN_ROOT}-${name}`, nodeNetns }, { log });
+  return createEbpfCapture({ pinFolder: `${PIN_ROOT}-${name}`, nodeNetns }, { log, clock: systemClock });
 }
 
 function startAgent(path: string, pod: ZdsPod, log: Logger): ZdsServer {

@@ -52,8 +52,8 @@ async function run(config: CniConfig, log: Logger): Promise<void> {
   // On a machine that is several nodes, runtimes live outside all of them.
   const machine = join(config.hostProc, "1/ns/net");
   using machineNetns = existsSync(machine) ? openNetworkNamespace(machine) : currentNetworkNamespace();
-  const captureLog = log.scope("capture");
-  const capture = openCapture(config.capture, nodeNetns, captureLog);
+  const captureDeps = { log: log.scope("capture"), clock: systemClock };
+  const capture = openCapture(config.capture, nodeNetns, captureDeps);
   using _ = capture.backend;
   const access = await loadInCluster({
     env: process.env,
@@ -67,7 +67,7 @@ async function run(config: CniConfig, log: Logger): Promise<void> {
       {
         client,
         capture,
-        openCapture: (kind) => openKind(kind, config.capture, nodeNetns, captureLog),
+        openCapture: (kind) => openKind(kind, config.capture, nodeNetns, captureDeps),
         nodeNamespaces: [nodeNetns, machineNetns],
         payload: {
           sources: [

@@ -43,6 +43,8 @@ struct destination {
 
 #define POD_CAPTURES_DNS 1
 #define POD_CAPTURES_INBOUND 2
+/* Un-enrolled: nothing more is captured, but ztunnel still connects what was. */
+#define POD_LEAVING 4
 #define POD_UID_BYTES 64
 
 struct pod {

@@ -36,7 +36,7 @@ static __always_inline __u16 capturing_port(struct bpf_sock_addr *ctx, struct bp
 			mark_last_hop(ctx, sk->mark);
 		return 0;
 	}
-	if (own || is_loopback(&to->ip))
+	if (own || is_loopback(&to->ip) || (pod->flags & POD_LEAVING))
 		return 0;
 	if (to->port == bpf_htons(DNS_PORT) && (pod->flags & POD_CAPTURES_DNS))
 		return DNS_PROXY_PORT;

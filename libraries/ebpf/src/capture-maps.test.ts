@@ -3,7 +3,13 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { decodePod, encodeAddressKey, encodeOwnAddress, encodePod, type PodEntry } from "./capture-maps.ts";
 
-const ENTRY: PodEntry = { netnsCookie: 7n, uid: "a-1", captureDns: true, captureInbound: false };
+const ENTRY: PodEntry = {
+  netnsCookie: 7n,
+  uid: "a-1",
+  captureDns: true,
+  captureInbound: false,
+  leaving: false,
+};
 
 test("a pod's entry has the layout of bpf/capture.h", () => {
   const value = encodePod(ENTRY);
@@ -36,6 +42,7 @@ test("every entry survives the way to the kernel's form and back", () => {
       uid,
       captureDns: fc.boolean(),
       captureInbound: fc.boolean(),
+      leaving: fc.boolean(),
     },
     { noNullPrototype: true },
   );

@@ -10,10 +10,13 @@ export interface PodEntry {
   readonly uid: string;
   readonly captureDns: boolean;
   readonly captureInbound: boolean;
+  /** Un-enrolled, while ztunnel still connects what was captured. */
+  readonly leaving: boolean;
 }
 
 const CAPTURES_DNS = 1;
 const CAPTURES_INBOUND = 2;
+const LEAVING = 4;
 const POD_BYTES = 8 + MAX_UID_BYTES;
 const ADDRESS_KEY_BYTES = 24;
 const LISTENER_KEY_BYTES = 16;
@@ -29,7 +32,9 @@ export function encodePod(entry: PodEntry): Buffer {
   checkPodUid(entry.uid);
   const value = Buffer.alloc(POD_BYTES);
   value.writeUInt32LE(
-    (entry.captureDns ? CAPTURES_DNS : 0) | (entry.captureInbound ? CAPTURES_INBOUND : 0),
+    (entry.captureDns ? CAPTURES_DNS : 0) |
+      (entry.captureInbound ? CAPTURES_INBOUND : 0) |
+      (entry.leaving ? LEAVING : 0),
     0,
   );
   value.write(entry.uid, 8, "latin1");
@@ -45,6 +50,7 @@ export function decodePod(netnsCookie: bigint, value: Buffer): PodEntry {
     uid: text.toString("utf8", 0, end < 0 ? text.length : end),
     captureDns: (flags & CAPTURES_DNS) !== 0,
     captureInbound: (flags & CAPTURES_INBOUND) !== 0,
+    leaving: (flags & LEAVING) !== 0,
   };
 }
 

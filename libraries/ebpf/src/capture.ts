@@ -32,7 +32,8 @@ export interface EnrolledPod {
 
 /**
  * Redirects the traffic of enrolled pods to the listeners ztunnel has in the pod's own namespace. Connections made before `enrol` or
- * before `unenrol` stay as they are. An enrolled pod without a ztunnel is refused, never let through.
+ * before `unenrol` stay as they are, and ztunnel still connects what it was given before `unenrol`. An enrolled pod without a ztunnel is
+ * refused, never let through.
  */
 export interface CaptureBackend extends Disposable {
   readonly kind: "ebpf" | "nftables";

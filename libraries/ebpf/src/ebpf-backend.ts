@@ -11,10 +11,11 @@ import {
   netnsCookie,
   withNetworkNamespace,
 } from "@meltemi/linux";
-import { describeError, type Logger, MeshError } from "@meltemi/runtime";
+import { type Clock, describeError, type Logger, MeshError } from "@meltemi/runtime";
 import type { CaptureBackend, CapturedPod } from "./capture.ts";
-import { type CaptureMaps, captureMaps } from "./capture-maps.ts";
+import { type CaptureMaps, captureMaps, type PodEntry } from "./capture-maps.ts";
 import { CAPTURE_PROGRAMS, captureObject } from "./capture-programs.ts";
+import { createDepartures } from "./departures.ts";
 import { bpfError, type KernelObject, loadKernelObject } from "./kernel-object.ts";
 import { type Handle, libbpf, libbpfErrno } from "./libbpf.ts";
 import { attachPinned, detachPinned } from "./links.ts";
@@ -33,7 +34,7 @@ const LAYOUT = "v1";
 /** Loads and attaches; until a pod is enrolled nothing is captured. KERNEL or UNSUPPORTED when the machine cannot. */
 export function createEbpfCapture(
   options: EbpfCaptureOptions,
-  deps: { readonly log: Logger },
+  deps: { readonly log: Logger; readonly clock: Clock },
 ): CaptureBackend {
   const folder = `${options.pinFolder}/${LAYOUT}`;
   const mapFolder = `${folder}/maps`;
@@ -55,11 +56,20 @@ export function createEbpfCapture(
   attachOutbound(outbound, `${folder}/links`);
   const finder = createListenerFinder(mapFolder, deps.log);
   const linkPath = (cookie: bigint): string => `${folder}/pods/${cookie}`;
+  const departures = createDepartures(deps.clock);
   const remove = (cookie: bigint): void => {
+    departures.cancel(cookie);
     detachPinned(linkPath(cookie));
     maps.removePod(cookie);
   };
+  const leave = (entry: PodEntry): void => {
+    detachPinned(linkPath(entry.netnsCookie));
+    maps.putPod({ ...entry, leaving: true });
+    departures.begin(entry.netnsCookie, () => endDeparture(maps, entry, deps.log));
+  };
+  for (const entry of maps.pods()) if (entry.leaving) leave(entry);
   const close = (): void => {
+    departures.close();
     finder.close();
     outbound.close();
   };
@@ -75,11 +85,12 @@ export function createEbpfCapture(
       maps.setAddresses(cookie, { own: podAddresses(pod.netns, pod.addresses), given: pod.addresses });
       maps.expectListeners(cookie);
       if (!maps.hasListener(cookie)) finder.find(pod.netns);
-      maps.putPod({ netnsCookie: cookie, ...pod });
+      departures.cancel(cookie);
+      maps.putPod({ netnsCookie: cookie, ...pod, leaving: false });
       steerInbound(pod, cookie, mapFolder, linkPath(cookie));
     },
     async unenrol({ uid }) {
-      for (const entry of maps.pods()) if (entry.uid === uid) remove(entry.netnsCookie);
+      for (const entry of maps.pods()) if (entry.uid === uid && !entry.leaving) leave(entry);
     },
     list: async () => podList(maps),
     close,
@@ -93,7 +104,17 @@ export function removeEbpfCapture(pinFolder: string): void {
 }
 
 function podList(maps: CaptureMaps): readonly { readonly uid: string }[] {
-  return [...new Set(maps.pods().map((entry) => entry.uid))].map((uid) => ({ uid }));
+  const enrolled = maps.pods().filter(({ leaving }) => !leaving);
+  return [...new Set(enrolled.map((entry) => entry.uid))].map((uid) => ({ uid }));
+}
+
+/** What cannot be removed now is tried again by the next run of the agent; nothing is captured meanwhile. */
+function endDeparture(maps: CaptureMaps, { netnsCookie, uid }: PodEntry, log: Logger): void {
+  try {
+    maps.removePod(netnsCookie);
+  } catch (error) {
+    log.warn("could not forget a pod that left", { uid, why: describeError(error) });
+  }
 }
 
 function attachOutbound(outbound: KernelObject, folder: string): void {

@@ -9,7 +9,7 @@ import {
   removeNftablesCapture,
 } from "@meltemi/ebpf";
 import type { NetworkNamespace } from "@meltemi/linux";
-import { type Logger, MeshError } from "@meltemi/runtime";
+import { type Clock, type Logger, MeshError } from "@meltemi/runtime";
 import type { CaptureConfig } from "../config.ts";
 import { chooseBackend } from "./choose-backend.ts";
 
@@ -19,13 +19,22 @@ export interface OpenedCapture {
   readonly remove: () => Promise<void>;
 }
 
+interface CaptureDependencies {
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
 /** Throws UNSUPPORTED naming what the kernel lacks. */
-export function openCapture(config: CaptureConfig, nodeNetns: NetworkNamespace, log: Logger): OpenedCapture {
+export function openCapture(
+  config: CaptureConfig,
+  nodeNetns: NetworkNamespace,
+  deps: CaptureDependencies,
+): OpenedCapture {
   const choice = chooseBackend(config.backend, probeFeatures);
   if (choice.kind === "impossible") throw new MeshError("UNSUPPORTED", `open capture: ${choice.why}`);
   if (choice.kind === "nftables" && choice.warning !== undefined)
-    log.warn("capturing by nftables", { why: choice.warning });
-  return openKind(choice.kind, config, nodeNetns, log);
+    deps.log.warn("capturing by nftables", { why: choice.warning });
+  return openKind(choice.kind, config, nodeNetns, deps);
 }
 
 /** KERNEL or UNSUPPORTED when the machine cannot. */
@@ -33,12 +42,12 @@ export function openKind(
   kind: CaptureBackend["kind"],
   { pinFolder }: CaptureConfig,
   nodeNetns: NetworkNamespace,
-  log: Logger,
+  deps: CaptureDependencies,
 ): OpenedCapture {
   switch (kind) {
     case "ebpf":
       return {
-        backend: createEbpfCapture({ pinFolder, nodeNetns }, { log }),
+        backend: createEbpfCapture({ pinFolder, nodeNetns }, deps),
         remove: async () => removeEbpfCapture(pinFolder),
       };
     case "nftables":
