@@ -145,11 +145,19 @@ export function watchingCases({ case: contract }: Contract): void {
     // What moves it on is nothing that this watch is told.
     const other = await makeNamespace(api, "bookmark-other");
     await done(api, "POST", `${other}/configmaps`, { metadata: { name: "b" } });
-    const event = await watch.next();
-    assert.equal(event?.type, "BOOKMARK");
-    assert.deepEqual([at(event?.object, "kind"), at(event?.object, "apiVersion")], ["ConfigMap", "v1"]);
-    assert.ok(Number(textAt(event?.object, "metadata", "resourceVersion")) > Number(version));
-    assert.equal(await watch.next(), undefined);
+    // How many come is the server's choice: one, or with a moving store several.
+    const reached: number[] = [];
+    for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
+      assert.equal(event.type, "BOOKMARK");
+      assert.deepEqual([at(event.object, "kind"), at(event.object, "apiVersion")], ["ConfigMap", "v1"]);
+      reached.push(Number(textAt(event.object, "metadata", "resourceVersion")));
+    }
+    assert.ok(reached.length > 0, "no bookmark came");
+    assert.ok((reached[0] ?? 0) > Number(version));
+    assert.deepEqual(
+      reached,
+      reached.toSorted((a, b) => a - b),
+    );
   });
 
   contract("watch: Tables, the columns once", async (api) => {
