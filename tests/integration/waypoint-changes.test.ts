@@ -1,7 +1,8 @@
 /** Configuration that changes, and a waypoint that leaves, while requests are under way: none is lost. */
 
 import assert from "node:assert/strict";
-import { Agent, createServer as createHttpServer, get, request } from "node:http";
+import { once } from "node:events";
+import { Agent, createServer as createHttpServer, get, type IncomingMessage, request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect } from "node:net";
 import { test } from "node:test";
@@ -213,6 +214,26 @@ test("a waypoint that leaves finishes what runs: HTTP/1.1, HTTP/2, streams of by
   await scene.waypoint.finished;
   assert.equal(scene.lines.filter((line) => line.includes("failed to drain")).length, 0);
   session.close();
+  agent.destroy();
+});
+
+test("a client that keeps one connection hears in an answer that the waypoint leaves, and loses no request", async () => {
+  await using scene = await Scene.start();
+  await backend(scene);
+  const entry = await scene.entry("10.96.0.1:80");
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async (): Promise<string | undefined> => {
+    const outgoing = get({ port: entry, path: "/", agent, headers: { host: "reviews" } });
+    const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+    await response.resume().toArray();
+    assert.equal(response.statusCode, 200);
+    return response.headers.connection;
+  };
+  assert.equal(await ask(), undefined);
+  const finished = scene.waypoint.shutdown();
+  while ((await ask()) !== "close");
+  await finished;
+  assert.equal(scene.lines.filter((line) => line.includes("failed to drain")).length, 0);
   agent.destroy();
 });
 
