@@ -9,7 +9,7 @@ import {
 import { type NetworkNamespace, openNetworkNamespace } from "@meltemi/linux";
 import { newWorkload, type Service, type Workload } from "@meltemi/model";
 import { createLogger, LogFilter, type Logger, systemClock } from "@meltemi/runtime";
-import type { LabNode, TemporaryFolder } from "@meltemi/testkit";
+import { eventually, type LabNode, type TemporaryFolder } from "@meltemi/testkit";
 import type { XdsUpdate } from "@meltemi/xds";
 import { createZdsServer, type ZdsPod, type ZdsServer } from "@meltemi/zds";
 import { createMeshPod, type MeshPod } from "./ztunnel-pod.fixture.ts";
@@ -57,6 +57,8 @@ export interface MeshNode {
   unenrol(pod: MeshPod): Promise<void>;
   /** The node agent dies and comes back with the same pods. */
   restartAgent(): void;
+  /** Until a ztunnel has found the agent again. */
+  agentConnected(): Promise<void>;
   /** One more, as in a rolling upgrade; resolves when it serves every pod. */
   startProxy(): Promise<MeshProxy>;
   /** Captures the pod, which is not enrolled, for a ztunnel of its own that runs in it. */
@@ -113,6 +115,10 @@ export class SceneNode implements MeshNode {
   restartAgent(): void {
     this.#agent.close();
     this.#agent = this.#startAgent();
+  }
+
+  async agentConnected(): Promise<void> {
+    await eventually(() => this.#agent.connections() > 0, { deadlineMs: 20_000 });
   }
 
   get #socketPath(): string {

@@ -37,8 +37,11 @@ export interface ServedPodsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PodMetrics;
-  /** Done while the agent's snapshot is complete and every pod is served. */
-  readonly readiness: { done(): void; pending(): void } | undefined;
+  /**
+   * Done once a snapshot of the agent is complete and every pod of it is served. Never taken back: a DaemonSet deletes an old pod that is
+   * not ready before the new one is, so that an upgrade of agent and proxy together would leave the node's pods without a proxy.
+   */
+  readonly readiness: { done(): void } | undefined;
   readonly start: (pod: WorkloadName, namespace: NetworkNamespace) => RunningPodProxy;
   readonly onInternalError: OnInternalError;
 }
@@ -54,7 +57,6 @@ export function createNodeAgentHandler(deps: ServedPodsDeps): ServedPods {
       onChange: (counts) => {
         deps.metrics.counts(counts);
         if (pods.ready) deps.readiness?.done();
-        else deps.readiness?.pending();
       },
       onStarted: deps.metrics.started,
       onStopped: deps.metrics.stopped,
@@ -73,7 +75,6 @@ export function createNodeAgentHandler(deps: ServedPodsDeps): ServedPods {
     disconnected(why) {
       deps.logger.warn("node agent disconnected; serving on", { why });
       pods.disconnected();
-      deps.readiness?.pending();
     },
   };
   return {
