@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { ip } from "@meltemi/model";
 import { createAdmission } from "@meltemi/proxy-process";
 import { createLogger, LogFilter, MeshError } from "@meltemi/runtime";
+import { createFakeClock } from "@meltemi/testkit";
 import { admit, type Refusal } from "./admit.ts";
+import { createConnectionTable } from "./connection-table.ts";
 import type { PodContext } from "./pod-context.ts";
 
 const FAILURE = new Error("an error of ours");
@@ -53,10 +55,12 @@ for (const [name, places, serve, want] of [
       nowMs: () => 0,
       write: (line: string) => void told.push(`warn ${JSON.parse(line).error}`),
     } as const;
-    const given: Pick<PodContext, "admission" | "logger" | "reportInternalError"> & {
+    const connections = createConnectionTable({ clock: createFakeClock() });
+    const given: Pick<PodContext, "admission" | "connections" | "logger" | "reportInternalError"> & {
       readonly telemetry: Pick<PodContext["telemetry"], "refused">;
     } = {
       admission: admission.forPod(),
+      connections,
       logger: createLogger(sink, "proxy"),
       reportInternalError: (_part, error) => void told.push(`report ${(error as Error).message}`),
       telemetry: { refused: (_from, _to, _direction, why) => void told.push(`log ${why}`) },
@@ -70,4 +74,5 @@ for (const [name, places, serve, want] of [
     await admit(given as PodContext, newcomer, serve);
     assert.deepEqual(told, want);
     assert.equal(admission.connections, 0);
+    assert.deepEqual(await connections.drain(1000), { cut: 0 });
   });

@@ -32,6 +32,7 @@ export async function admit(
 ): Promise<void> {
   const { direction, client, destination, refuse } = newcomer;
   const place = context.admission.take();
+  const letGo = context.connections.hold();
   try {
     const refusal: Refusal | "served" = place.kind === "refused" ? { message: place.message } : await serve();
     if (refusal === "served") return;
@@ -42,6 +43,7 @@ export async function admit(
     refuse(503);
     tellFailure(context, direction, error);
   } finally {
+    letGo();
     if (place.kind === "admitted") place.release();
   }
 }

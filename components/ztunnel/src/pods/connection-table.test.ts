@@ -24,6 +24,19 @@ test("a drain waits for the last connection", async () => {
   assert.equal(clock.pending, 0);
 });
 
+test("a drain waits for one that was accepted and is not listed yet", async () => {
+  const clock = createFakeClock();
+  const table = createConnectionTable({ clock });
+  const letGo = table.hold();
+  const drained = table.drain(1000);
+  const remove = table.add("outbound", ENTRY, () => assert.fail("cut"));
+  remove();
+  assert.equal(clock.pending, 1);
+  letGo();
+  assert.deepEqual(await drained, { cut: 0 });
+  assert.equal(clock.pending, 0);
+});
+
 test("a second drain with less time cuts for both", async () => {
   const clock = createFakeClock();
   const table = createConnectionTable({ clock });

@@ -14,6 +14,8 @@ export interface ConnectionTable {
   add(direction: "inbound" | "outbound", entry: ConnectionEntry, cut: () => void): () => void;
   dump(): { readonly inbound: readonly ConnectionEntry[]; readonly outbound: readonly ConnectionEntry[] };
   readonly size: number;
+  /** A drain waits for one that was accepted, though nobody knows yet where it goes. Returns how to let go of it. */
+  hold(): () => void;
   /** Resolves when none is left; after `deadlineMs` the rest is cut. */
   drain(deadlineMs: number): Promise<{ readonly cut: number }>;
 }
@@ -26,15 +28,27 @@ interface Row {
 
 export function createConnectionTable(deps: { readonly clock: Clock }): ConnectionTable {
   const rows = new Set<Row>();
+  let held = 0;
   /** Drains under way: a pod that is un-enrolled may be drained again, with less time, at shutdown. */
   const drains = new Set<() => void>();
+  const isEmpty = (): boolean => rows.size === 0 && held === 0;
+  const tellDrains = (): void => {
+    if (isEmpty()) for (const onEmpty of [...drains]) onEmpty();
+  };
   return {
     add(direction, entry, cut) {
       const row = { direction, entry, cut };
       rows.add(row);
       return () => {
         rows.delete(row);
-        if (rows.size === 0) for (const onEmpty of [...drains]) onEmpty();
+        tellDrains();
+      };
+    },
+    hold() {
+      held++;
+      return () => {
+        held--;
+        tellDrains();
       };
     },
     dump() {
@@ -46,7 +60,7 @@ export function createConnectionTable(deps: { readonly clock: Clock }): Connecti
       return rows.size;
     },
     async drain(deadlineMs) {
-      if (rows.size === 0) return { cut: 0 };
+      if (isEmpty()) return { cut: 0 };
       const late = await new Promise<boolean>((resolve) => {
         const timer = deps.clock.after(deadlineMs, () => resolve(true));
         const onEmpty = (): void => {

@@ -16,7 +16,7 @@ import { startDnsServer } from "../dns/dns-server.ts";
 import { acceptHboneRequest } from "../inbound/accept-hbone.ts";
 import { acceptPlaintext } from "../inbound/accept-plaintext.ts";
 import { acceptOutbound } from "../outbound/accept-outbound.ts";
-import { acceptWaiting, adoptListener } from "../sockets/adopt.ts";
+import { acceptWaiting, adoptListener, closeListener } from "../sockets/adopt.ts";
 import { sourceFor } from "../sockets/pod-sockets.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { CONNECT_TIMEOUT_MS, localWorkload, type PodContext, UNKNOWN_LOCAL_WORKLOAD } from "./pod-context.ts";
@@ -67,7 +67,7 @@ export function startHboneProxy(options: HboneServerOptions, context: PodContext
   }));
 }
 
-/** Both drain once the listeners are closed. */
+/** Both drain once the listeners are closed; the pool last. */
 interface PodTunnels {
   readonly server: HboneServer;
   readonly pool?: HbonePool;
@@ -83,9 +83,8 @@ function startListening(context: PodContext, open: (listeners: Listeners) => Pod
     context.admission[Symbol.dispose]();
     throw error;
   }
-  const { connections, logger, options, revocation } = context;
+  const { clock, connections, logger, options, revocation } = context;
   const { server, pool } = tunnels;
-  const parts = pool === undefined ? [server] : [server, pool];
   const unfollow = [
     revocation.follow("client", server),
     context.lookups.keepPod(options.pod, options.place.clusterId),
@@ -99,14 +98,20 @@ function startListening(context: PodContext, open: (listeners: Listeners) => Pod
       logger.warn("connections failed to drain within the timeout", { pod: options.pod.name, cut });
     drained.resolve();
   };
+  const drainConnections = async (deadlineMs: number): Promise<{ readonly cut: number }> => {
+    const untilMs = clock.monotonicMs() + deadlineMs;
+    const rest = await connections.drain(deadlineMs);
+    // Those that were accepted last may have needed a tunnel.
+    await pool?.drain(Math.max(0, untilMs - clock.monotonicMs()));
+    return rest;
+  };
   return {
     connections,
     drain(deadlineMs) {
       // From here on the kernel gives new connections to another listener of the pod, if there is one.
       listeners.close();
       // A second drain with an earlier deadline ends both: whichever is first finishes for all.
-      const ends = [connections.drain(deadlineMs), ...parts.map((part) => part.drain(deadlineMs))] as const;
-      Promise.all(ends)
+      Promise.all([drainConnections(deadlineMs), server.drain(deadlineMs)])
         .then(([rest]) => finish(rest.cut))
         .catch(drained.reject);
       return drained.promise;
@@ -178,7 +183,7 @@ function openHboneListener(
 /** Listening sockets of one pod. */
 class Listeners {
   readonly #context: PodContext;
-  readonly #servers: { close(): unknown }[] = [];
+  readonly #servers: { close(): void }[] = [];
 
   constructor(context: PodContext) {
     this.#context = context;
@@ -209,7 +214,15 @@ class Listeners {
     });
     server.on("error", onListenerError);
     adoptListener(server, fd);
-    this.#servers.push(server);
+    this.add({
+      close() {
+        try {
+          closeListener(server, fd, serve);
+        } catch (error) {
+          onListenerError(error);
+        }
+      },
+    });
     return transparent;
   }
 

@@ -3,9 +3,16 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { connectTcp, createTcpListener, createUdpSocket, localAddress } from "@meltemi/linux";
-import { acceptWaiting, adoptListener, adoptUdp } from "./adopt.ts";
+import {
+  beginTcpConnect,
+  connectTcp,
+  createTcpListener,
+  createUdpSocket,
+  localAddress,
+} from "@meltemi/linux";
+import { acceptWaiting, adoptListener, adoptUdp, closeListener } from "./adopt.ts";
 
 const HERE = { address: { ip: "127.0.0.1", port: 0 }, backlog: 1 };
 const WRONG = {
@@ -66,3 +73,20 @@ for (const { name, closeFirst, served } of [
     for (const socket of [...accepted, ...clients]) socket.on("error", () => undefined).destroy();
     if (!closeFirst) await once(server.close(), "close");
   });
+
+test("a listener that closes serves those whose handshake is over", async () => {
+  const { fd } = createTcpListener({ address: { ip: "127.0.0.1", port: 0 }, backlog: 128 });
+  const destination = localAddress(fd);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, () => assert.fail("too late"));
+  adoptListener(server, fd);
+  const clients: Socket[] = [];
+  // Established by the kernel alone, within one turn of the event loop: the server has no chance to accept them.
+  const connecting = Array.from({ length: 100 }, () => beginTcpConnect({ destination }));
+  const accepted: Socket[] = [];
+  closeListener(server, fd, (socket) => accepted.push(socket));
+  assert.equal(server.listening, false);
+  for (const { established } of connecting) clients.push(await established);
+  assert.equal(accepted.length, 100);
+  for (const socket of accepted) socket.end("served");
+  for (const client of clients) assert.equal(await text(client), "served");
+});

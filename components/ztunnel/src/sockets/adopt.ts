@@ -24,12 +24,32 @@ const MAX_ACCEPTED_AT_ONCE = 64;
  * time their CONNECTs then left in a TLS record and a write each, and all turns, records and writes together were a fifth of the
  * CPU time of a connection, at both ends of the tunnel. Throws KERNEL when Node does not take one; that one is closed.
  */
-export function acceptWaiting(server: Server, fd: number, serve: (socket: Socket) => void): void {
+export function acceptWaiting(
+  server: Server,
+  fd: number,
+  serve: (socket: Socket) => void,
+  most: number = MAX_ACCEPTED_AT_ONCE,
+): void {
   // A server that was closed meanwhile has closed the descriptor: the number may be somebody else's.
-  for (let count = 0; count < MAX_ACCEPTED_AT_ONCE && server.listening; count++) {
+  for (let count = 0; count < most && server.listening; count++) {
     const socket = acceptTcp(fd);
     if (socket === undefined) return;
     serve(socket);
+  }
+}
+
+/** Many times what may wait; clients without end must not keep a listener open. */
+const MAX_ACCEPTED_AT_LAST = 1024;
+
+/**
+ * Closes a listener, and serves those that wait at it: their handshake is over, and the kernel would reset them. A process that is starved of
+ * CPU has many. Throws as {@link acceptWaiting}; the listener is closed all the same.
+ */
+export function closeListener(server: Server, fd: number, serve: (socket: Socket) => void): void {
+  try {
+    acceptWaiting(server, fd, serve, MAX_ACCEPTED_AT_LAST);
+  } finally {
+    server.close();
   }
 }
 
