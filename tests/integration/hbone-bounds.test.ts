@@ -108,18 +108,46 @@ test("the wait for a certificate counts against the handshake's deadline", deadl
   assert.deepEqual(held, { connections: 0, handshakes: 0 });
 });
 
-test("draining ends a connection that waits for its certificate", deadline, async () => {
+test("draining waits for a certificate no longer than a handshake may take", deadline, async () => {
   const clock = createFakeClock();
   const { held, admission } = places(10, 10);
   await using rig = await Rig.start({ clock, serverDeps: { admission, certificate: never } });
   const waiting = silentClient(rig);
   const gone = closed(waiting);
   await eventually(() => held.handshakes === 1);
-  assert.deepEqual(await rig.server.drain(60_000), { cutStreams: 0 });
+  const drained = rig.server.drain(60_000);
+  clock.advance(10_000);
+  assert.deepEqual(await drained, { cutStreams: 0 });
   await gone;
   await eventually(() => held.connections === 0 && clock.pending === 0);
-  assert.match(details(rig.connectionEnds), /server is draining/);
+  assert.match(details(rig.connectionEnds), /no certificate to serve after 10000 ms/);
 });
+
+test(
+  "a peer whose handshake is under way when the server drains is served, and then asked to go",
+  deadline,
+  async () => {
+    const certificate = Promise.withResolvers<TlsContexts>();
+    let asked = false;
+    await using rig = await Rig.start({
+      serverDeps: {
+        certificate: () => {
+          asked = true;
+          return certificate.promise;
+        },
+      },
+    });
+    const opening = rig.open();
+    await eventually(() => asked);
+    const drained = rig.server.drain(20_000);
+    certificate.resolve(rig.serverContexts);
+    const outcome = await opening;
+    assert.ok(outcome.kind === "open", JSON.stringify(outcome));
+    await eventually(() => rig.server.streams === 1);
+    outcome.channel.abort("drain");
+    assert.deepEqual(await drained, { cutStreams: 0 });
+  },
+);
 
 const failure = new Error("broken callback");
 const broken = (): never => {

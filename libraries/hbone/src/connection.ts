@@ -64,6 +64,9 @@ const READ_BUFFER = createReadBuffer();
 /** A last GOAWAY may take this long to leave; a peer that does not read must not keep the socket. */
 const CLOSE_LINGER_MS = 1000;
 
+/** For the peer to answer the PING behind a GOAWAY: one that does not must not keep an idle connection for as long as a drain lasts. */
+const NOTICE_MS = 5000;
+
 export class HboneConnection implements ConnectionEvents {
   readonly http2: Http2Connection;
   readonly peer: HbonePeer;
@@ -78,6 +81,8 @@ export class HboneConnection implements ConnectionEvents {
   /** What to do with the socket once the last words, which wait for the write under way, have left. */
   #ending: "end" | "cut" | undefined;
   #closing = false;
+  /** Until the peer knows our GOAWAY it may have begun a stream, which it would lose (RFC 9113 §6.8). */
+  #notice: Timer | undefined;
   #keepalive: Timer | undefined;
   #linger: Timer | undefined;
   #end: SessionEnd | undefined;
@@ -138,7 +143,10 @@ export class HboneConnection implements ConnectionEvents {
     if (this.#closing) return;
     this.#closing = true;
     this.#guard(() => {
-      if (this.http2.role === "server") this.http2.goaway();
+      if (this.http2.role === "server" && !this.http2.closed) {
+        this.http2.goaway();
+        this.#notice = this.#clock.after(NOTICE_MS, () => this.#guard(() => this.#noticed()));
+      }
       this.#closeWhenDone();
     });
   }
@@ -166,7 +174,8 @@ export class HboneConnection implements ConnectionEvents {
 
   onCapacity(): void {
     this.#owner.onCapacity(this);
-    if (this.#closing || this.http2.draining) this.#closeWhenDone();
+    if (this.#notice !== undefined && this.http2.drainNoticed) this.#noticed();
+    else if (this.#closing || this.http2.draining) this.#closeWhenDone();
   }
 
   onPong(): void {
@@ -227,10 +236,16 @@ export class HboneConnection implements ConnectionEvents {
     }
   }
 
-  /** Closes a draining connection once its last stream is gone and everything is written. */
+  #noticed(): void {
+    this.#notice?.cancel();
+    this.#notice = undefined;
+    this.#closeWhenDone();
+  }
+
+  /** Closes a draining connection once its last stream is gone, everything is written, and the peer knows. */
   #closeWhenDone(): void {
     const { http2 } = this;
-    if (http2.streams.size > 0 || http2.closed) return;
+    if (http2.streams.size > 0 || http2.closed || this.#notice !== undefined) return;
     this.#closing = true;
     if (http2.outbox.heldBytes > 0) {
       this.#flush();
@@ -263,6 +278,7 @@ export class HboneConnection implements ConnectionEvents {
   #onSocketClose(): void {
     this.#keepalive?.cancel();
     this.#linger?.cancel();
+    this.#notice?.cancel();
     this.#guard(() => this.http2.disconnected({ kind: "reset", detail: "connection closed" }));
     this.http2.outbox.clear();
     this.#guard(() => this.#owner.onEnd(this, this.#end ?? { kind: "closed" }));

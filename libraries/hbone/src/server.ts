@@ -60,7 +60,10 @@ export interface HboneServer extends AsyncDisposable {
   /** Verified connections. */
   readonly connections: number;
   readonly streams: number;
-  /** GOAWAY to every peer, existing streams go on; resolves when all are gone, or after `deadlineMs` when the rest was cut. */
+  /**
+   * GOAWAY to every peer, those whose handshake is under way among them; existing streams, and those that the peer began before it knew, go
+   * on. Resolves when all are gone, or after `deadlineMs` when the rest was cut. From now on {@link accept} refuses.
+   */
   drain(deadlineMs: number): Promise<{ readonly cutStreams: number }>;
   /** Cuts the connections whose peer matches (revoked certificate). Returns how many. */
   abortPeers(matches: (peer: HbonePeer) => boolean): number;
@@ -125,10 +128,6 @@ class Server implements HboneServer, HboneConnectionOwner {
     try {
       const { clock, certificate } = this.#deps;
       const result = await acceptHandshake(socket, certificate, this.#options.handshakeTimeoutMs, clock);
-      if (this.#draining) {
-        if (result.kind === "ok") result.socket.destroy();
-        return refuse(DRAINING);
-      }
       if (result.kind === "refused") return refuse(result);
       this.#serve(result, places.connection);
       inService = true;
@@ -136,6 +135,7 @@ class Server implements HboneServer, HboneConnectionOwner {
       this.#handshaking.delete(socket);
       places.handshake();
       if (!inService) places.connection();
+      this.#tellWhenEmpty();
     }
   }
 
@@ -165,24 +165,34 @@ class Server implements HboneServer, HboneConnectionOwner {
     });
     this.#connections.set(connection, release);
     connection.start();
+    // Whoever waits for this connection at the peer has its tunnel before the GOAWAY counts.
+    if (this.#draining) connection.drain();
   }
 
   async drain(deadlineMs: number): Promise<{ readonly cutStreams: number }> {
     this.#draining = true;
-    for (const socket of this.#handshaking) socket.destroy();
     for (const connection of [...this.#connections.keys()]) connection.drain();
-    if (this.#connections.size === 0) return { cutStreams: 0 };
+    if (this.#isEmpty) return { cutStreams: 0 };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEmpty = resolve;
     let cutStreams = 0;
     const deadline = this.#deps.clock.after(deadlineMs, () => {
       cutStreams = this.streams;
+      for (const socket of this.#handshaking) socket.destroy();
       for (const connection of [...this.#connections.keys()])
         connection.abort("connection failed to drain within the timeout");
     });
     await promise;
     deadline.cancel();
     return { cutStreams };
+  }
+
+  get #isEmpty(): boolean {
+    return this.#connections.size === 0 && this.#handshaking.size === 0;
+  }
+
+  #tellWhenEmpty(): void {
+    if (this.#isEmpty) this.#onEmpty?.();
   }
 
   abortPeers(matches: (peer: HbonePeer) => boolean): number {
@@ -209,7 +219,7 @@ class Server implements HboneServer, HboneConnectionOwner {
   onEnd(connection: HboneConnection, end: SessionEnd): void {
     this.#connections.get(connection)?.();
     this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    this.#tellWhenEmpty();
     const { remoteAddress, remotePort } = connection.peer;
     this.#deps.onConnectionEnd?.(end, { remoteAddress, remotePort });
   }
