@@ -14,32 +14,10 @@ import {
 } from "@meltemi/http/http2-transport";
 import { createReadBuffer, lendReads } from "@meltemi/l4";
 import { type Clock, describeError, type OnInternalError, type Timer } from "@meltemi/runtime";
-import type { HeaderFields } from "./headers.ts";
+import type { HboneConnectionOwner, SessionEnd } from "./connection-owner.ts";
 import type { HboneOptions } from "./options.ts";
 import type { HbonePeer } from "./peer.ts";
 import { type OnConnect, TunnelStream } from "./tunnel-stream.ts";
-
-/** How a verified connection ended. */
-export type SessionEnd =
-  /** Peer closed it between streams, or it drained to the end. */
-  | { readonly kind: "closed" }
-  /** Violation by the peer, flood, keepalive timeout, network error. */
-  | { readonly kind: "failed"; readonly detail: string }
-  /** Cut by this process. */
-  | { readonly kind: "aborted" };
-
-export interface HboneConnectionOwner {
-  onRequest(
-    connection: HboneConnection,
-    stream: TunnelStream,
-    authority: string,
-    headers: HeaderFields,
-  ): void;
-  /** Streams came or went, the peer's limit changed, or it drains. */
-  onCapacity(connection: HboneConnection): void;
-  /** Called once. */
-  onEnd(connection: HboneConnection, end: SessionEnd): void;
-}
 
 /** After the handshake. */
 export interface SecuredSocket {
