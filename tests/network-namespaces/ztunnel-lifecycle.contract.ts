@@ -77,6 +77,24 @@ export function describeLifecycle(capture: CaptureKind): void {
     await watch.line({ direction: "inbound", "src.identity": spiffe("client"), "dst.workload": "server" });
   });
 
+  check("whoever waits to be accepted while the pod is un-enrolled is served", async () => {
+    const { client, server, stranger } = pods;
+    for (const [caller, leave, back] of [
+      [client, () => a.unenrol(client), () => a.enrol(client)],
+      [stranger, () => b.unenrol(server), () => b.enrol(server)],
+    ] as const) {
+      // More than ztunnel accepts in one turn, fewer than its listener lets wait.
+      const calls = Array.from({ length: 120 }, () => caller.call(server.ipv4, PORT));
+      await leave();
+      const answers = await Promise.all(calls);
+      assert.deepEqual(
+        answers.filter((answer) => answer !== ANSWER),
+        [],
+      );
+      await back();
+    }
+  });
+
   check("a server that goes: open connections last as long as it runs, and new ones fail", async () => {
     const { client } = pods;
     const gone = await b.pod("gone");
