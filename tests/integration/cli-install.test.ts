@@ -41,6 +41,45 @@ test("a first dry run lists what would be made, and makes nothing", deadline, as
   assert.deepEqual((await client.list(CUSTOM_RESOURCE_DEFINITIONS)).items, []);
 });
 
+test(
+  "workloads that somebody deleted or scaled to nothing fail the verification and the installation",
+  deadline,
+  async () => {
+    await using scene = await createBareScene();
+    const { client, istioctl } = scene;
+    const ended = new AbortController();
+    const controllers = keepReady(client, ended.signal);
+    const istiod = { name: "istiod", namespace: "istio-system" };
+    try {
+      assert.equal((await istioctl(`install ${AMBIENT} -y`)).code, 0);
+      assert.equal((await istioctl("verify-install")).code, 0);
+      await client.patch(DEPLOYMENTS, istiod, { kind: "merge", body: { spec: { replicas: 0 } } });
+      const scaled = await istioctl("verify-install");
+      assert.equal(scaled.code, 1);
+      assert.match(
+        scaled.out,
+        /✘ Deployment istio-system\/istiod: scaled to 0: kubectl scale deployment\/istiod/,
+      );
+      // Its replicas are the autoscaler's, which leaves what is scaled to 0 alone.
+      const again = await istioctl(`install ${AMBIENT} -y`);
+      assert.equal(again.code, 1);
+      assert.match(again.err, /Deployment\/istiod has no pods and wants none, scaled to 0: kubectl scale/);
+      assert.doesNotMatch(again.out, /✔ Istiod installed/);
+
+      await client.delete(DEPLOYMENTS, istiod);
+      await client.delete(DAEMON_SETS, { name: "istio-cni-node", namespace: "istio-system" });
+      const deleted = await istioctl("verify-install");
+      assert.equal(deleted.code, 1);
+      assert.match(deleted.out, /✘ Deployment istio-system\/istiod: not there/);
+      assert.match(deleted.out, /✘ DaemonSet istio-system\/istio-cni-node: not there/);
+      assert.doesNotMatch(deleted.out, /ztunnel: not there/);
+    } finally {
+      ended.abort();
+      await controllers;
+    }
+  },
+);
+
 test("installed, changed by others, changed by values, upgraded, removed", deadline, async (t) => {
   await using scene = await createBareScene();
   const { client, istioctl, folder } = scene;

@@ -2,6 +2,7 @@
 
 import { isNotFound, type KubernetesClient, type KubernetesObject } from "@meltemi/kubernetes";
 import { type Command, Option } from "commander";
+import { missingWorkloads } from "../install/expected.ts";
 import { INSTALLED_KINDS } from "../install/kinds.ts";
 import { planObjects } from "../install/make-plan.ts";
 import { objectText } from "../install/plan.ts";
@@ -61,7 +62,11 @@ async function judgeInstalled(
     });
     found.push(...items.map((object) => ({ ...object, kind: type.kind })));
   }
-  return judgeObjects(found, readinessOf);
+  const missing = missingWorkloads(found).map(({ kind, name, namespace }) => ({
+    object: objectText({ kind, name, ...(namespace !== undefined && { namespace }) }),
+    problem: "not there, although other objects of its component are",
+  }));
+  return [...judgeObjects(found, readinessOf), ...missing];
 }
 
 /** Only what is wrong: the rest has been told of. */

@@ -13,7 +13,7 @@ import { describeDuration, type Terminal } from "../output/terminal.ts";
 import { decideApply } from "./decide-apply.ts";
 import { kindOf } from "./kinds.ts";
 import { explainWorkload } from "./look-at-pods.ts";
-import { readinessOf } from "./readiness.ts";
+import { type Readiness, readinessOf } from "./readiness.ts";
 
 /** Who owns the fields that install sets, for server-side apply. */
 export const FIELD_MANAGER = "istio-operator";
@@ -77,8 +77,10 @@ async function waitFor(
     let explainAtMs = deps.clock.monotonicMs() + EXPLAIN_AFTER_MS;
     let why = "";
     for (;;) {
-      const waiting = await look(object, deps);
-      if (waiting === undefined) break;
+      const readiness = await look(object, deps);
+      if (readiness.kind === "ready") break;
+      if (readiness.kind === "stopped") throw stopped(component, object, readiness.why);
+      const waiting = readiness.for;
       const nowMs = deps.clock.monotonicMs();
       if (nowMs > deadlineMs) throw await notReady(component, object, waiting, options, deps);
       if (nowMs > explainAtMs) {
@@ -92,15 +94,20 @@ async function waitFor(
   }
 }
 
-/** What the object still waits for; undefined when it is ready. */
-async function look(object: Manifest, deps: InstallDependencies): Promise<string | undefined> {
+async function look(object: Manifest, deps: InstallDependencies): Promise<Readiness> {
   const { name, namespace } = object.metadata;
   const type = kindOf(object);
   const ref = namespace === undefined ? { name } : { name, namespace };
   const found = await deps.client.get(type, ref, { signal: deps.signal });
-  if (found === undefined) return "it to exist";
-  const readiness = readinessOf({ ...found, kind: object.kind });
-  return readiness.kind === "ready" ? undefined : readiness.for;
+  if (found === undefined) return { kind: "waiting", for: "it to exist" };
+  return readinessOf({ ...found, kind: object.kind });
+}
+
+function stopped(component: RenderedComponent, object: Manifest, why: string): MeshError {
+  return new MeshError(
+    "UNAVAILABLE",
+    `install ${component.title}: ${object.kind}/${object.metadata.name} has no pods and wants none, ${why}`,
+  );
 }
 
 async function notReady(

@@ -26,6 +26,16 @@ const cases = [
     object: deployment({ observedGeneration: 1, readyReplicas: 2, updatedReplicas: 2 }, 2),
     want: "its controller",
   },
+  {
+    name: "scaled to nothing",
+    object: {
+      kind: "Deployment",
+      metadata: { name: "istiod", namespace: "istio-system", generation: 2 },
+      spec: { replicas: 0 },
+      status: { observedGeneration: 2 },
+    },
+    want: "scaled to 0: kubectl scale deployment/istiod -n istio-system --replicas=1",
+  },
   { name: "no status yet", object: deployment({}), want: "its controller" },
   {
     name: "daemon set no node wants yet",
@@ -64,6 +74,6 @@ const cases = [
 for (const row of cases) {
   test(`readiness: ${row.name}`, () => {
     const got = readinessOf(row.object);
-    assert.equal(got.kind === "ready" ? "ready" : got.for, row.want);
+    assert.equal(got.kind === "ready" ? "ready" : got.kind === "stopped" ? got.why : got.for, row.want);
   });
 }

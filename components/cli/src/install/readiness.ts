@@ -1,6 +1,10 @@
 /** When an installed object counts as ready: pure, over the object as the API server shows it. */
 
-export type Readiness = { readonly kind: "ready" } | { readonly kind: "waiting"; readonly for: string };
+export type Readiness =
+  | { readonly kind: "ready" }
+  | { readonly kind: "waiting"; readonly for: string }
+  /** Waiting does not help: somebody has to act. */
+  | { readonly kind: "stopped"; readonly why: string };
 
 const READY: Readiness = { kind: "ready" };
 
@@ -15,11 +19,19 @@ export function readinessOf(object: unknown): Readiness {
 
 function deploymentReadiness(object: unknown): Readiness {
   const wanted = count(object, "spec", "replicas", 1);
+  if (wanted === 0) return { kind: "stopped", why: `scaled to 0: ${scaleCommand(object)}` };
   const ready = Math.min(
     count(object, "status", "readyReplicas", 0),
     count(object, "status", "updatedReplicas", 0),
   );
   return judge(object, ready, wanted);
+}
+
+/** An autoscaler leaves a Deployment alone that is scaled to 0, and so does an installation whose replicas are the autoscaler's. */
+function scaleCommand(object: unknown): string {
+  const metadata = at(object, "metadata");
+  const [name, namespace] = [at(metadata, "name"), at(metadata, "namespace")];
+  return `kubectl scale deployment/${String(name)}${namespace === undefined ? "" : ` -n ${String(namespace)}`} --replicas=1`;
 }
 
 function daemonSetReadiness(object: unknown): Readiness {

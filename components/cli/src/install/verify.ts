@@ -23,7 +23,8 @@ export function judgeObjects(
       ...(namespace !== undefined && { namespace }),
     });
     const readiness = readinessOf(one);
-    return readiness.kind === "ready" ? { object } : { object, problem: `waiting for ${readiness.for}` };
+    if (readiness.kind === "ready") return { object };
+    return { object, problem: readiness.kind === "stopped" ? readiness.why : `waiting for ${readiness.for}` };
   });
 }
 
