@@ -50,7 +50,7 @@ export async function* collectReport(
   options: CollectOptions,
 ): AsyncGenerator<ReportFile> {
   const { objects, forbidden } = await loadCluster(cluster);
-  yield file("cluster/forbidden.txt", forbidden.join("\n"));
+  if (forbidden.length > 0) yield file("cluster/forbidden.txt", forbidden.join("\n"));
   yield* objectFiles(objects);
   yield* listed(NODES, "cluster/nodes.yaml", undefined, cluster);
   yield* listed(EVENTS, "cluster/events.yaml", options.istioNamespace, cluster);

@@ -4,10 +4,12 @@ import { describeError, MeshError } from "@meltemi/runtime";
 import { type Command, Option } from "commander";
 import { ANALYZERS, analyze, parseSuppression, type Suppression } from "../analyze/analyze.ts";
 import { formatMessage, isAtLeast, type Level, type Message, messageDocument } from "../analyze/message.ts";
+import { describeGaps } from "../mesh-objects/describe-gaps.ts";
 import { loadCluster } from "../mesh-objects/load-cluster.ts";
 import { loadFiles } from "../mesh-objects/load-files.ts";
 import { type MeshObject, ObjectSet } from "../mesh-objects/object-set.ts";
 import { renderStructured } from "../output/structured.ts";
+import { STANDARD_INPUT } from "../validate/files.ts";
 import { type MeshFlags, meshOptions, withMeshCluster } from "./connect.ts";
 import type { CommandContext } from "./context.ts";
 import { withExamples } from "./examples.ts";
@@ -26,7 +28,7 @@ interface AnalyzeFlags extends MeshFlags {
   readonly timeout: number;
 }
 
-/** Istio's exit codes: something was found, and something could not be read. */
+/** Istio's exit codes: something was found; a file, or kinds of objects, could not be read. */
 const FOUND_EXIT_CODE = 79;
 const DATA_EXIT_CODE = 65;
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -115,9 +117,9 @@ async function run(files: readonly string[], flags: AnalyzeFlags, context: Comma
       suppressions: flags.suppress,
     },
   );
-  for (const problem of world.problems) terminal.aside(problem);
-  report(messages, namespace, files, flags, context);
-  if (world.problems.length > 0 && !flags.ignoreUnknown) context.exit(DATA_EXIT_CODE);
+  for (const problem of [...world.problems, ...world.gaps]) terminal.aside(problem);
+  report(messages, namespace, files, flags, world, context);
+  if (world.hasUnread || (world.problems.length > 0 && !flags.ignoreUnknown)) context.exit(DATA_EXIT_CODE);
   if (messages.some(({ type }) => isAtLeast(type.level, flags.failureThreshold)))
     context.exit(FOUND_EXIT_CODE);
 }
@@ -125,39 +127,46 @@ async function run(files: readonly string[], flags: AnalyzeFlags, context: Comma
 interface World {
   readonly objects: ObjectSet;
   readonly namespace: string;
+  /** Of files. */
   readonly problems: readonly string[];
+  /** What of the cluster the user may not read. */
+  readonly gaps: readonly string[];
+  /** Whole kinds are not known. */
+  readonly hasUnread: boolean;
 }
 
 async function load(files: readonly string[], flags: AnalyzeFlags, context: CommandContext): Promise<World> {
   const named = flags.namespace;
   const running = flags.useKube
     ? await loadRunning(flags, context)
-    : { objects: [], namespace: named ?? "default", problems: [] };
+    : { objects: [], namespace: named ?? "default", gaps: [], hasUnread: false };
   const namespace = named ?? running.namespace;
   const given = await loadFiles(files, namespace, context.stdin);
   return {
     objects: new ObjectSet([...running.objects, ...given.objects]),
     namespace,
-    problems: [...running.problems, ...given.problems],
+    problems: given.problems,
+    gaps: running.gaps,
+    hasUnread: running.hasUnread,
   };
 }
 
-async function loadRunning(
-  flags: AnalyzeFlags,
-  context: CommandContext,
-): Promise<{
+interface Running extends Pick<World, "namespace" | "gaps" | "hasUnread"> {
   readonly objects: readonly MeshObject[];
-  readonly namespace: string;
-  readonly problems: readonly string[];
-}> {
+}
+
+async function loadRunning(flags: AnalyzeFlags, context: CommandContext): Promise<Running> {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(flags.timeout)]);
   return withMeshCluster(flags, context, async (cluster) => {
     try {
-      const { objects, forbidden } = await loadCluster({ client: cluster.client, signal });
+      const namespace = flags.namespace ?? cluster.client.defaultNamespace;
+      const asked = flags.allNamespaces ? [] : [namespace, flags.istioNamespace];
+      const loaded = await loadCluster({ client: cluster.client, signal }, asked);
       return {
-        objects: [...objects.everything()],
-        namespace: cluster.client.defaultNamespace,
-        problems: forbidden.map((kind) => `you may not list ${kind}: nothing about it is known`),
+        objects: [...loaded.objects.everything()],
+        namespace,
+        gaps: describeGaps(loaded, namespace),
+        hasUnread: loaded.forbidden.length > 0,
       };
     } catch (error) {
       if (!signal.aborted || context.signal.aborted) throw error;
@@ -174,6 +183,7 @@ function report(
   namespace: string | undefined,
   files: readonly string[],
   flags: AnalyzeFlags,
+  { hasUnread }: Pick<World, "hasUnread">,
   { terminal }: CommandContext,
 ): void {
   if (flags.output !== "log") {
@@ -181,9 +191,15 @@ function report(
     return;
   }
   for (const message of messages) terminal.line(coloured(message, terminal));
+  const named = files.map((file) => (file === STANDARD_INPUT ? "standard input" : file));
   const subject =
-    namespace !== undefined ? `namespace: ${namespace}` : flags.useKube ? "all namespaces" : files.join(" ");
-  if (messages.length === 0) terminal.aside(`\n✔ No validation issues found when analyzing ${subject}.`);
+    namespace !== undefined ? `namespace: ${namespace}` : flags.useKube ? "all namespaces" : named.join(" ");
+  if (messages.length === 0)
+    terminal.aside(
+      hasUnread
+        ? `\nNo validation issues found in what could be read when analyzing ${subject}. See above for what could not.`
+        : `\n✔ No validation issues found when analyzing ${subject}.`,
+    );
   else if (messages.some(({ type }) => isAtLeast(type.level, flags.failureThreshold)))
     terminal.aside(`Error: Analyzers found issues when analyzing ${subject}.`);
 }

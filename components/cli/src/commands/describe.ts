@@ -4,7 +4,8 @@ import { MeshError } from "@meltemi/runtime";
 import type { Command } from "commander";
 import { describePod } from "../describe/describe-pod.ts";
 import { describeService } from "../describe/describe-service.ts";
-import { loadCluster } from "../mesh-objects/load-cluster.ts";
+import { describeGaps } from "../mesh-objects/describe-gaps.ts";
+import { type LoadedCluster, loadCluster } from "../mesh-objects/load-cluster.ts";
 import { printable } from "../output/printable.ts";
 import { findPods } from "../reach/find-pods.ts";
 import { parseTarget } from "../reach/target.ts";
@@ -42,7 +43,7 @@ export function addDescribeCommand(parent: Command, program: Command, context: C
       .argument("<service>", "<name>[.<namespace>]")
       .action((name: string, flags: MeshFlags) => showService(name, flags, context)),
     program,
-    ["$0 x describe service server.shop", "$0 x des svc server -n shop"],
+    ["$0 x describe service server.shop", "$0 x describe svc server -n shop"],
   );
 }
 
@@ -50,25 +51,45 @@ async function showPod(name: string, flags: DescribeFlags, context: CommandConte
   await withMeshCluster(flags, context, async (cluster) => {
     const target = parseTarget(name, flags.namespace ?? cluster.client.defaultNamespace);
     const [found] = await findPods(target, cluster);
-    const { objects } = await loadCluster(cluster);
+    const loaded = await loadCluster(cluster, [target.namespace, flags.istioNamespace]);
+    const { objects } = loaded;
     const pod = objects.get("Pod", target.namespace, found?.metadata?.name ?? "");
-    if (pod === undefined)
-      throw new MeshError("NOT_FOUND", `pod ${name}: it is gone, or pods may not be listed`);
+    if (pod === undefined) throw absence(`pod ${target.namespace}/${name}`, "Pod", loaded);
     const lines = describePod(pod, { objects, rootNamespace: flags.istioNamespace });
     if (flags.ignoreUnmeshed && lines.some((line) => line.startsWith("   Data plane: not in the mesh")))
       return;
-    for (const line of lines) context.terminal.line(printable(line));
+    show(lines, target.namespace, loaded, context);
   });
 }
 
 async function showService(name: string, flags: MeshFlags, context: CommandContext): Promise<void> {
   await withMeshCluster(flags, context, async (cluster) => {
     const target = parseTarget(name, flags.namespace ?? cluster.client.defaultNamespace, "service");
-    const { objects } = await loadCluster(cluster);
+    const loaded = await loadCluster(cluster, [target.namespace, flags.istioNamespace]);
+    const { objects } = loaded;
     const service = objects.get("Service", target.namespace, target.name);
-    if (service === undefined)
-      throw new MeshError("NOT_FOUND", `service ${target.namespace}/${target.name} not found`);
-    const described = describeService(service, { objects, rootNamespace: flags.istioNamespace });
-    for (const line of described) context.terminal.line(printable(line));
+    if (service === undefined) throw absence(`service ${target.namespace}/${target.name}`, "Service", loaded);
+    const lines = describeService(service, { objects, rootNamespace: flags.istioNamespace });
+    show(lines, target.namespace, loaded, context);
   });
+}
+
+/** A refusal is never told as absence. */
+function absence(what: string, kind: string, { forbidden }: LoadedCluster): MeshError {
+  return forbidden.includes(kind)
+    ? new MeshError(
+        "FORBIDDEN",
+        `${what}: you may not list ${kind} in its namespace, so nothing is known of it`,
+      )
+    : new MeshError("NOT_FOUND", `${what} not found`);
+}
+
+function show(
+  lines: readonly string[],
+  namespace: string,
+  loaded: LoadedCluster,
+  { terminal }: CommandContext,
+): void {
+  for (const line of lines) terminal.line(printable(line));
+  for (const line of describeGaps(loaded, namespace)) terminal.aside(line);
 }
