@@ -58,8 +58,25 @@ export function createZdsServer(options: ZdsServerOptions, deps: ZdsServerDepend
     changed([...connections, connection]);
     connection.closed.then((why) => {
       log.info("ztunnel disconnected", { why });
+      const wasNewest = connections.at(-1) === connection;
       changed(connections.filter((other) => other !== connection));
+      const next = connections.at(-1);
+      if (wasNewest && next !== undefined) tellAll(next);
     }, log.error);
+  };
+  /**
+   * After a restart of the agent in the middle of a rolling upgrade the two ztunnels come back in any order: the one that stays may have
+   * come first, and then was not told of pods that joined since. To be told of a pod twice changes nothing.
+   */
+  const tellAll = (connection: ServerConnection): void => {
+    for (const uid of deps.pods.uids().filter((one) => deps.pods.find(one)?.netnsFd !== undefined))
+      connection.request({ kind: "add", uid }).then(
+        (answer) => {
+          if (answer.kind === "nack") log.warn("ztunnel refused a pod", { uid, why: answer.why });
+        },
+        // The connection has ended, which is logged above.
+        () => undefined,
+      );
   };
   void acceptLoop({ listener, clock, log, adopt }, closing.signal);
   return {

@@ -149,6 +149,22 @@ test("without a ztunnel an add is UNAVAILABLE, a pod that is gone is refused, an
   assert.equal((await agent.server.add("unknown")).kind, "nack");
 });
 
+test("when the newest ztunnel goes, the one that stays hears of the pods that only the other was told of", async () => {
+  await using agent = startAgent(["one"]);
+  agent.pods.set("lost", podOf("lost", undefined));
+  await using stays = startZtunnel(agent.path);
+  await until(() => stays.seen.includes("snapshot"));
+  {
+    await using goes = startZtunnel(agent.path);
+    await until(() => goes.seen.includes("snapshot"));
+    agent.pods.set("two", podOf("two", agent.pods.get("one")?.netnsFd));
+    await agent.server.add("two");
+    assert.ok(!stays.seen.some((line) => line.startsWith("add two")));
+  }
+  await until(() => stays.seen.length >= 6);
+  assert.deepEqual(stays.seen.slice(4), ["add one default true", "add two default true"]);
+});
+
 test("the client comes back when the agent does, and gets a fresh snapshot", async () => {
   const first = startAgent(["one"]);
   await using ztunnel = startZtunnel(first.path);
