@@ -3,7 +3,7 @@
 import type { MeshObject } from "../mesh-objects/object-set.ts";
 import { printable } from "../output/printable.ts";
 import { declaredPart, differencesOf } from "./differences.ts";
-import { differenceText, type ShownDifference, withoutSecrets } from "./render-differences.ts";
+import { differenceLines, type ShownDifference, withoutSecrets } from "./render-differences.ts";
 
 export type ObjectDifference =
   | { readonly object: string; readonly kind: "missing"; readonly in: "a" | "b" }
@@ -43,6 +43,9 @@ export function renderComparison(
   return comparison.flatMap((one) => {
     const object = printable(one.object);
     if (one.kind === "missing") return [`Object ${object} is missing in ${names[one.in === "a" ? 0 : 1]}`];
-    return [`Object ${object} has diffs:`, ...one.differences.map((each) => `  ${differenceText(each)}`)];
+    return [
+      `Object ${object} has diffs:`,
+      ...one.differences.flatMap(differenceLines).map((line) => `  ${line}`),
+    ];
   });
 }

@@ -1,9 +1,12 @@
-/** Differences for people: one line each, long values cut, and no value of a Secret. Pure. */
+/** Differences for people: one line each, texts of several lines by line, long values cut, and no value of a Secret. Pure. */
 
 import { printable } from "../output/printable.ts";
 import type { Difference } from "./differences.ts";
+import { lineChanges } from "./line-changes.ts";
 
 const MAX_VALUE_CHARACTERS = 120;
+/** Of one text: a screen holds them with what is around. */
+const MAX_CHANGED_LINES = 20;
 
 export interface ShownDifference {
   readonly path: string;
@@ -24,6 +27,25 @@ export function withoutSecrets(kind: string, differences: readonly Difference[])
 }
 
 const HIDDEN = "(not shown)";
+
+/** As {@link differenceText}; what a text of several lines loses and gains stands below, a line each. */
+export function differenceLines(difference: ShownDifference): readonly string[] {
+  const { path, before, after } = difference;
+  const [from, to] = [before ?? "", after ?? ""];
+  if (typeof from !== "string" || typeof to !== "string" || !`${from}${to}`.trim().includes("\n"))
+    return [differenceText(difference)];
+  const sign = before === undefined ? "+" : after === undefined ? "-" : "~";
+  const changes = lineChanges(from, to);
+  const shown = changes
+    .slice(0, MAX_CHANGED_LINES)
+    .map((change) => `    ${change.sign} ${cut(printable(change.line), 0)}`);
+  const more = changes.length - shown.length;
+  return [
+    `${sign} ${printable(path)}:`,
+    ...shown,
+    ...(more > 0 ? [`    … and ${more} more ${more === 1 ? "line" : "lines"}`] : []),
+  ];
+}
 
 /** `+ path: value`, `- path: value`, `~ path: before → after`. */
 export function differenceText({ path, before, after }: ShownDifference): string {

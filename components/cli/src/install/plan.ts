@@ -1,6 +1,6 @@
 /** What an installation would do to a cluster: the shape of a plan, and its text. Pure. */
 
-import { differenceText, type ShownDifference } from "../diff/render-differences.ts";
+import { differenceLines, type ShownDifference } from "../diff/render-differences.ts";
 import { printable } from "../output/printable.ts";
 import type { TakenOver } from "./conflicts.ts";
 
@@ -68,11 +68,11 @@ function changeLines(change: Change): readonly string[] {
     case "change": {
       if (isRelabel(change)) return [];
       const telling = change.differences.filter((one) => !isBookkeeping(one));
-      const shown = telling.slice(0, MAX_DIFFERENCES).map((one) => `      ${differenceText(one)}`);
+      const shown = telling.slice(0, MAX_DIFFERENCES);
       const more = telling.length - shown.length;
       return [
         `  ~ ${name}`,
-        ...shown,
+        ...shown.flatMap(differenceLines).map((line) => `      ${line}`),
         ...(more > 0 ? [`      … and ${more} more`] : []),
         ...change.takenOver.map(
           ({ manager, fields }) =>
