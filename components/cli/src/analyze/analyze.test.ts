@@ -362,3 +362,17 @@ test("of files alone, what is not in them is not missed", () => {
 for (const text of ["", "IST0101", "0101=x", "IST0101=", "IST01011=x"])
   test(`no suppression: ${JSON.stringify(text)}`, () =>
     assert.throws(() => parseSuppression(text), { code: "INPUT_INVALID" }));
+
+test("files alone tell of a missing host in a namespace of which they hold Services", () => {
+  const to = (host: string): Fields =>
+    virtual("v", { hosts: ["s"], http: [{ route: [{ destination: { host } }] }] });
+  const found = (...objects: readonly Fields[]): readonly string[] =>
+    messagesOf(objects, false)
+      .filter(({ type }) => type.code === "IST0101")
+      .map(formatMessage);
+  assert.match(found(to("nope"), service).join(), /Referenced host not found: "nope"/);
+  assert.equal(found(to("nope.shop.svc.cluster.local"), service).length, 1);
+  for (const host of ["s", "nope.elsewhere.svc.cluster.local", "api.example.com"])
+    assert.deepEqual(found(to(host), service), [], host);
+  assert.deepEqual(found(to("nope")), []);
+});

@@ -2,19 +2,22 @@
 
 import { protocolOf } from "../describe/port-protocol.ts";
 import { labelsMatch, modeOf, podsOf } from "../mesh-objects/ambient.ts";
-import { destinationsOf, isMeshWide, serviceOfHost } from "../mesh-objects/hosts.ts";
+import { destinationsOf, isMeshWide, namespaceOfHost, serviceOfHost } from "../mesh-objects/hosts.ts";
 import type { MeshObject } from "../mesh-objects/object-set.ts";
 import { type Json, jsonAt, objectsAt, textAt, textsAt } from "../output/json.ts";
 import { type AnalysisContext, type Analyzer, isSystemNamespace } from "./analyzer.ts";
 import { type Message, message } from "./message.ts";
 
+/** As for routes of the Gateway API: files alone tell what is missing in a namespace of which they hold Services. */
 function* analyzeDestinations({ objects, hasCluster }: AnalysisContext): Generator<Message> {
+  const known = new Set(objects.all("Service").map(({ namespace }) => namespace));
   for (const virtual of objects.all("VirtualService")) {
     for (const { host, port } of uniqueDestinations(virtual)) {
       if (host.includes("*")) continue;
       const service = serviceOfHost(host, virtual.namespace, objects);
       if (service === undefined) {
-        if (hasCluster)
+        const home = namespaceOfHost(host, virtual.namespace);
+        if (hasCluster || (home !== undefined && known.has(home)))
           yield message("referencedResourceNotFound", virtual, `Referenced host not found: "${host}"`);
         continue;
       }

@@ -81,7 +81,7 @@ export function addAnalyzeCommand(program: Command, context: CommandContext): vo
     .action((files: readonly string[], flags: AnalyzeFlags) => run(files, flags, context));
   command.addHelpText(
     "after",
-    "\nCodes IST are Istio's; codes MLT are of ambient mode. An object is left alone with the annotation galley.istio.io/analyze-suppress: <codes>.",
+    "\nCodes IST are Istio's; codes MLT are of ambient mode. Without a cluster (--use-kube=false) only the files\nare known: a Service is missing (IST0101) where they hold others of its namespace; what a pod, a waypoint or a status would tell is not checked.\nAn object is left alone with the annotation galley.istio.io/analyze-suppress: <codes>.",
   );
   withExamples(command, program, [
     "$0 analyze -n shop",

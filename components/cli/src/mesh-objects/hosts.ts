@@ -12,6 +12,13 @@ export function serviceOfHost(host: string, namespace: string, objects: ObjectSe
   return found ?? serviceEntryOfHost(host, objects);
 }
 
+/** The namespace in which a host would be a Service; undefined for a name that only a ServiceEntry could have. */
+export function namespaceOfHost(host: string, namespace: string): string | undefined {
+  const [, second, third] = host.split(".");
+  if (second === undefined) return namespace;
+  return third === undefined || third === "svc" ? second : undefined;
+}
+
 function serviceEntryOfHost(host: string, objects: ObjectSet): MeshObject | undefined {
   return objects
     .all("ServiceEntry")
