@@ -278,3 +278,25 @@ test("validate takes any text, and every position is in it", () => {
     { numRuns: 600 },
   );
 });
+
+test("what has no effect is a warning, as kubectl apply shows it, in a List as well", () => {
+  const item = [
+    "  - apiVersion: networking.istio.io/v1",
+    "    kind: ServiceEntry",
+    "    metadata: {name: e, namespace: shop}",
+    "    spec:",
+    "      hosts: [api.example.com]",
+    '      exportTo: ["."]',
+    "      ports: [{number: 443, name: tls, protocol: TLS}]",
+    "      resolution: DNS",
+  ];
+  const alone = item.map((line) => line.slice(4)).join("\n");
+  const [warning, ...more] = validateText("a.yaml", alone, true).problems;
+  assert.deepEqual(more, []);
+  assert.deepEqual([warning?.severity, warning?.path, warning?.line], ["warning", "spec.exportTo", 6]);
+  const list = ["apiVersion: v1", "kind: List", "items:", ...item].join("\n");
+  assert.deepEqual(
+    validateText("a.yaml", list, true).problems.map(({ severity, path }) => `${severity} ${path}`),
+    ["warning items[0].spec.exportTo"],
+  );
+});
