@@ -115,11 +115,12 @@ async function run(purpose: Purpose, flags: InstallFlags, context: CommandContex
       context.exit(1);
       return;
     }
-    await carryOut(components, values, flags, client, context);
+    await carryOut(purpose, components, values, flags, client, context);
   });
 }
 
 async function carryOut(
+  purpose: Purpose,
   components: readonly RenderedComponent[],
   values: InstallValues,
   flags: InstallFlags,
@@ -132,6 +133,11 @@ async function carryOut(
   // Last: what takes the place of it serves by now.
   const pruned: readonly KubernetesObject[] = await findPruned(components, installation, deps);
   await removeObjects(pruned, { timeoutMs: REMOVAL_TIMEOUT_MS }, deps);
+  if (purpose === "upgrade") {
+    terminal.line(`✔ Upgrade to ${values.tag} complete`);
+    terminal.aside("See that every proxy is connected and has the new version: istioctl proxy-status");
+    return;
+  }
   terminal.line("✔ Installation complete");
   if (values.profile !== "ambient") return;
   terminal.line("The ambient profile has been installed successfully, enjoy Istio without sidecars!");

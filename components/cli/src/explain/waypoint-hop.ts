@@ -60,7 +60,7 @@ export async function explainWaypoint(
   if (port === undefined)
     return refused(
       503,
-      `requested service ${serviceKey(served)} found, but it has no port ${destination.port}`,
+      `requested service ${serviceKey(served)} found, but it has no port ${destination.port}: it has ${portsText(served)}`,
     );
   return port.protocol === "http" || port.protocol === "sniff"
     ? explainHttp(view, served, port, question, clock)
@@ -245,4 +245,8 @@ function sharesOf(clusters: readonly string[]): readonly ChosenCluster[] {
 
 function percent(share: number): string {
   return `${Math.round(share * 100)}%`;
+}
+
+function portsText({ ports }: ServedService): string {
+  return ports.length === 0 ? "none" : ports.map(({ port }) => port).join(", ");
 }
