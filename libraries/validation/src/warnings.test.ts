@@ -58,6 +58,33 @@ const WARNED: readonly Warned[] = [
     want: /^spec\.rules: ztunnel does not support HTTP attributes \(found: notMethods, request\.headers\[a\]\)/,
   },
   {
+    name: "a DENY of nothing but HTTP",
+    group: SECURITY,
+    kind: "AuthorizationPolicy",
+    spec: { action: "DENY", rules: [{ to: [{ operation: { methods: ["POST"] } }] }] },
+    want: /without them the policy has no effect, so that nothing is denied: use a waypoint/,
+  },
+  {
+    name: "a DENY with HTTP beside ports",
+    group: SECURITY,
+    kind: "AuthorizationPolicy",
+    spec: { action: "DENY", rules: [{ to: [{ operation: { methods: ["POST"], notPorts: ["80"] } }] }] },
+    want: /without them, so that more is denied: use a waypoint/,
+  },
+  {
+    name: "a DENY of both sorts",
+    group: SECURITY,
+    kind: "AuthorizationPolicy",
+    spec: {
+      action: "DENY",
+      rules: [
+        { to: [{ operation: { ports: ["80"] } }], when: [{ key: "request.headers[a]" }] },
+        { to: [{ operation: { ports: ["81"] } }] },
+      ],
+    },
+    want: /without them, 1 of its 2 rules not at all: use a waypoint/,
+  },
+  {
     name: "HTTP at a waypoint",
     group: SECURITY,
     kind: "AuthorizationPolicy",

@@ -122,23 +122,48 @@ function warnOfPolicy(spec: Fields, warn: Parameters<Warn>[1]): void {
   const names = [...found].slice(0, MAX_NAMES).join(", ");
   const how =
     action === "DENY"
-      ? "without them, or not at all"
-      : "without the rules that hold them, so that less is allowed";
+      ? denyWithoutHttp(rules)
+      : "enforces the policy without the rules that hold them, so that less is allowed";
   warn(
     ["rules"],
-    `ztunnel does not support HTTP attributes (found: ${names}) and enforces the policy ${how}: use a waypoint and targetRefs`,
+    `ztunnel does not support HTTP attributes (found: ${names}) and ${how}: use a waypoint and targetRefs`,
   );
 }
 
+function denyWithoutHttp(rules: readonly PolicyRule[]): string {
+  const inert = rules.filter(isInertWithoutHttp).length;
+  if (inert === 0) return "enforces the policy without them, so that more is denied";
+  return inert === rules.length
+    ? "without them the policy has no effect, so that nothing is denied"
+    : `enforces the policy without them, ${inert} of its ${rules.length} rules not at all`;
+}
+
+/** A `to`, a `from` or a condition of which nothing is left never holds, and with it its rule (reference: protocol §5.5). */
+function isInertWithoutHttp({ from = [], to = [], when = [] }: PolicyRule): boolean {
+  return (
+    (from.length > 0 &&
+      from.every(
+        ({ source = {} }) => !Object.keys(source).some((name) => L4_SOURCES.includes(positiveName(name))),
+      )) ||
+    (to.length > 0 &&
+      to.every(
+        ({ operation = {} }) => !Object.keys(operation).some((name) => positiveName(name) === "ports"),
+      )) ||
+    when.some(({ key }) => !L4_KEYS.includes(key))
+  );
+}
+
+function positiveName(name: string): string {
+  return name.replace(/^not(.)/, (_all, first: string) => first.toLowerCase());
+}
+
 function httpAttributes({ from = [], to = [], when = [] }: PolicyRule): readonly string[] {
-  const positive = (name: string): string =>
-    name.replace(/^not(.)/, (_all, first: string) => first.toLowerCase());
   return [
     ...from.flatMap(({ source = {} }) =>
-      Object.keys(source).filter((name) => !L4_SOURCES.includes(positive(name))),
+      Object.keys(source).filter((name) => !L4_SOURCES.includes(positiveName(name))),
     ),
     ...to.flatMap(({ operation = {} }) =>
-      Object.keys(operation).filter((name) => positive(name) !== "ports"),
+      Object.keys(operation).filter((name) => positiveName(name) !== "ports"),
     ),
     ...when.map(({ key }) => key).filter((key) => !L4_KEYS.includes(key)),
   ];

@@ -10,7 +10,13 @@ import {
   waypointOf,
 } from "../mesh-objects/ambient.ts";
 import type { MeshObject } from "../mesh-objects/object-set.ts";
-import { httpFieldsOf, policyAction, selectsPod, targetsOf } from "../mesh-objects/policies.ts";
+import {
+  httpFieldsOf,
+  policyAction,
+  selectsPod,
+  targetsOf,
+  withoutHttpText,
+} from "../mesh-objects/policies.ts";
 import { jsonAt, objectsAt, textsAt } from "../output/json.ts";
 import type { AnalysisContext, Analyzer } from "./analyzer.ts";
 import { type Message, message } from "./message.ts";
@@ -127,7 +133,7 @@ function* analyzeL4Policy(
     yield message(
       "policyWithoutWaypoint",
       policy,
-      `ztunnel reads no HTTP: ${fields.join(", ")} ${action === "ALLOW" ? "make its rules match nothing, so that less is allowed than it says" : "are left out, so that more is denied than it says"}. Attach it to a Service with a waypoint.`,
+      `ztunnel reads no HTTP: ${fields.join(", ")} ${withoutHttpText(policy)}. Attach it to a Service with a waypoint.`,
     );
   const sources = objectsAt(policy.spec, "rules").flatMap((rule) =>
     objectsAt(rule, "from").map((from) => jsonAt(from, "source")),

@@ -10,7 +10,7 @@ import {
   waypointRefOf,
 } from "../mesh-objects/ambient.ts";
 import type { MeshObject, ObjectSet } from "../mesh-objects/object-set.ts";
-import { httpFieldsOf, policyAction, selectsPod } from "../mesh-objects/policies.ts";
+import { httpFieldsOf, policyAction, selectsPod, withoutHttpText } from "../mesh-objects/policies.ts";
 import { jsonAt, objectsAt, textAt } from "../output/json.ts";
 import { describeServiceLines } from "./describe-service.ts";
 
@@ -129,7 +129,7 @@ function policyLines(pod: MeshObject, { objects, rootNamespace }: DescribeContex
       const note =
         fields.length === 0
           ? ""
-          : ` (ztunnel reads no HTTP: ${fields.join(", ")} ${policyAction(policy) === "ALLOW" ? "make the rule match nothing" : "are left out, so that more is denied"})`;
+          : ` (ztunnel reads no HTTP: ${fields.join(", ")} ${withoutHttpText(policy)})`;
       return `   ${policyAction(policy).padEnd(6)} ${policy.namespace}/${policy.name}${note}`;
     }),
   ];

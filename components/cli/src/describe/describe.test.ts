@@ -118,7 +118,7 @@ test("a pod in ambient mode behind a waypoint", () => {
     "Applied PeerAuthentication:",
     "   strict.istio-system",
     "Authorization policies at its ztunnel, in order:",
-    "   ALLOW  shop/l7 (ztunnel reads no HTTP: methods make the rule match nothing)",
+    "   ALLOW  shop/l7 (ztunnel reads no HTTP: methods make its rules match nothing, so that less is allowed than it says)",
   ]);
 });
 

@@ -49,6 +49,36 @@ export function policyAction({ spec }: MeshObject): string {
 
 const L7_OPERATION = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"];
 const L7_SOURCE = ["requestPrincipals", "notRequestPrincipals", "remoteIpBlocks", "notRemoteIpBlocks"];
+const L4_OPERATION = ["ports", "notPorts"];
+const L4_SOURCE = ["principals", "namespaces", "serviceAccounts", "ipBlocks", "trustDomains"].flatMap(
+  (name) => [name, `not${name.charAt(0).toUpperCase()}${name.slice(1)}`],
+);
+const L4_KEYS = ["source.ip", "source.namespace", "source.principal", "destination.ip", "destination.port"];
+
+/** What becomes of a policy with HTTP fields where nothing reads HTTP, for after the fields' names. */
+export function withoutHttpText(policy: MeshObject): string {
+  const action = policyAction(policy);
+  if (action === "ALLOW") return "make its rules match nothing, so that less is allowed than it says";
+  if (action !== "DENY") return `are nothing to it, and neither is the action ${action}: it has NO EFFECT`;
+  const rules = objectsAt(policy.spec, "rules");
+  const inert = rules.filter(isInertWithoutHttp).length;
+  if (inert === 0) return "are left out, so that more is denied than it says";
+  return inert === rules.length
+    ? "are left out and too little is left of its rules, so that it has NO EFFECT: nothing is denied"
+    : `are left out, so that ${inert} of its ${rules.length} rules ${inert === 1 ? "has" : "have"} no effect and the others may deny more than they say`;
+}
+
+/** A `to`, a `from` or a condition of which nothing is left never holds, and with it its rule (reference: protocol §5.5). */
+function isInertWithoutHttp(rule: Json): boolean {
+  const isLeft = (json: Json | undefined, names: readonly string[]): boolean =>
+    json !== undefined && names.some((name) => Object.hasOwn(json, name));
+  const [to, from] = [objectsAt(rule, "to"), objectsAt(rule, "from")];
+  return (
+    (to.length > 0 && !to.some((each) => isLeft(jsonAt(each, "operation"), L4_OPERATION))) ||
+    (from.length > 0 && !from.some((each) => isLeft(jsonAt(each, "source"), L4_SOURCE))) ||
+    objectsAt(rule, "when").some((condition) => !L4_KEYS.includes(textAt(condition, "key")))
+  );
+}
 
 /** Fields of an AuthorizationPolicy that only HTTP has: what ztunnel cannot read. */
 export function httpFieldsOf({ spec }: MeshObject): readonly string[] {
@@ -61,8 +91,7 @@ export function httpFieldsOf({ spec }: MeshObject): readonly string[] {
     for (const from of objectsAt(rule, "from")) note(jsonAt(from, "source"), L7_SOURCE);
     for (const when of objectsAt(rule, "when")) {
       const key = textAt(when, "key");
-      if (key.startsWith("request.") || key === "remote.ip" || key.startsWith("experimental."))
-        fields.add(key);
+      if (!L4_KEYS.includes(key)) fields.add(key);
     }
   }
   return [...fields].sort();
