@@ -10,8 +10,9 @@ import { findTypes } from "../install/served-kinds.ts";
 import { meshDefinitions } from "../manifests/definitions.ts";
 import type { Manifest } from "../manifests/objects.ts";
 import { renderComponents } from "../manifests/render.ts";
+import { readInstallValues } from "../manifests/values.ts";
 import { loadFiles } from "../mesh-objects/load-files.ts";
-import type { MeshObject } from "../mesh-objects/object-set.ts";
+import { type MeshObject, readObject } from "../mesh-objects/object-set.ts";
 import { renderStructured } from "../output/structured.ts";
 import { type ConnectFlags, connectOptions, withCluster } from "./connect.ts";
 import type { CommandContext } from "./context.ts";
@@ -49,7 +50,7 @@ export function addManifestCommand(program: Command, context: CommandContext): v
   withExamples(
     connectOptions(manifest.command("diff"))
       .description("what differs between two files of manifests, or between one and what runs")
-      .argument("<a>", "file or folder of YAML, or - for standard input")
+      .argument("<a>", "file or folder of YAML, an IstioOperator file, or - for standard input")
       .argument("[b]", "another one; without it, what runs in the cluster")
       .addOption(
         new Option("-o, --output <format>", "text, json or yaml")
@@ -114,10 +115,27 @@ async function diffLive(
   if (changes.length > 0) context.exit(DIFFERENT_EXIT_CODE);
 }
 
+/** Objects as they are; an IstioOperator stands for what install makes of it. */
 async function load(name: string, context: CommandContext): Promise<readonly MeshObject[]> {
   const { objects, problems } = await loadFiles([name], "", context.stdin);
   if (problems.length > 0) throw new MeshError("INPUT_INVALID", problems.join("\n"));
+  if (objects.some(({ kind }) => kind === "IstioOperator")) return rendered(name, objects);
   if (objects.length === 0)
     throw new MeshError("INPUT_INVALID", `read ${name}: expected objects of Kubernetes, got none`);
   return objects;
+}
+
+function rendered(name: string, objects: readonly MeshObject[]): readonly MeshObject[] {
+  const [operator, ...others] = objects;
+  if (operator === undefined || others.length > 0)
+    throw new MeshError(
+      "INPUT_INVALID",
+      `read ${name}: expected one IstioOperator and nothing else, or objects without one`,
+    );
+  const read = readInstallValues([operator.spec]);
+  if (read.kind === "invalid")
+    throw new MeshError("INPUT_INVALID", `read ${name}: ${read.problems.join("\n  ")}`);
+  return renderComponents(read.values, meshDefinitions())
+    .flatMap((component) => component.objects)
+    .flatMap((object) => readObject(object) ?? []);
 }
