@@ -28,13 +28,14 @@ export interface ClusterFilter {
   readonly direction?: string | undefined;
 }
 
-/** Of everything that is served, and of the settings: authorizers, collectors. */
+/** Of everything that is served, and of the settings: authorizers, collectors. A cluster to which two services route is one. */
 export function clustersOf(dump: Json, filter: ClusterFilter): readonly Json[] {
   const all = [
     ...objectsAt(dump, "servedServices").flatMap((service) => objectsAt(service, "clusters")),
     ...objectsAt(jsonAt(dump, "settings"), "clusters"),
   ];
-  return byText(all, (cluster) => textAt(cluster, "name")).filter(
+  const unique = [...new Map(all.map((cluster) => [JSON.stringify(cluster), cluster])).values()];
+  return byText(unique, (cluster) => textAt(cluster, "name")).filter(
     (cluster) =>
       is(filter.fqdn, textAt(jsonAt(cluster, "service"), "hostname")) &&
       is(filter.port, textAt(cluster, "port")) &&

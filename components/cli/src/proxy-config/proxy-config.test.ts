@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "../program.fixture.ts";
 import { compareRoots } from "./compare-roots.ts";
+import { clustersOf } from "./entries.ts";
 
 const DUMP = join(import.meta.dirname, "../testdata/waypoint.dump.json");
 
@@ -57,3 +58,9 @@ const comparisons = [
 ];
 for (const { name, a, b, want } of comparisons)
   test(`roots: ${name}`, () => assert.equal(compareRoots(a, b).kind, want));
+
+test("a cluster to which two services route is shown once", () => {
+  const cluster = { name: "inbound-vip|80|http|reviews-v1.shop.svc.cluster.local", port: 80 };
+  const servedServices = [{ clusters: [cluster] }, { clusters: [{ ...cluster }] }];
+  assert.deepEqual(clustersOf({ servedServices }, {}), [cluster]);
+});
