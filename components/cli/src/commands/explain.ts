@@ -135,10 +135,10 @@ async function fromCluster(
       throw new MeshError("NOT_FOUND", `${client}: its pod is not on a node yet`);
     const proxies = await proxiesOfCluster(cluster, flags);
     const ztunnel = await proxies.serverZtunnel(node);
-    if (ztunnel === undefined)
+    if (typeof ztunnel !== "object")
       throw new MeshError(
         "NOT_FOUND",
-        `the ztunnel of node ${node} does not answer; see istioctl ztunnel-config workload --node ${node}`,
+        `${ztunnel === "none" ? `no ztunnel runs on node ${node}` : `the ztunnel of node ${node} does not answer`}; see istioctl ztunnel-config workload --node ${node}`,
       );
     const ask: Ask = {
       client: { name: nameOf(pod), namespace: namespaceOf(pod) },

@@ -8,7 +8,7 @@ import { podText } from "../reach/find-pods.ts";
 import type { MeshCluster } from "../reach/mesh-cluster.ts";
 import { allZtunnels } from "../ztunnel-config/find-ztunnel.ts";
 import type { ExplainDeps } from "./explain.ts";
-import type { ServerZtunnel } from "./server-hop.ts";
+import type { AskedZtunnel, ServerZtunnel } from "./server-hop.ts";
 import { readWaypointView, type WaypointView } from "./waypoint-view.ts";
 
 export interface ProxyQuestion {
@@ -16,13 +16,12 @@ export interface ProxyQuestion {
   readonly proxyAdminPort: number;
 }
 
-/** `serverZtunnel` gives undefined for a node without one, and for one that does not answer. */
 export async function proxiesOfCluster(
   cluster: MeshCluster,
   { istioNamespace, proxyAdminPort }: ProxyQuestion,
 ): Promise<Pick<ExplainDeps, "serverZtunnel" | "waypoint">> {
   const pods = await allZtunnels(istioNamespace, cluster);
-  const ztunnels = new Map<string, Promise<ServerZtunnel | undefined>>();
+  const ztunnels = new Map<string, Promise<AskedZtunnel>>();
   const ask = async (pod: Pod): Promise<ServerZtunnel> => ({
     name: podText(pod),
     snapshot: readDump(await cluster.dump(pod, proxyAdminPort)).snapshot,
@@ -30,8 +29,8 @@ export async function proxiesOfCluster(
   return {
     serverZtunnel(node) {
       const pod = pods.find(({ spec }) => spec?.nodeName === node);
-      if (pod === undefined) return Promise.resolve(undefined);
-      const asked = ztunnels.get(node) ?? ask(pod).catch(() => undefined);
+      if (pod === undefined) return Promise.resolve("none");
+      const asked = ztunnels.get(node) ?? ask(pod).catch(() => "silent" as const);
       ztunnels.set(node, asked);
       return asked;
     },

@@ -15,7 +15,13 @@ import { expectedText, type PossiblePath, pathText, pathVerdict, possiblePaths }
 import type { Destination } from "./destination.ts";
 import type { EndpointOutcome, Explanation, Hop, Verdict } from "./explanation.ts";
 import type { AskedRequest } from "./request.ts";
-import { applicationAddress, type Connecting, explainServer, type ServerZtunnel } from "./server-hop.ts";
+import {
+  type AskedZtunnel,
+  applicationAddress,
+  type Connecting,
+  explainServer,
+  type ServerZtunnel,
+} from "./server-hop.ts";
 import { explainWaypoint, type WaypointOutcome } from "./waypoint-hop.ts";
 import type { WaypointView } from "./waypoint-view.ts";
 
@@ -30,8 +36,7 @@ export interface ExplainDeps {
   readonly clock: Clock;
   /** The client's. */
   readonly ztunnel: ServerZtunnel;
-  /** Undefined: it cannot be asked. */
-  readonly serverZtunnel: (node: string) => Promise<ServerZtunnel | undefined>;
+  readonly serverZtunnel: (node: string) => Promise<AskedZtunnel>;
   /** A text says why it cannot be asked. */
   readonly waypoint: (workload: Workload) => Promise<WaypointView | string>;
 }
@@ -265,7 +270,9 @@ function together(endpoints: readonly EndpointOutcome[], count: number): Verdict
   const [first] = endpoints;
   if (first === undefined) return { kind: "answered", status: 503, reason: "no healthy upstream" };
   const denied = endpoints.filter(({ verdict }) => verdict.kind === "denied");
-  if (denied.length === 0 || denied.length === endpoints.length) return first.verdict;
+  const unknown = endpoints.find(({ verdict }) => verdict.kind === "unknown");
+  if (denied.length === 0) return (unknown ?? first).verdict;
+  if (denied.length === endpoints.length) return first.verdict;
   return {
     kind: "unknown",
     reason: `it depends on the endpoint: ${denied.length} of ${count} deny it`,

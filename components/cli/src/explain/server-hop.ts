@@ -19,6 +19,25 @@ export interface ServerZtunnel {
   readonly snapshot: MeshSnapshot;
 }
 
+/** `none`: no ztunnel runs on the node. `silent`: there is one, and it does not answer. Undefined: nothing is known of it. */
+export type AskedZtunnel = ServerZtunnel | "none" | "silent" | undefined;
+
+/** What that it is not there, or says nothing, means for a connection that would else be let pass. */
+export function verdictWithout(ztunnel: AskedZtunnel, node: string): Verdict | undefined {
+  if (ztunnel === "none")
+    return {
+      kind: "denied",
+      reason: `fails: no ztunnel runs on ${node}, where the workload's connections are captured for it`,
+    };
+  if (ztunnel === "silent")
+    return { kind: "unknown", reason: `the ztunnel of ${node} does not answer, and may take no connection` };
+  return undefined;
+}
+
+export function answering(ztunnel: AskedZtunnel): ServerZtunnel | undefined {
+  return typeof ztunnel === "object" ? ztunnel : undefined;
+}
+
 export interface Connecting {
   readonly ip: Ip;
   readonly identity: Identity;
@@ -29,11 +48,11 @@ export function applicationAddress(path: Extract<OpenPath, { kind: "hbone" | "tc
   return path.kind === "tcp" ? path.address : (parseSocketAddress(path.authority) ?? path.address);
 }
 
-/** `ztunnel` is that of the workload's node; undefined: it could not be asked, and the client's knowledge is used. */
+/** `asked` is the ztunnel of the workload's node; when it could not be asked, the client's knowledge is used. */
 export function explainServer(
   path: Extract<OpenPath, { kind: "hbone" | "tcp" }>,
   from: Connecting,
-  ztunnel: ServerZtunnel | undefined,
+  asked: AskedZtunnel,
   fallback: MeshSnapshot,
 ): readonly Hop[] {
   const { workload } = path.target;
@@ -49,6 +68,7 @@ export function explainServer(
     afterwards: [],
   };
   if (path.kind === "tcp") return [application];
+  const ztunnel = answering(asked);
   const snapshot = ztunnel?.snapshot ?? fallback;
   const known = snapshot.workloads.get(workload.uid);
   const judged =
@@ -65,6 +85,8 @@ export function explainServer(
           identity: from.identity,
           destination: address,
         });
+  const without = workload.nativeTunnel ? undefined : verdictWithout(asked, workload.node);
+  const verdict = judged.verdict.kind === "denied" ? judged.verdict : (without ?? judged.verdict);
   const hop: Hop = {
     role: "server ztunnel",
     proxy: ztunnel?.name ?? "ztunnel",
@@ -75,7 +97,8 @@ export function explainServer(
       ...(workload.nativeTunnel ? ["the workload ends the tunnel itself (sidecar)"] : []),
     ],
     ...judged,
+    verdict,
     afterwards: [],
   };
-  return judged.verdict.kind === "denied" ? [hop] : [hop, application];
+  return verdict.kind === "allowed" ? [hop, application] : [hop];
 }

@@ -11,7 +11,7 @@ import {
 import type { Destination } from "./destination.ts";
 import type { Explanation, Hop } from "./explanation.ts";
 import { judgeConnection } from "./l4-policies.ts";
-import type { ServerZtunnel } from "./server-hop.ts";
+import { type AskedZtunnel, answering, verdictWithout } from "./server-hop.ts";
 
 export interface PlainEndpoint {
   readonly workload: Workload;
@@ -42,7 +42,7 @@ export function explainUncaptured(
   source: Workload,
   destination: Destination,
   endpoint: PlainEndpoint | undefined,
-  ztunnel: ServerZtunnel | undefined,
+  asked: AskedZtunnel,
   fallback: MeshSnapshot,
 ): Pick<Explanation, "hops" | "verdict"> {
   const sourceIp = source.addresses[0];
@@ -57,6 +57,7 @@ export function explainUncaptured(
     `receives it in plaintext for ${formatSocketAddress(address)}`,
     ...(waypoint === undefined ? [] : ["its waypoint is not on this way: no L7 policy of it is enforced"]),
   ];
+  const ztunnel = answering(asked);
   const snapshot = ztunnel?.snapshot ?? fallback;
   const known = snapshot.workloads.get(workload.uid) ?? workload;
   const place = {
@@ -73,6 +74,8 @@ export function explainUncaptured(
     return { hops: [{ ...place, role: "application", steps, verdict }], verdict };
   }
   const judged = judgeConnection(snapshot, known, { sourceIp, identity: undefined, destination: address });
+  const without = known.nativeTunnel ? undefined : verdictWithout(asked, workload.node);
+  const verdict = judged.verdict.kind === "denied" ? judged.verdict : (without ?? judged.verdict);
   const hop: Hop = {
     ...place,
     role: "server ztunnel",
@@ -80,6 +83,7 @@ export function explainUncaptured(
     steps,
     peer: "nobody: no identity",
     ...judged,
+    verdict,
   };
-  return { hops: [hop], verdict: judged.verdict };
+  return { hops: [hop], verdict };
 }
