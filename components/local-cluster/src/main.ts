@@ -15,8 +15,8 @@ import { type ClusterArguments, parseClusterArguments } from "./cluster/argument
 import { clusterDown } from "./cluster/down.ts";
 import { renderEnvironment } from "./cluster/environment.ts";
 import { LOCK_FOLDER, withClusterLock } from "./cluster/lock.ts";
-import { clusterFolder, readDescription, writeJsonFile } from "./cluster/state.ts";
-import { clusterStatus, renderStatus } from "./cluster/status.ts";
+import { clusterFolder, readDescription, STATE_ROOT, writeJsonFile } from "./cluster/state.ts";
+import { clusterStatus, otherRunning, renderOthers, renderStatus } from "./cluster/status.ts";
 import { clusterUp, prepareCluster, type UpDependencies } from "./cluster/up.ts";
 import { DEFAULT_NAME, renderUsage } from "./cluster/usage.ts";
 import { identifyProcess } from "./kubelet/container/process-identity.ts";
@@ -114,6 +114,9 @@ async function status(options: ClusterArguments): Promise<void> {
   process.stdout.write(
     options.output === "json" ? `${JSON.stringify(found, undefined, 2)}\n` : renderStatus(found),
   );
+  // Without a name it may be another one that is meant.
+  if (options.output === "text" && options.name === DEFAULT_NAME)
+    process.stdout.write(renderOthers(await otherRunning(STATE_ROOT, found.name)));
   if (found.state !== "up") process.exitCode = 1;
 }
 

@@ -1,6 +1,7 @@
 /** `meltemi cluster status`. */
 
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
   createKubernetesClient,
   type KubernetesClient,
@@ -44,6 +45,33 @@ export async function clusterStatus(options: ClusterArguments, clock: Clock): Pr
   } catch (error) {
     return { ...known, state: "unhealthy", problem: describeError(error) };
   }
+}
+
+/** Names of the clusters in a folder of clusters that run, but for `name`. A folder that is not there, or is no cluster, has none. */
+export async function otherRunning(root: string, name: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const entry of await foldersIn(root)) {
+    const folder = clusterFolder(join(root, entry));
+    const [description, daemon] = await Promise.all([readDescription(folder), readDaemon(folder)]);
+    if (description === undefined || daemon === undefined || description.name === name) continue;
+    if (isRunning(daemon)) found.push(description.name);
+  }
+  return found.sort();
+}
+
+async function foldersIn(root: string): Promise<readonly string[]> {
+  try {
+    return await readdir(root);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Pure. */
+export function renderOthers(names: readonly string[]): string {
+  if (names.length === 0) return "";
+  return `others that run on this machine: ${names.join(", ")} (see one with --name)\n`;
 }
 
 function diedText(pid: number, folder: ClusterFolder, { name }: ClusterArguments): string {
