@@ -246,3 +246,9 @@ test("what manifest generate prints is one document for each object", async () =
   assert.match(out, /^kind: DaemonSet$/m);
   assert.ok(out.split("---\n").length > 20);
 });
+
+test("`x desc` is describe", async () =>
+  assert.match(
+    (await run("istioctl", "x", "desc", "service", "--help")).out,
+    /a service, its routes and its policies/,
+  ));

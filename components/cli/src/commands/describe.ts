@@ -22,6 +22,8 @@ export function addDescribeCommand(parent: Command, program: Command, context: C
     parent
       .command("describe")
       .alias("des")
+      // What people type; a suggestion of the shorter name would help nobody.
+      .alias("desc")
       .description(
         "what the mesh does with a pod or a service: mode, waypoint, routes, policies and who enforces them",
       ),
