@@ -44,7 +44,8 @@ async function createPod(
       containers: [{ name: "main", image, ports: [{ containerPort: 8080 }] }],
     },
   } as never);
-  const status = { phase: "Running", podIP: "10.244.1.7", podIPs: [{ ip: "10.244.1.7" }] };
+  const conditions = [{ type: "Ready", status: "True" }];
+  const status = { phase: "Running", podIP: "10.244.1.7", podIPs: [{ ip: "10.244.1.7" }], conditions };
   await client.patch(
     PODS,
     { namespace, name },

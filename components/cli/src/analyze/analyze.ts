@@ -5,6 +5,7 @@ import { nearestName } from "@meltemi/validation";
 import type { MeshObject } from "../mesh-objects/object-set.ts";
 import type { AnalysisContext, Analyzer } from "./analyzer.ts";
 import { ENROLMENT_ANALYZERS } from "./enrolment.ts";
+import { HEALTH_ANALYZER } from "./mesh-health.ts";
 import { isAtLeast, type Level, type Message, resourceName } from "./message.ts";
 import { POLICY_ANALYZERS } from "./policies.ts";
 import { REQUIREMENT_ANALYZER } from "./requirements.ts";
@@ -15,6 +16,7 @@ import { WAYPOINT_ANALYZERS } from "./waypoints.ts";
 
 export const ANALYZERS: readonly Analyzer[] = [
   ...ENROLMENT_ANALYZERS,
+  HEALTH_ANALYZER,
   ...WAYPOINT_ANALYZERS,
   REQUIREMENT_ANALYZER,
   ...POLICY_ANALYZERS,

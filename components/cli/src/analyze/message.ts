@@ -47,7 +47,9 @@ export type MessageName =
   | "waypointTrafficType"
   | "requiredWaypointUnusable"
   | "requiredWaypointBypassed"
-  | "requiredWaypointUnreadable";
+  | "requiredWaypointUnreadable"
+  | "nodeWithoutZtunnel"
+  | "controlPlaneDown";
 
 const MESSAGES: Readonly<Record<MessageName, MessageType>> = {
   referencedResourceNotFound: type("IST0101", "ReferencedResourceNotFound", "Error"),
@@ -83,6 +85,8 @@ const MESSAGES: Readonly<Record<MessageName, MessageType>> = {
   requiredWaypointUnusable: type("MLT0015", "RequiredWaypointUnusable", "Error"),
   requiredWaypointBypassed: type("MLT0016", "RequiredWaypointBypassed", "Error"),
   requiredWaypointUnreadable: type("MLT0017", "RequiredWaypointUnreadable", "Warning"),
+  nodeWithoutZtunnel: type("MLT0018", "NodeWithoutZtunnel", "Error"),
+  controlPlaneDown: type("MLT0019", "ControlPlaneDown", "Warning"),
 };
 
 export interface Message {

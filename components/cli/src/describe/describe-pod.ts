@@ -9,6 +9,7 @@ import {
   waypointOf,
   waypointRefOf,
 } from "../mesh-objects/ambient.ts";
+import { nodeWithoutZtunnel } from "../mesh-objects/mesh-health.ts";
 import type { MeshObject, ObjectSet } from "../mesh-objects/object-set.ts";
 import { httpFieldsOf, policyAction, selectsPod, withoutHttpText } from "../mesh-objects/policies.ts";
 import { jsonAt, objectsAt, textAt } from "../output/json.ts";
@@ -37,7 +38,8 @@ export function describePod(pod: MeshObject, context: DescribeContext): readonly
   ];
 }
 
-function placeLines(pod: MeshObject, { objects }: DescribeContext): readonly string[] {
+function placeLines(pod: MeshObject, context: DescribeContext): readonly string[] {
+  const { objects } = context;
   const account = textAt(pod.spec, "serviceAccountName") || "default";
   const ports = objectsAt(pod.spec, "containers").flatMap((container) =>
     objectsAt(container, "ports").map(
@@ -46,18 +48,20 @@ function placeLines(pod: MeshObject, { objects }: DescribeContext): readonly str
   );
   const node = textAt(pod.spec, "nodeName");
   return [
-    `   Data plane: ${modeText(pod, objects)}${node === "" ? "" : `, on node ${node}`}`,
+    `   Data plane: ${modeText(pod, context)}${node === "" ? "" : `, on node ${node}`}`,
     `   Identity: spiffe://cluster.local/ns/${pod.namespace}/sa/${account} (in the default trust domain)`,
     ...(ports.length === 0 ? [] : [`   Pod Ports: ${ports.join(", ")}`]),
     ...podWaypointLines(pod, objects),
   ];
 }
 
-function modeText(pod: MeshObject, objects: ObjectSet): string {
+function modeText(pod: MeshObject, { objects, rootNamespace }: DescribeContext): string {
   switch (modeOf(pod, objects)) {
     case "sidecar":
       return "sidecar";
     case "ambient":
+      if (nodeWithoutZtunnel(pod, objects, rootNamespace) !== undefined)
+        return "ambient and captured, but NO READY ztunnel runs on its node: its connections fail";
       return isCaptured(pod)
         ? "ambient: its traffic goes through its node's ztunnel"
         : "ambient by its labels, but NOT captured: its traffic does not go through ztunnel (is istio-cni-node running on its node?)";
