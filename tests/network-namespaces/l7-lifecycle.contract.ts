@@ -17,6 +17,17 @@ import { APPS, authorization } from "./l7-objects.fixture.ts";
 const CALL = get(`${ADDRESSED}.${APPS}`);
 const ISTIOD = ["deploy/istiod", "-n", "istio-system"];
 
+const VALIDATOR = ["validatingwebhookconfiguration", "istiod-default-validator"];
+
+/** As docs/validation.md has it for a control plane that is away. */
+async function takeUnjudged(): Promise<void> {
+  const patch = [{ op: "replace", path: "/webhooks/0/failurePolicy", value: "Ignore" }];
+  await kubectl("patch", ...VALIDATOR, "--type=json", "-p", JSON.stringify(patch));
+}
+
+const failurePolicies = (): Promise<string> =>
+  kubectl("get", ...VALIDATOR, "-o", "jsonpath={.webhooks[*].failurePolicy}");
+
 async function roll(what: string, namespace: string): Promise<void> {
   await kubectl("rollout", "restart", what, "-n", namespace);
   await kubectl("rollout", "status", what, "-n", namespace, "--timeout=60s");
@@ -54,10 +65,18 @@ export function describeLifecycle(): void {
       });
       await callerNamed("client").all({ ...CALL, times: 50 });
     });
+    // Nobody is there to judge it: refused, until whoever runs the mesh says otherwise.
+    await assert.rejects(
+      apply(policy),
+      /failed calling webhook .*no endpoints available for service "istiod"/,
+    );
+    await takeUnjudged();
     await apply(policy);
     await untilL7("client", CALL, true);
     await kubectl("scale", ...ISTIOD, "--replicas=1");
     await untilHolds(async () => assert.equal((await callerNamed("client").one(CALL)).status, 403));
+    // The control plane that is back makes the webhook fail closed again.
+    await untilHolds(async () => assert.match(await failurePolicies(), /^Fail$/));
     await remove(policy);
     await untilL7("client", CALL, true);
   });
