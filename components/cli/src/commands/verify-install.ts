@@ -1,6 +1,6 @@
 /** `istioctl verify-install`: gone from Istio's master, and still looked for (reference: l7-and-cli §3.0). */
 
-import { isNotFound, type KubernetesClient, type KubernetesObject } from "@meltemi/kubernetes";
+import { isNotFound, type KubernetesClient, type KubernetesObject, PODS } from "@meltemi/kubernetes";
 import { type Command, Option } from "commander";
 import { missingWorkloads } from "../install/expected.ts";
 import { INSTALLED_KINDS } from "../install/kinds.ts";
@@ -8,7 +8,7 @@ import { planObjects } from "../install/make-plan.ts";
 import { objectText } from "../install/plan.ts";
 import { readinessOf } from "../install/readiness.ts";
 import { readServerMinor } from "../install/server-version.ts";
-import { judgeObjects, renderVerification, type Verified } from "../install/verify.ts";
+import { judgeNodes, judgeObjects, renderVerification, type Verified } from "../install/verify.ts";
 import { meshDefinitions } from "../manifests/definitions.ts";
 import { factsOfMinor } from "../manifests/facts.ts";
 import { renderComponents } from "../manifests/render.ts";
@@ -66,7 +66,12 @@ async function judgeInstalled(
     object: objectText({ kind, name, ...(namespace !== undefined && { namespace }) }),
     problem: "not there, although other objects of its component are",
   }));
-  return [...judgeObjects(found, readinessOf), ...missing];
+  // An installation by charts is not judged here, and neither are its nodes.
+  const isHere = found.some(
+    ({ kind, metadata }) => kind === "ServiceAccount" && metadata?.name === "ztunnel",
+  );
+  const pods = isHere ? (await client.list(PODS, { signal })).items : [];
+  return [...judgeObjects(found, readinessOf), ...missing, ...judgeNodes(pods)];
 }
 
 /** Only what is wrong: the rest has been told of. */

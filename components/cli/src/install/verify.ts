@@ -1,6 +1,6 @@
 /** What `verify-install` says of objects. Pure. */
 
-import { type KubernetesObject, nameOf } from "@meltemi/kubernetes";
+import { type KubernetesObject, nameOf, type Pod } from "@meltemi/kubernetes";
 import { objectText } from "./plan.ts";
 import type { Readiness } from "./readiness.ts";
 
@@ -25,6 +25,32 @@ export function judgeObjects(
     const readiness = readinessOf(one);
     if (readiness.kind === "ready") return { object };
     return { object, problem: readiness.kind === "stopped" ? readiness.why : `waiting for ${readiness.for}` };
+  });
+}
+
+/** Nodes with captured pods and no ready ztunnel: its DaemonSet looks healthy when it does not want them. */
+export function judgeNodes(pods: readonly Pod[]): readonly Verified[] {
+  const running = pods.filter(({ status }) => status?.phase === "Running");
+  const served = new Set(
+    running
+      .filter(
+        ({ metadata, status }) =>
+          metadata?.labels?.["app"] === "ztunnel" &&
+          (status?.conditions ?? []).some((each) => each.type === "Ready" && each.status === "True"),
+      )
+      .map(({ spec }) => spec?.nodeName),
+  );
+  const captured = running.filter(
+    ({ metadata, spec }) =>
+      metadata?.annotations?.["ambient.istio.io/redirection"] === "enabled" && !served.has(spec?.nodeName),
+  );
+  const nodes = new Set(captured.map(({ spec }) => spec?.nodeName ?? ""));
+  return [...nodes].sort().map((node) => {
+    const count = captured.filter(({ spec }) => spec?.nodeName === node).length;
+    return {
+      object: `Node ${node}`,
+      problem: `no ready ztunnel on it, and ${count} captured ${count === 1 ? "pod" : "pods"} whose connections fail`,
+    };
   });
 }
 
