@@ -233,7 +233,7 @@ export function describeRequiredWaypoint(capture: CaptureKind): void {
     putGateway(false);
     const watch = a.proxy.watch();
     await becomesRefused(client, VIP, 80);
-    await watch.line({ error: "unknown waypoint: shop/not-ready.required-waypoint.invalid" });
+    await watch.line({ error: "unknown waypoint: shop/missing.required-waypoint.invalid" });
     await isRefused(client, server.ipv4);
     await isRefused(outside, server.ipv4);
     await eventually(async () => (await directly(itself)) === 401);
