@@ -36,6 +36,9 @@ if (unknown.length > 0) {
 }
 const chosen = (name) => only.length === 0 || only.includes(name);
 
+/** Longer ones are nobody's count. */
+const MAX_LINE_LENGTH = 8192;
+
 const totals = { pass: 0, fail: 0, skipped: 0 };
 
 function runSuite({ name, files, concurrency, timeoutMs }) {
@@ -52,13 +55,18 @@ function runSuite({ name, files, concurrency, timeoutMs }) {
       ],
       { cwd: root, stdio: ["ignore", "pipe", "inherit"] },
     );
-    let tail = "";
+    // The counts stand before the failures, which may be long.
+    const counts = new Map();
+    let line = "";
     child.stdout.on("data", (chunk) => {
       process.stdout.write(chunk);
-      tail = (tail + chunk).slice(-8192);
+      const lines = (line + chunk).split("\n");
+      line = lines.pop().slice(-MAX_LINE_LENGTH);
+      for (const [, word, number] of lines.map((one) => one.match(/^ℹ (\w+) (\d+)$/) ?? []))
+        if (word !== undefined) counts.set(word, Number(number));
     });
     child.on("close", (code) => {
-      const count = (word) => Number(tail.match(new RegExp(`^ℹ ${word} (\\d+)$`, "m"))?.[1] ?? 0);
+      const count = (word) => counts.get(word) ?? 0;
       totals.pass += count("pass");
       totals.fail += count("fail") + count("cancelled");
       totals.skipped += count("skipped");
