@@ -81,6 +81,8 @@ export async function helmInstall(
 export async function helmUninstall(): Promise<void> {
   for (const release of Object.keys(RELEASES).reverse())
     await helm("uninstall", release, "-n", NAMESPACE, "--wait", "--timeout", "5m");
+  // Helm waits for its objects; their pods may end later, and the agents' put the nodes in order as they do.
+  await kubectl("wait", "--for=delete", "pod", "--all", "-n", NAMESPACE, "--timeout=120s");
 }
 
 /** By the mesh's own command. */
